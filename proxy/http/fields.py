@@ -1,0 +1,65 @@
+"""Field lines of a message (RFC 9110 §5), as bytes, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+Line = tuple[bytes, bytes]
+
+
+class Fields:
+    """Field lines in the order they came. Names are lower case, values are the exact bytes received.
+
+    A request or response that was passed on is a value: whoever wants to change its fields changes a `copy()`.
+    """
+
+    __slots__ = ("lines",)
+
+    def __init__(self, lines: Iterable[Line] = ()) -> None:
+        self.lines: list[Line] = list(lines)
+
+    def get(self, name: bytes) -> bytes | None:
+        """The lines of that lower-case name combined (RFC 9110 §5.3), or None when there is none."""
+        values = [v for n, v in self.lines if n == name]
+        if not values:
+            return None
+        return values[0] if len(values) == 1 else b", ".join(values)
+
+    def all(self, name: bytes) -> list[bytes]:
+        """The value of each line of that lower-case name."""
+        return [v for n, v in self.lines if n == name]
+
+    def set(self, name: bytes, value: bytes) -> None:
+        """One line of that name: in the place of the first there was, or last."""
+        for i, (n, _) in enumerate(self.lines):
+            if n == name:
+                rest = [line for line in self.lines[i + 1 :] if line[0] != name]
+                self.lines[i:] = [(name, value), *rest]
+                return
+        self.lines.append((name, value))
+
+    def append(self, name: bytes, value: bytes) -> None:
+        self.lines.append((name, value))
+
+    def remove(self, name: bytes) -> None:
+        self.lines = [line for line in self.lines if line[0] != name]
+
+    def copy(self) -> Fields:
+        return Fields(self.lines)
+
+    def __contains__(self, name: bytes) -> bool:
+        return any(n == name for n, _ in self.lines)
+
+    def __iter__(self) -> Iterator[Line]:
+        return iter(self.lines)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fields) and self.lines == other.lines
+
+    __hash__ = None  # type: ignore[assignment]  # mutable
+
+    def __repr__(self) -> str:
+        return f"Fields({self.lines!r})"
