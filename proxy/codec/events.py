@@ -1,0 +1,82 @@
+"""What a codec says: the same events for every version of HTTP.
+
+A message is its head, any number of Data, then End: always, also when it has no body. An Interim may come before a
+ResponseHead. A ProxyError may come instead of any of them: it is the last event there is of its stream (of the
+connection, in HTTP/1.1), and its `status` is what a server answers. It is an event, not a raised exception, because
+the messages in front of it in the same read are whole and are to be handled first.
+
+`stream` tells the messages of one connection apart in HTTP/2; in HTTP/1.1 it is always 0.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from proxy.errors import ProxyError
+from proxy.http.fields import Fields
+
+
+class RequestHead(NamedTuple):
+    """The head of a request, checked: what may not be passed on was refused before.
+
+    method, authority (host[:port], lower case), path (begins with "/", or is "*"), query (without "?", None when
+    there is none): ASCII, as on the wire. scheme: None when the request did not say ("http" or "https" else).
+    fields: without `host`, hop-by-hop fields and `transfer-encoding`; `content-length` stays.
+    length: of the body in bytes, None when only its End tells. version: as in `Via`, "1.0", "1.1" or "2".
+    keep_alive: the client allows another request on this connection after the answer.
+    """
+
+    method: str
+    scheme: str | None
+    authority: str
+    path: str
+    query: str | None
+    fields: Fields
+    length: int | None
+    version: str
+    keep_alive: bool
+    stream: int = 0
+
+
+class ResponseHead(NamedTuple):
+    """The head of a final response, checked.
+
+    fields: without hop-by-hop fields and `transfer-encoding`; `content-length` stays. length: of the body that
+    follows in bytes (0 in an answer to HEAD, a 204, a 304), None when only its End tells. keep_alive: the connection
+    can carry another request after the End.
+    """
+
+    status: int
+    fields: Fields
+    length: int | None
+    version: str
+    keep_alive: bool
+    stream: int = 0
+
+
+class Interim(NamedTuple):
+    """An interim (1xx) response; the final one is still to come."""
+
+    status: int
+    fields: Fields
+    stream: int = 0
+
+
+class Data(NamedTuple):
+    """A piece of a body, not empty, without transfer coding."""
+
+    data: bytes
+    stream: int = 0
+
+
+class End(NamedTuple):
+    """The message is whole. trailers: None when there were none."""
+
+    trailers: Fields | None = None
+    stream: int = 0
+
+
+END = End()
+"""The End of nearly every HTTP/1.1 message, made once."""
+
+Event = RequestHead | ResponseHead | Interim | Data | End | ProxyError
