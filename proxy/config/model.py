@@ -1,0 +1,322 @@
+"""The options of the YAML file: the only list of them.
+
+Sizes are bytes, durations are seconds; `values` says how each is written. What concerns more than one option
+(names that must exist, the order of a chain) is in `checks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    ValidationInfo,
+    WrapSerializer,
+    field_validator,
+    model_validator,
+)
+
+from proxy.config.values import (
+    Duration,
+    Endpoint,
+    FieldName,
+    FieldValue,
+    HostPattern,
+    ListenAddress,
+    Method,
+    Name,
+    PathPattern,
+    Size,
+    Timeout,
+    Workers,
+)
+
+MiB = 1 << 20
+Count = Annotated[int, Field(ge=1)]
+
+
+class Options(BaseModel):
+    """A mapping with a fixed set of keys. Keys that begin with "x-" are free, for anchors; a key without a
+    value is as if it were not there."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        json_schema_extra={"patternProperties": {"^x-": True}},
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_unset(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        optional = {key for key, field in cls.model_fields.items() if not field.is_required()}
+        return {
+            key: value
+            for key, value in data.items()
+            if not str(key).startswith("x-") and not (value is None and key in optional)
+        }
+
+
+class Listener(Options):
+    """An address that clients connect to."""
+
+    address: ListenAddress
+    """host:port; [address]:port for IPv6; port 0 takes any free one."""
+    header_timeout: Timeout = 10.0
+    """From the first byte of a request to the end of its header section; then 408."""
+    body_timeout: Timeout = 30.0
+    """Between two pieces of a request body; then 408."""
+    idle_timeout: Timeout = 60.0
+    """How long a connection is kept without a request on it."""
+    max_header_size: Size = 32 * 1024
+    """Request line and header section together; more is answered with 431, or 414 for a request line that long."""
+    max_headers: Count = 100
+    """Field lines of a request; more are answered with 431."""
+    max_body: Size | None = None
+    """A request body longer than this is answered with 413. No limit when absent."""
+    max_connections: Count = 10_000
+    """Connections open at once; further ones are closed at once."""
+
+
+class Admin(Options):
+    """The endpoints for operators: health, metrics, configuration, filters, caches, purging."""
+
+    address: ListenAddress
+    """host:port."""
+    token: Annotated[str, Field(min_length=1)] | None = Field(default=None, repr=False, exclude=True)
+    """What a client must send as `Authorization: Bearer …`. Required when the address is not a loopback one."""
+
+
+class AccessLog(Options):
+    """One line for each exchange."""
+
+    format: Literal["json", "combined"] = "json"
+    """json, or combined, as Apache and nginx write it."""
+    to: Annotated[str, Field(min_length=1)] = "stdout"
+    """stdout, or the path of a file that is appended to."""
+
+
+class Log(Options):
+    """What the proxy itself has to say, on standard error."""
+
+    level: Literal["debug", "info", "warn", "error"] = "info"
+    """The least severe level written, by the proxy and by filters."""
+
+
+class Upstream(Options):
+    """Origin servers that serve the same content."""
+
+    endpoints: Annotated[list[Endpoint], Field(min_length=1)]
+    """http://host:port of each."""
+    max_connections: Count = 256
+    """Connections to each endpoint; exchanges beyond that wait for one to become free."""
+    connect_timeout: Timeout = 5.0
+    """For a connection to be made; then 504."""
+    response_timeout: Timeout = 60.0
+    """From the request sent to the response's header section, and between two pieces of its body; then 504."""
+    idle_timeout: Timeout = 60.0
+    """How long an unused connection is kept."""
+
+
+class FilterLimits(Options):
+    """What one instance of a filter may use."""
+
+    memory: Size = 32 * MiB
+    """Linear memory."""
+    time: Timeout = 0.05
+    """Running time of one call."""
+
+
+class Filter(Options):
+    """A WebAssembly component, and how it is run."""
+
+    component: Path
+    """The .wasm file, relative to this file."""
+    config: dict[str, Any] = Field(default_factory=dict)
+    """What the component gets from sluice:filter/config."""
+    limits: FilterLimits = FilterLimits()
+    """Beyond these the call ends as failed."""
+    instance: Literal["fresh", "pooled"] = "fresh"
+    """fresh: a new instance for each exchange. pooled: instances are used again, and keep their state."""
+    on_error: Literal["fail_closed", "fail_open"] = "fail_closed"
+    """When a call fails: fail_closed answers with an error, fail_open goes on as if the filter were not there."""
+    grants: list[Name] = Field(default_factory=list)
+    """What it may do beyond reading and changing the exchange; nothing by default."""
+    memo: bool = True
+    """Remember what it decided, by what it read, where that is sound."""
+
+    @field_validator("component")
+    @classmethod
+    def _beside_the_file(cls, path: Path, info: ValidationInfo) -> Path:
+        directory: Path = (info.context or {}).get("directory", Path())
+        return directory / path
+
+
+class Match(Options):
+    """What a request must have, all of it; what is left out matches anything."""
+
+    host: HostPattern | None = None
+    """A host, without port; *.example.com is any host below example.com, at any depth, and not itself."""
+    path: PathPattern | None = None
+    """A path, without query; /api/* is any path that begins with /api/."""
+    methods: Annotated[list[Method], Field(min_length=1)] | None = None
+    """Any of these, upper-case."""
+
+
+class Cache(Options):
+    """A cache of what comes from the stages below it, following RFC 9111."""
+
+    name: Name = ""
+    """Stages with the same name share what they store. By default each has its own: cache-1, cache-2, …"""
+    ttl: Duration | None = None
+    """How long a response is fresh that does not say so itself."""
+    max_size: Size = 64 * MiB
+    """Memory for everything stored; the least recently used goes first."""
+    max_object_size: Size = 1 * MiB
+    """A response with a longer body is not stored."""
+
+
+class Respond(Options):
+    """A fixed response."""
+
+    status: Annotated[int, Field(ge=200, le=599)] = 200
+    """From 200 to 599."""
+    headers: dict[FieldName, FieldValue] = Field(default_factory=dict)
+    """Fields by name. The proxy adds content-length itself."""
+    body: str = ""
+    """Text, sent as UTF-8."""
+
+
+class FilterStage(Options):
+    """Runs a filter on the request on its way down, and on the response on its way up."""
+
+    filter: str
+    """Its name under filters."""
+
+
+class CacheStage(Options):
+    """Answers from a cache; asks the stages below when it cannot."""
+
+    cache: Annotated[Cache, BeforeValidator(lambda value: {} if value is None else value)]
+    """Its options; {} takes the defaults."""
+
+
+class ForwardStage(Options):
+    """The last stage: asks an upstream."""
+
+    forward: str
+    """Its name under upstreams."""
+
+
+class RespondStage(Options):
+    """The last stage: answers at once."""
+
+    respond: Respond
+    """The response."""
+
+
+class ServeStage(Options):
+    """The last stage: a component that answers by itself. Not supported yet."""
+
+    serve: str
+    """Its name under filters."""
+
+
+STAGES = ("filter", "cache", "forward", "respond", "serve")
+TERMINAL = ("forward", "respond", "serve")
+"""The stages a chain can end with, and has nowhere else."""
+
+
+def stage_kind(data: Any) -> str | None:
+    """Which of STAGES this mapping, or model, is."""
+    keys = data if isinstance(data, dict) else type(data).model_fields if isinstance(data, Options) else ()
+    return next((kind for kind in STAGES if kind in keys), None)
+
+
+Stage = Annotated[
+    Annotated[FilterStage, Tag("filter")]
+    | Annotated[CacheStage, Tag("cache")]
+    | Annotated[ForwardStage, Tag("forward")]
+    | Annotated[RespondStage, Tag("respond")]
+    | Annotated[ServeStage, Tag("serve")],
+    Discriminator(
+        stage_kind,
+        custom_error_type="stage",
+        custom_error_message="a stage is one of filter, cache, forward, respond, serve",
+    ),
+]
+
+
+class Route(Options):
+    """Which requests go through which chain."""
+
+    match: Match = Match()
+    """Every request, when absent."""
+    chain: Annotated[list[Stage], Field(min_length=1)]
+    """The stages a request goes down and its response comes back up; the last is forward, respond or serve."""
+
+
+def _off(value: Any) -> Any:
+    """`off`, as text or as the boolean that other YAML readers make of it, is None here."""
+    return None if value in ("off", False) else value
+
+
+def _show_off(value: AccessLog | None, handler: SerializerFunctionWrapHandler) -> Any:
+    return "off" if value is None else handler(value)
+
+
+def _off_for_null(schema: dict[str, Any]) -> None:
+    schema["anyOf"] = [{"enum": ["off", False]} if each == {"type": "null"} else each for each in schema["anyOf"]]
+
+
+class Config(Options):
+    """A configuration of Sluicegate."""
+
+    version: Literal[1]
+    """Of this format: 1."""
+    listeners: Annotated[list[Listener], Field(min_length=1)]
+    """Where clients connect."""
+    admin: Admin | None = None
+    """The endpoints for operators; off when absent."""
+    workers: Workers = 1
+    """Processes. Only 1 is supported yet."""
+    access_log: Annotated[
+        AccessLog | None,
+        BeforeValidator(_off),
+        WrapSerializer(_show_off, when_used="json"),
+        Field(json_schema_extra=_off_for_null),
+    ] = AccessLog()
+    """One line for each exchange; off writes none."""
+    log: Log = Log()
+    """What the proxy itself has to say."""
+    upstreams: dict[Name, Upstream] = Field(default_factory=dict)
+    """Groups of origin servers, by name."""
+    filters: dict[Name, Filter] = Field(default_factory=dict)
+    """Components, by name."""
+    routes: Annotated[list[Route], Field(min_length=1)]
+    """The first one that matches takes the request; when none does the answer is 404."""
+
+    @property
+    def caches(self) -> Iterator[Cache]:
+        """Of every cache stage, in the order of the file."""
+        return (stage.cache for route in self.routes for stage in route.chain if isinstance(stage, CacheStage))
+
+    @model_validator(mode="after")
+    def _name_caches(self) -> Config:
+        taken = {cache.name for cache in self.caches}
+        free = (name for n in range(1, len(list(self.caches)) * 2 + 1) if (name := f"cache-{n}") not in taken)
+        for cache in self.caches:
+            if not cache.name:
+                # Frozen from here on; the default depends on where the stage stands.
+                object.__setattr__(cache, "name", next(free))
+        return self

@@ -1,0 +1,244 @@
+"""The kinds of value an option can have, each parsed from what the YAML says to what the program needs.
+
+Each raises ValueError with what was expected. In JSON they are written the way a person would write them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from ipaddress import ip_address
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+
+SIZES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+DURATIONS = {
+    "ms": Fraction(1, 1000), "s": Fraction(1), "m": Fraction(60), "h": Fraction(3600), "d": Fraction(86400),
+}  # fmt: skip
+
+_SIZE = re.compile(r"([0-9]+) ?(B|KiB|MiB|GiB|kB|MB|GB)?", re.ASCII)
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|m|h|d)", re.ASCII)
+_ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})", re.ASCII)
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?", re.ASCII)
+_PATH = re.compile(r"/[!$&'()+,;=:@/%._~0-9A-Za-z-]*", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_LONGEST = 20
+"""Characters of a size or duration; more than enough, and it bounds the arithmetic."""
+
+
+def parse_size(value: Any) -> int:
+    """Bytes: a whole number, or text such as "64KiB"."""
+    written = str(value)
+    match = _SIZE.fullmatch(written)
+    if isinstance(value, bool | float) or match is None or len(written) > _LONGEST:
+        raise ValueError("expected a size in bytes, such as 4096, 64KiB, 32MiB or 1GiB")
+    number, unit = match.groups()
+    return int(number) * SIZES[unit or "B"]
+
+
+def show_size(size: int) -> str:
+    for unit in ("GiB", "MiB", "KiB"):
+        if size and size % SIZES[unit] == 0:
+            return f"{size // SIZES[unit]}{unit}"
+    return f"{size}B"
+
+
+def parse_duration(value: Any) -> float:
+    """Seconds, from text such as "50ms". A number without a unit is refused: half would mean the other unit."""
+    match = _DURATION.fullmatch(value) if isinstance(value, str) and len(value) <= _LONGEST else None
+    if match is None:
+        raise ValueError("expected a duration with its unit, such as 50ms, 60s, 5m or 1h")
+    number, unit = match.groups()
+    return float(Fraction(number) * DURATIONS[unit])
+
+
+def show_duration(seconds: float) -> str:
+    exact = Fraction(str(seconds))
+    for unit in ("h", "m", "s"):
+        if exact and exact % DURATIONS[unit] == 0:
+            return f"{exact // DURATIONS[unit]}{unit}"
+    return f"{float(exact * 1000):g}ms"
+
+
+def _positive(seconds: float) -> float:
+    if seconds <= 0:
+        raise ValueError("must be longer than 0")
+    return seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen or connect. host: a name or an address, without brackets. port: 0 listens on any free one."""
+
+    host: str
+    port: int
+
+    @property
+    def loopback(self) -> bool:
+        """Only this machine can reach it."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_address(value: Any) -> Address:
+    """host:port, or [address]:port for IPv6."""
+    if isinstance(value, Address):
+        return value
+    match = _ADDRESS.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("expected host:port, such as 127.0.0.1:8080, [::1]:8080 or 0.0.0.0:80")
+    host, port = match["v6"] or match["host"], int(match["port"])
+    if match["v6"] or re.fullmatch(r"[0-9.]+", host, re.ASCII):
+        try:
+            host = str(ip_address(host))
+        except ValueError:
+            raise ValueError(f"{host} is not an IP address") from None
+    if port > 65535:
+        raise ValueError(f"port {port} is not between 0 and 65535")
+    return Address(host, port)
+
+
+def parse_endpoint(value: Any) -> Address:
+    """The origin of a URL, http://host:port; port 80 when there is none."""
+    if isinstance(value, Address):
+        return value
+    expected = "expected http://host:port, such as http://127.0.0.1:9000"
+    if not isinstance(value, str):
+        raise ValueError(expected)
+    scheme, separator, authority = value.partition("://")
+    if separator and scheme.lower() == "https":
+        raise ValueError("https to an upstream is not supported yet; use http://host:port")
+    if not separator or scheme.lower() != "http":
+        raise ValueError(expected)
+    authority = authority.removesuffix("/")
+    if "/" in authority:
+        raise ValueError(f"{expected}, without a path")
+    try:
+        address = parse_address(authority if re.search(r":[0-9]+$", authority) else f"{authority}:80")
+    except ValueError as error:
+        raise ValueError(expected) from error
+    if address.port == 0:
+        raise ValueError("port 0 is not one to connect to")
+    return address
+
+
+def name(value: str) -> str:
+    """What things are called in the file, in metrics and in `Cache-Status`."""
+    if not _NAME.fullmatch(value):
+        raise ValueError("a name is 1 to 64 letters, digits, '.', '_' and '-', and begins with a letter or digit")
+    return value
+
+
+def host_pattern(value: str) -> str:
+    """A host in lower case, or "*." and a host, for all below it at any depth."""
+    host = value.removeprefix("*.")
+    if host.startswith("[") and host.endswith("]") and host == value:
+        return f"[{_ipv6(host[1:-1])}]"
+    if re.search(r":[0-9]*$", host):
+        raise ValueError("a host pattern has no port")
+    if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in host.split(".")):
+        raise ValueError("expected a host, such as shop.example.com, or *.example.com for all below it")
+    return value.lower()
+
+
+def _ipv6(value: str) -> str:
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        raise ValueError(f"{value} is not an IPv6 address") from None
+
+
+def path_pattern(value: str) -> str:
+    """A path, or one that ends in "/*", for all that begin with what is before the star."""
+    if not value.startswith("/"):
+        raise ValueError("a path pattern begins with /")
+    if "?" in value:
+        raise ValueError("a path pattern has no query")
+    path = value.removesuffix("*") if value.endswith("/*") else value
+    if "*" in path:
+        raise ValueError("in a path pattern * can only be last, after a /, as in /api/*")
+    if not _PATH.fullmatch(path):
+        raise ValueError("a path pattern is written as in a request: everything but ASCII URL characters as %XX")
+    return value
+
+
+def method(value: str) -> str:
+    """RFC 9110 §9.1: a token, case-sensitive; all that are registered are upper-case."""
+    if not _TOKEN.fullmatch(value):
+        raise ValueError(f"{value!r} is not a method")
+    if value != value.upper():
+        raise ValueError(f"methods are case-sensitive; did you mean {value.upper()}?")
+    return value
+
+
+FRAMING = frozenset({"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"})
+"""Fields that only the proxy itself may send, because they say where a message ends (RFC 9112 §6)."""
+
+
+def field_name(value: str) -> str:
+    """RFC 9110 §5.1."""
+    if not _TOKEN.fullmatch(value):
+        raise ValueError(f"{value!r} is not a header name")
+    if value.lower() in FRAMING:
+        raise ValueError(f"the proxy sets {value.lower()} itself")
+    return value.lower()
+
+
+def field_value(value: str) -> str:
+    """RFC 9110 §5.5: no control character but tab, no blanks around it."""
+    if any((c < " " and c != "\t") or c == "\x7f" for c in value):
+        raise ValueError("a header value cannot contain CR, LF, NUL or other control characters")
+    if value != value.strip(" \t"):
+        raise ValueError("a header value cannot begin or end with blanks")
+    return value
+
+
+def parse_workers(value: Any) -> int:
+    """One, until there is a supervisor for more."""
+    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value > 1):
+        raise ValueError("more than one worker is not supported yet; leave it out, or write 1")
+    if value != 1 or isinstance(value, bool):
+        raise ValueError("expected a number of processes, such as 1, or auto")
+    return 1
+
+
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    PlainSerializer(show_size, str, when_used="json"),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": f"^{_SIZE.pattern}$"}]}),
+]
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    PlainSerializer(show_duration, str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$"}),
+]
+Timeout = Annotated[Duration, AfterValidator(_positive)]
+ListenAddress = Annotated[
+    Address,
+    BeforeValidator(parse_address),
+    PlainSerializer(str, str, when_used="json"),
+    WithJsonSchema({"type": "string", "examples": ["127.0.0.1:8080"]}),
+]
+Endpoint = Annotated[
+    Address,
+    BeforeValidator(parse_endpoint),
+    PlainSerializer("http://{}".format, str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": "^http://", "examples": ["http://127.0.0.1:9000"]}),
+]
+Name = Annotated[str, AfterValidator(name)]
+HostPattern = Annotated[str, AfterValidator(host_pattern)]
+PathPattern = Annotated[str, AfterValidator(path_pattern)]
+Method = Annotated[str, AfterValidator(method)]
+FieldName = Annotated[str, AfterValidator(field_name)]
+FieldValue = Annotated[str, AfterValidator(field_value)]
+Workers = Annotated[int, BeforeValidator(parse_workers), WithJsonSchema({"const": 1})]
