@@ -1,0 +1,43 @@
+"""Who may use the admin listener."""
+
+from __future__ import annotations
+
+import hmac
+from ipaddress import ip_address
+
+from proxy.exchange import Request
+
+
+def is_loopback(host: str) -> bool:
+    """May only this machine connect to a listener on that host (a name or an address, without port)?"""
+    return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
+
+
+def bearer_matches(request: Request, token: str) -> bool:
+    """Does `Authorization` carry that bearer token (RFC 6750 §2.1)? Takes the same time wherever they differ."""
+    scheme, _, credentials = (request.fields.get(b"authorization") or b"").partition(b" ")
+    return scheme.lower() == b"bearer" and hmac.compare_digest(credentials.strip(b" "), token.encode())
+
+
+def host_is_literal(authority: str) -> bool:
+    """Is the request's host an IP address or localhost?
+
+    A page that a browser on this machine has open can make its own host name resolve to 127.0.0.1 and read
+    what a listener there answers (DNS rebinding); its requests then carry that name.
+    """
+    host = _without_port(authority)
+    return host == "localhost" or _is_address(host)
+
+
+def _without_port(authority: str) -> str:
+    if authority.startswith("["):
+        return authority[1:].partition("]")[0]
+    return authority.partition(":")[0]
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,223 @@
+"""Counters for Prometheus.
+
+An exchange only adds to plain integers; what they mean in the text format is worked out when it is asked for.
+Label values are all out of closed sets (names from the configuration, known methods, status classes, the
+tables of RFC 9209 and RFC 9211), so no client can make the series grow.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
+
+from proxy.exchange import Request, Response
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds of the duration buckets, in seconds."""
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
+"""The methods that get a label value of their own; all others are counted as "other"."""
+
+
+@dataclass(slots=True)
+class FilterTally:
+    """What one filter did; its stage adds to it."""
+
+    name: str
+    runs: int = 0
+    memo_hits: int = 0
+    errors: int = 0
+    microseconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSample:
+    """One endpoint of an upstream at the time of asking. Failures: connections refused, lost or timed out."""
+
+    upstream: str
+    endpoint: str
+    active: int
+    idle: int
+    requests: int
+    failures: int
+
+
+@dataclass(slots=True)
+class _Durations:
+    """buckets: one count for each of BOUNDS, and one for what is longer; not cumulative."""
+
+    buckets: list[int]
+    seconds: float = 0.0
+
+
+def _no_endpoints() -> Iterable[EndpointSample]:
+    return ()
+
+
+def _none() -> int:
+    return 0
+
+
+class Metrics:
+    """All counters of this process.
+
+    `endpoints`, `connections` (open client connections) and `running` (exchanges under way) are asked at scrape time.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoints: Callable[[], Iterable[EndpointSample]] = _no_endpoints,
+        connections: Callable[[], int] = _none,
+        running: Callable[[], int] = _none,
+    ) -> None:
+        self.endpoints = endpoints
+        self.connections = connections
+        self.running = running
+        self.requests: defaultdict[tuple[str, str, int], int] = defaultdict(int)
+        """By route, method, first digit of the status."""
+        self.sent: defaultdict[str, int] = defaultdict(int)
+        """Body bytes by route."""
+        self.aborted: defaultdict[str, int] = defaultdict(int)
+        """Exchanges whose client did not get everything, by route."""
+        self.durations: dict[str, _Durations] = {}
+        self.cache: defaultdict[tuple[str, str], int] = defaultdict(int)
+        """By name of the cache and outcome."""
+        self.failures: defaultdict[str, int] = defaultdict(int)
+        """By RFC 9209 type."""
+        self.filters: dict[str, FilterTally] = {}
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+        self._registry.register(_Families(self))
+
+    def finished(self, request: Request, response: Response, sent: int, complete: bool, seconds: float) -> None:
+        """Count one exchange, at its end: body bytes sent, whether the client got all of it, and how long it took."""
+        exchange = request.exchange
+        route = exchange.route
+        method = request.method
+        self.requests[route, method if method in METHODS else "other", response.status // 100] += 1
+        self.sent[route] += sent
+        durations = self.durations.get(route)
+        if durations is None:
+            durations = self.durations[route] = _Durations([0] * (len(BOUNDS) + 1))
+        durations.buckets[bisect_left(BOUNDS, seconds)] += 1
+        durations.seconds += seconds
+        for member in exchange.cache_status:
+            self.cache[cache_outcome(member)] += 1
+        if not complete:
+            self.aborted[route] += 1
+        if exchange.failure is not None:
+            self.failures[exchange.failure[0]] += 1
+
+    def filter(self, name: str) -> FilterTally:
+        """The tally of the filter of that name: the same one after a reload."""
+        return self.filters.setdefault(name, FilterTally(name))
+
+    def render(self) -> bytes:
+        """The text format of Prometheus, CONTENT_TYPE."""
+        return generate_latest(self._registry)
+
+
+def cache_outcome(member: str) -> tuple[str, str]:
+    """(cache, outcome) of a `Cache-Status` member: hit, stale-hit (negative ttl), or RFC 9211 §2.2's reason
+    for forwarding: bypass, method, uri-miss, vary-miss, miss, request, stale, partial."""
+    name, _, rest = member.partition(";")
+    if rest.startswith(" fwd="):
+        return name, rest[5:].partition(";")[0]
+    if rest.startswith(" hit"):
+        return name, "stale-hit" if "ttl=-" in rest else "hit"
+    return name, "other"
+
+
+class _Families(Collector):
+    """The counters as Prometheus knows them."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[Metric]:
+        metrics = self._metrics
+        yield from self._exchanges()
+        yield from self._filters()
+        yield from self._upstreams()
+        yield GaugeMetricFamily("sluice_connections", "Open client connections", metrics.connections())
+        yield GaugeMetricFamily("sluice_exchanges_running", "Exchanges under way", metrics.running())
+
+    def _exchanges(self) -> Iterator[Metric]:
+        metrics = self._metrics
+        yield _counter(
+            "sluice_requests", "Exchanges finished", ("route", "method", "status"),
+            (((route, method, f"{digit}xx"), n) for (route, method, digit), n in metrics.requests.items()),
+        )  # fmt: skip
+        yield _counter("sluice_sent_bytes", "Body bytes sent", ("route",), _single(metrics.sent))
+        yield _counter("sluice_aborted", "Exchanges cut short", ("route",), _single(metrics.aborted))
+        yield _counter("sluice_cache_requests", "Outcomes at a cache", ("cache", "outcome"), metrics.cache.items())
+        yield _counter("sluice_failures", "Answers made here, by RFC 9209 type", ("type",), _single(metrics.failures))
+        durations = HistogramMetricFamily("sluice_request_duration_seconds", "Start to last byte", labels=("route",))
+        for route, spent in metrics.durations.items():
+            durations.add_metric((route,), _cumulative(spent.buckets), spent.seconds)
+        yield durations
+
+    def _filters(self) -> Iterator[Metric]:
+        tallies = self._metrics.filters.values()
+        for name, text, read in _FILTER_COUNTERS:
+            yield _counter(name, text, ("filter",), (((tally.name,), read(tally)) for tally in tallies))
+
+    def _upstreams(self) -> Iterator[Metric]:
+        samples = tuple(self._metrics.endpoints())
+        yield _counter(
+            "sluice_upstream_requests", "Requests sent upstream", ("upstream", "endpoint"),
+            (((s.upstream, s.endpoint), s.requests) for s in samples),
+        )  # fmt: skip
+        yield _counter(
+            "sluice_upstream_failures", "Connections refused, lost or timed out", ("upstream", "endpoint"),
+            (((s.upstream, s.endpoint), s.failures) for s in samples),
+        )  # fmt: skip
+        open_now = GaugeMetricFamily(
+            "sluice_upstream_connections", "Open connections", labels=("upstream", "endpoint", "state")
+        )
+        for s in samples:
+            open_now.add_metric((s.upstream, s.endpoint, "active"), s.active)
+            open_now.add_metric((s.upstream, s.endpoint, "idle"), s.idle)
+        yield open_now
+
+
+_FILTER_COUNTERS: tuple[tuple[str, str, Callable[[FilterTally], float]], ...] = (
+    ("sluice_filter_runs", "Runs in Wasm", lambda tally: tally.runs),
+    ("sluice_filter_memo_hits", "Decisions replayed without a run", lambda tally: tally.memo_hits),
+    ("sluice_filter_errors", "Runs that trapped, ran out of a limit or broke the contract", lambda tally: tally.errors),
+    ("sluice_filter_seconds", "Time in runs", lambda tally: tally.microseconds / 1e6),
+)
+
+
+def _counter(
+    name: str, text: str, labels: tuple[str, ...], samples: Iterable[tuple[tuple[str, ...], float]]
+) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, text, labels=labels)
+    for values, value in samples:
+        family.add_metric(values, value)
+    return family
+
+
+def _single(counts: dict[str, int]) -> Iterator[tuple[tuple[str], int]]:
+    return (((label,), n) for label, n in counts.items())
+
+
+def _cumulative(buckets: list[int]) -> list[tuple[str, float]]:
+    total = 0
+    rows: list[tuple[str, float]] = []
+    for bound, n in zip((*map(str, BOUNDS), "+Inf"), buckets, strict=True):
+        total += n
+        rows.append((bound, total))
+    return rows

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from proxy.exchange import Response
+from proxy.http.fields import Fields
+from proxy.telemetry import EndpointSample, Metrics
+from proxy.telemetry.metrics import cache_outcome
+from tests.telemetry.exchanges import request
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def scraped(metrics: Metrics) -> Samples:
+    families = text_string_to_metric_families(metrics.render().decode())
+    return {(s.name, tuple(sorted(s.labels.items()))): s.value for family in families for s in family.samples}
+
+
+def of(samples: Samples, name: str, **labels: str) -> float:
+    return samples[name, tuple(sorted(labels.items()))]
+
+
+def test_an_exchange_counts_by_route_method_and_status_class() -> None:
+    metrics = Metrics()
+
+    metrics.finished(request(), Response(200, Fields()), 100, True, 0.003)
+    metrics.finished(request(), Response(204, Fields()), 0, True, 0.003)
+    metrics.finished(request(method="POST"), Response(502, Fields()), 7, False, 20.0)
+
+    samples = scraped(metrics)
+    assert of(samples, "sluice_requests_total", route="shop", method="GET", status="2xx") == 2
+    assert of(samples, "sluice_requests_total", route="shop", method="POST", status="5xx") == 1
+    assert of(samples, "sluice_sent_bytes_total", route="shop") == 107
+    assert of(samples, "sluice_aborted_total", route="shop") == 1
+
+
+def test_durations_are_a_cumulative_histogram() -> None:
+    metrics = Metrics()
+
+    for seconds in (0.0005, 0.003, 0.004, 20.0):
+        metrics.finished(request(), Response(200, Fields()), 0, True, seconds)
+
+    samples = scraped(metrics)
+    counts = [
+        of(samples, "sluice_request_duration_seconds_bucket", route="shop", le=le)
+        for le in ("0.0005", "0.0025", "0.005", "10.0", "+Inf")
+    ]
+    assert counts == [1, 1, 3, 3, 4]
+    assert of(samples, "sluice_request_duration_seconds_count", route="shop") == 4
+    assert of(samples, "sluice_request_duration_seconds_sum", route="shop") == pytest.approx(20.0075)
+
+
+def test_invented_methods_share_one_series() -> None:
+    metrics = Metrics()
+
+    for n in range(1000):
+        metrics.finished(request(method=f"M{n}"), Response(405, Fields()), 0, True, 0.001)
+
+    assert of(scraped(metrics), "sluice_requests_total", route="shop", method="other", status="4xx") == 1000
+    assert len(metrics.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("member", "outcome"),
+    [
+        ("pages; hit", ("pages", "hit")),
+        ("pages; hit; ttl=30", ("pages", "hit")),
+        ("pages; hit; ttl=-12", ("pages", "stale-hit")),
+        ("pages; fwd=uri-miss; stored", ("pages", "uri-miss")),
+        ("pages; fwd=vary-miss; fwd-status=200; stored; ttl=60", ("pages", "vary-miss")),
+        ("pages; fwd=stale; fwd-status=304", ("pages", "stale")),
+        ("pages; fwd=bypass", ("pages", "bypass")),
+        ("pages", ("pages", "other")),
+        ("", ("", "other")),
+    ],
+)
+def test_outcomes_at_a_cache(member: str, outcome: tuple[str, str]) -> None:
+    assert cache_outcome(member) == outcome
+
+
+def test_each_cache_of_a_chain_counts() -> None:
+    metrics = Metrics()
+    asked = request()
+    asked.exchange.cache_status = ["inner; hit; ttl=3", "outer; fwd=uri-miss"]
+
+    metrics.finished(asked, Response(200, Fields()), 0, True, 0.001)
+
+    samples = scraped(metrics)
+    assert of(samples, "sluice_cache_requests_total", cache="inner", outcome="hit") == 1
+    assert of(samples, "sluice_cache_requests_total", cache="outer", outcome="uri-miss") == 1
+
+
+def test_failures_count_by_type() -> None:
+    metrics = Metrics()
+    asked = request()
+    asked.exchange.failure = ("connection_refused", "127.0.0.1:9000: a detail is no label")
+
+    metrics.finished(asked, Response(502, Fields()), 0, True, 0.001)
+
+    assert of(scraped(metrics), "sluice_failures_total", type="connection_refused") == 1
+
+
+def test_a_filter_s_tally_outlives_a_reload() -> None:
+    metrics = Metrics()
+    tally = metrics.filter("geo")
+    tally.runs, tally.memo_hits, tally.errors, tally.microseconds = 3, 9, 1, 2_500_000
+
+    assert metrics.filter("geo") is tally
+    samples = scraped(metrics)
+    assert of(samples, "sluice_filter_runs_total", filter="geo") == 3
+    assert of(samples, "sluice_filter_memo_hits_total", filter="geo") == 9
+    assert of(samples, "sluice_filter_errors_total", filter="geo") == 1
+    assert of(samples, "sluice_filter_seconds_total", filter="geo") == 2.5
+
+
+def test_what_is_going_on_is_asked_at_scrape_time() -> None:
+    metrics = Metrics(
+        endpoints=lambda: [EndpointSample("shop", "http://127.0.0.1:9000", 2, 5, 40, 1)],
+        connections=lambda: 12,
+        running=lambda: 4,
+    )
+
+    samples = scraped(metrics)
+    endpoint = {"upstream": "shop", "endpoint": "http://127.0.0.1:9000"}
+    assert of(samples, "sluice_upstream_connections", **endpoint, state="active") == 2
+    assert of(samples, "sluice_upstream_connections", **endpoint, state="idle") == 5
+    assert of(samples, "sluice_upstream_requests_total", **endpoint) == 40
+    assert of(samples, "sluice_upstream_failures_total", **endpoint) == 1
+    assert (of(samples, "sluice_connections"), of(samples, "sluice_exchanges_running")) == (12, 4)
+
+
+def test_the_process_is_in_it() -> None:
+    assert b"process_resident_memory_bytes" in Metrics().render()
