@@ -1,5 +1,7 @@
-"""Stages linked into chains, and routes that choose one."""
+"""Stages linked into chains, routes that choose one, and the entry that answers every request."""
 
+from proxy.chain.entry import Entry
+from proxy.chain.route import Match, Route
 from proxy.chain.stage import Handler, Stage, link
 
-__all__ = ["Handler", "Stage", "link"]
+__all__ = ["Entry", "Handler", "Match", "Route", "Stage", "link"]

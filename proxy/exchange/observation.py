@@ -81,8 +81,14 @@ ACCESSORS: dict[str, Callable[[Request, str], Value]] = {
     "cookie": _cookie,
     "client-address": lambda request, _: request.exchange.client,
     "note": lambda request, name: request.notes.get(name),
+    "unrepeatable": lambda request, _: None,
 }
 """By the names of `sluice:filter/request`. Header names are lower case here."""
+
+
+UNREPEATABLE: Observation = ("unrepeatable", "")
+"""Not a read: tells the caches above that what comes of this exchange is an accident (a filter failed and was left
+out) and must not be stored."""
 
 
 def value_of(request: Request, observation: Observation) -> Value:

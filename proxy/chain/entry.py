@@ -1,0 +1,82 @@
+"""The top of every chain: choose the route, run its chain, and make sure that there is an answer.
+
+A failure becomes a response that says so in `Proxy-Status` (RFC 9209); every response gets `Via` (RFC 9110 §7.6.3)
+and `x-request-id`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from proxy import errors
+from proxy.chain.route import Route, choose
+from proxy.errors import ProxyError
+from proxy.exchange import Exchange, Request, Response
+from proxy.http.fields import Fields
+from proxy.http.hop_by_hop import add_via
+from proxy.http.status import reason
+
+PSEUDONYM = "sluicegate"
+"""Our name in Via, Proxy-Status and Cache-Status of failures."""
+
+_VIA = (b"via", b"1.1 sluicegate")
+
+logger = logging.getLogger("sluice.chain")
+
+
+class Entry:
+    """Answers every request. `routes` may be replaced at any time: an exchange keeps the chain it began with."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self.routes = routes
+
+    async def __call__(self, request: Request) -> Response:
+        exchange = request.exchange
+        route = choose(self.routes, request)
+        try:
+            if route is None:
+                raise ProxyError(errors.DESTINATION_NOT_FOUND, "no route matches", status=404)
+            exchange.route = route.name
+            response = await route.handler(request)
+        except ProxyError as error:
+            response = failed(error, exchange, request.method)
+        except Exception:
+            # Ours to mend, and nobody else's: this exchange ends, all others go on.
+            logger.exception("internal error", extra={"request_id": exchange.id})
+            response = failed(ProxyError(errors.PROXY_INTERNAL_ERROR, "see the log"), exchange, request.method)
+        return _signed(response, exchange)
+
+
+def failed(error: ProxyError, exchange: Exchange, method: str) -> Response:
+    """The response that tells the client of a failure made here."""
+    exchange.failure = (error.failure.type, error.detail)
+    text = f"{error.status} {reason(error.status)}\n{error.failure.type}\nrequest {exchange.id}\n".encode()
+    fields = Fields(
+        (
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(text)).encode()),
+            (b"cache-control", b"no-store"),
+            (b"proxy-status", proxy_status(error)),
+        )
+    )
+    return Response(error.status, fields, b"" if method == "HEAD" else text)
+
+
+def proxy_status(error: ProxyError) -> bytes:
+    """A member of `Proxy-Status` (RFC 9209 §2); the detail as an sf-string: printable ASCII (RFC 8941 §3.3.3)."""
+    detail = "".join(c if " " <= c <= "~" else "?" for c in error.detail)
+    detail = detail.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{PSEUDONYM}; error={error.failure.type}; details="{detail}"'.encode()
+
+
+def _signed(response: Response, exchange: Exchange) -> Response:
+    lines = [line for line in response.fields.lines if line[0] != b"x-request-id"]
+    if b"via" in response.fields:
+        lines = add_via(lines, "1.1", PSEUDONYM)
+    else:
+        lines.append(_VIA)
+    lines.append((b"x-request-id", exchange.id.encode()))
+    signed = Fields()
+    signed.lines = lines
+    return Response(response.status, signed, response.body, response.tags)

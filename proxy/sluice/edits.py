@@ -1,0 +1,131 @@
+"""What a filter may write, checked before it touches a message.
+
+An edit is data: the function that applies it and its checked arguments. So a run's edits can be remembered and
+applied again (`memo`). Nothing a filter returns reaches the wire unchecked: an edit that would break the message
+(CR or LF in a value, a framing field, a status out of range) raises Refused, which ends the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any
+
+from proxy.exchange import Request, Response
+from proxy.exchange.observation import Source
+from proxy.http.fields import Fields
+from proxy.http.syntax import is_authority, is_field_value, is_path, is_query, is_token
+
+Edit = tuple[Callable[..., None], tuple[Any, ...]]
+"""(function, arguments): `function(message, *arguments)` changes a message of the caller's own."""
+
+FRAMING = frozenset(
+    (b"connection", b"content-length", b"keep-alive", b"proxy-connection", b"te", b"trailer",
+     b"transfer-encoding", b"upgrade")
+)  # fmt: skip
+"""Fields that say how a message travels (RFC 9110 §7.6.1, RFC 9112 §6). They are the proxy's own."""
+
+
+class Refused(Exception):
+    """A filter asked for something that is not HTTP. The text says what and why."""
+
+
+def header_name(name: str) -> bytes:
+    """A field name as the proxy holds it: lower case."""
+    encoded = name.encode().lower()
+    if not is_token(encoded):
+        raise Refused(f"{name!r} is not a field name (RFC 9110 §5.1)")
+    return encoded
+
+
+def header_line(name: str, value: str) -> tuple[bytes, bytes]:
+    """A field line to write."""
+    key, encoded = header_name(name), value.encode().strip(b" \t")
+    if key in FRAMING:
+        raise Refused(f"the field {name!r} is set by the proxy, not by filters")
+    if not is_field_value(encoded):
+        raise Refused(f"the value {value!r} of the field {name!r} has a control character (RFC 9110 §5.5)")
+    return key, encoded
+
+
+def status(code: int) -> int:
+    """A final status; interim ones are not a filter's to send."""
+    if not 200 <= code <= 599:
+        raise Refused(f"{code} is not a final status code (200 to 599)")
+    return code
+
+
+def set_header(message: Request | Response, name: bytes, value: bytes) -> None:
+    message.fields.set(name, value)
+
+
+def append_header(message: Request | Response, name: bytes, value: bytes) -> None:
+    message.fields.append(name, value)
+
+
+def remove_header(message: Request | Response, name: bytes) -> None:
+    message.fields.remove(name)
+
+
+def set_status(response: Response, code: int) -> None:
+    response.status = code
+
+
+def add_tag(response: Response, name: str) -> None:
+    response.tags = (*response.tags, name)
+
+
+def set_attribute(request: Request, name: str, value: str | None) -> None:
+    setattr(request, name, value)
+
+
+def set_note(request: Request, name: str, value: str) -> None:
+    request.notes = MappingProxyType({**request.notes, name: value})
+
+
+def checked_method(method: str) -> str:
+    if not is_token(method.encode()) or method == "CONNECT":
+        raise Refused(f"{method!r} is not a method a filter may set")
+    return method
+
+
+def checked_authority(authority: str) -> str:
+    lowered = authority.lower()
+    if not is_authority(lowered):
+        raise Refused(f"{authority!r} is not an authority (host or host:port)")
+    return lowered
+
+
+def checked_path(path: str) -> str:
+    if not is_path(path):
+        raise Refused(f"{path!r} is not a path: it begins with '/' and has no space, control character, '?' or '#'")
+    return path
+
+
+def checked_query(query: str | None) -> str | None:
+    if query is not None and not is_query(query):
+        raise Refused(f"{query!r} is not a query: it has no space, control character or '#'")
+    return query
+
+
+def reply(reply: dict[str, Any]) -> Response:
+    """The response a filter answers with (`on-request`'s `reply` record), checked."""
+    body: bytes = reply["body"]
+    code = status(reply["status"])
+    fields = Fields()
+    for name, value in reply["headers"]:
+        if name.lower() == "content-length":
+            # Right, it says nothing new; wrong, it would break the connection for the next exchange.
+            if value.strip() != str(len(body)):
+                raise Refused(f"the reply announces content-length {value!r} and has {len(body)} bytes")
+            continue
+        fields.append(*header_line(name, value))
+    if code in (204, 304):  # RFC 9110 §15.3.5, §15.4.5: these have no content
+        return Response(code, fields)
+    fields.append(b"content-length", str(len(body)).encode())
+    return Response(code, fields, body)
+
+
+def header_source(name: bytes) -> Source:
+    """What reads of this field come from."""
+    return ("authority", "") if name == b"host" else ("header", name.decode())

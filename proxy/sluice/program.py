@@ -1,0 +1,94 @@
+"""A filter ready to run: its component linked to our host functions, its settings, its memo, its instances."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from proxy.component import Component, ExportFunc, HostInterface, Instance, Linked, LinkError, link
+from proxy.sandbox import Engine, Limits
+from proxy.sluice.interface import PACKAGE, VERSION, imports, name, promised
+from proxy.sluice.memo import Memo
+from proxy.sluice.run import Run
+from proxy.sluice.settings import Settings
+
+IDLE_INSTANCES = 64
+"""Pooled instances kept for later."""
+
+
+class Program:
+    """One entry of `filters:`.
+
+    on_request, on_response, body (open, push, finish): the exports, None where the component has none.
+    memo: None when the filter's runs are not remembered (pooled instances keep state between exchanges).
+    """
+
+    def __init__(
+        self,
+        filter_name: str,
+        component: Component,
+        engine: Engine,
+        *,
+        config: Mapping[str, Any],
+        limits: Limits,
+        pooled: bool = False,
+        memo: bool = True,
+        more_imports: Mapping[str, HostInterface] | None = None,
+    ) -> None:
+        """Compiles and links; raises LinkError when the component wants what we do not have, or is no filter."""
+        self.name = filter_name
+        self.settings = Settings(config)
+        self.logger = logging.getLogger(f"sluice.filter.{filter_name}")
+        self._linked = link(component, engine, {**imports(), **(more_imports or {})}, limits)
+        self.on_request = _export(self._linked, "on-request", "on-request")
+        self.on_response = _export(self._linked, "on-response", "on-response")
+        self.body = _body(self._linked)
+        if not (self.on_request or self.on_response or self.body):
+            raise LinkError(
+                f"exports none of on-request, on-response and on-body of {PACKAGE}@{VERSION}, so it is no filter"
+            )
+        self.memo = Memo() if memo and not pooled else None
+        self._idle: list[Instance] | None = [] if pooled else None
+
+    def instance(self, run: Run) -> Instance:
+        """An instance to serve one exchange: a new one, or an idle one of the pool."""
+        if self._idle:
+            instance = self._idle.pop()
+            instance.data = run
+            return instance
+        return self._linked.instantiate(run)
+
+    def release(self, instance: Instance, *, healthy: bool) -> None:
+        """The exchange is over. An instance whose run failed is never used again."""
+        if healthy and self._idle is not None and len(self._idle) < IDLE_INSTANCES:
+            instance.data = None
+            self._idle.append(instance)
+        else:
+            instance.close()
+
+    def close(self) -> None:
+        for instance in self._idle or ():
+            instance.close()
+        if self._idle:
+            self._idle.clear()
+
+
+def _export(linked: Linked, interface: str, function: str) -> ExportFunc | None:
+    """An export of ours, with the type the WIT package gives it."""
+    wanted = name(interface)
+    for exported, functions in linked.exports.items():
+        # Versions 0.1.x are compatible with each other (semver; the spec's linking section).
+        if exported.split("@")[0] == wanted.split("@")[0] and exported.startswith(wanted.rsplit(".", 1)[0]):
+            found = functions[function]
+            expected = promised()[wanted].functions[function]
+            if found.type != expected:
+                raise LinkError(f"exports {exported}#{function} as {found.type}, the interface says {expected}")
+            return found
+    return None
+
+
+def _body(linked: Linked) -> tuple[ExportFunc, ExportFunc, ExportFunc] | None:
+    found = [_export(linked, "on-body", function) for function in ("open", "push", "finish")]
+    opened, push, finish = found
+    return (opened, push, finish) if opened and push and finish else None

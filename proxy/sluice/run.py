@@ -1,0 +1,139 @@
+"""A run: what one instance sees of one exchange, and a record of what it did.
+
+The host functions (`interface`) answer from here. Each call into the guest is a *step*; for each step the run keeps
+what was read (with the value the message had when the filter got it) and the edits made, which is all that a memo
+needs to stand in for the step next time.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from proxy.exchange import Request, Response
+from proxy.exchange.observation import (
+    Observation,
+    Source,
+    Value,
+    observed,
+    source_of,
+    text,
+    value_of,
+    written,
+)
+from proxy.sluice.edits import Edit, Refused
+from proxy.sluice.settings import Settings
+
+RESPONSE = "response."
+"""Prefix of the accessors that read the response: ("response.header", "vary")."""
+
+
+def response_value(response: Response, observation: Observation) -> Value:
+    """What a read of the response yields."""
+    accessor, argument = observation
+    if accessor == "response.status":
+        return str(response.status)
+    if accessor == "response.headers":
+        return tuple((text(name), text(value)) for name, value in response.fields.lines)
+    value = response.fields.get(argument.encode())
+    return None if value is None else text(value)
+
+
+def seen(observation: Observation, request: Request, response: Response | None) -> Value:
+    """What a read, of either message, yields."""
+    if observation[0].startswith(RESPONSE):
+        assert response is not None  # reads of the response are only made in steps that have one
+        return response_value(response, observation)
+    return value_of(request, observation)
+
+
+class Run:
+    """request, response: as the guest left them so far. Everything it did since `begin` is in the other attributes.
+
+    pure: nothing but getters, setters, config and silent logging was called since the instance was made.
+    """
+
+    __slots__ = (
+        "_request_given",
+        "_request_written",
+        "_response_given",
+        "_response_written",
+        "logger",
+        "pure",
+        "reads",
+        "request",
+        "request_edits",
+        "response",
+        "response_edits",
+        "settings",
+        "sources",
+    )  # fmt: skip
+
+    def __init__(self, request: Request, settings: Settings, logger: logging.Logger) -> None:
+        self.request = self._request_given = request
+        self.response: Response | None = None
+        self._response_given: Response | None = None
+        self.settings = settings
+        self.logger = logger
+        self.pure = True
+        self._request_written: set[Source] = set()
+        self._response_written: set[Observation | None] = set()
+        self.begin()
+
+    def begin(self) -> None:
+        """A new step: forget the record, keep the messages."""
+        self.reads: dict[Observation, Value] = {}
+        self.request_edits: list[Edit] = []
+        self.response_edits: list[Edit] = []
+        self.sources: frozenset[Source] = frozenset()
+
+    def give_response(self, response: Response) -> None:
+        """The stages below have answered."""
+        self.response = self._response_given = response
+
+    def read(self, observation: Observation) -> Value:
+        """A getter of the request."""
+        value = value_of(self.request, observation)
+        # What the guest itself wrote follows from what it read before; it is not an input.
+        if source_of(observation) not in self._request_written:
+            observed(self.request, observation)
+            if observation not in self.reads:
+                given = self._request_given
+                self.reads[observation] = value if given is self.request else value_of(given, observation)
+        return value
+
+    def read_response(self, observation: Observation) -> Value:
+        """A getter of the response. Raises Refused (a trap, as the WIT says) while there is none."""
+        if self.response is None or self._response_given is None:
+            raise Refused("there is no response yet: it can be read from on-response on")
+        if observation not in self.reads and observation not in self._response_written:
+            self.reads[observation] = response_value(self._response_given, observation)
+        return response_value(self.response, observation)
+
+    def edit_request(self, edit: Edit, replaces: Source | None) -> None:
+        """A setter of the request. `replaces`: the source whose old value is gone, None when some of it remains."""
+        if self.request is self._request_given:
+            self.request = self._request_given.copy()
+        edit[0](self.request, *edit[1])
+        self.request_edits.append(edit)
+        if replaces is not None:
+            self._request_written.add(replaces)
+            self.sources |= {replaces}
+            if self.request.observers:
+                written(self.request, frozenset((replaces,)))
+
+    def edit_response(self, edit: Edit, replaces: Observation | None) -> None:
+        """A setter of the response; `replaces` as in `edit_request`."""
+        if self.response is None:
+            raise Refused("there is no response yet: it can be changed from on-response on")
+        if self.response is self._response_given:
+            self.response = self.response.copy()
+        edit[0](self.response, *edit[1])
+        self.response_edits.append(edit)
+        if replaces is not None:
+            self._response_written.add(replaces)
+
+    def log(self, level: int, message: str) -> None:
+        if self.logger.isEnabledFor(level):
+            # A line that is written is an effect; a memo would swallow it.
+            self.pure = False
+            self.logger.log(level, "%s", message, extra={"request_id": self.request.exchange.id})
