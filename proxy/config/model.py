@@ -36,11 +36,12 @@ from proxy.config.values import (
     PathPattern,
     Size,
     Timeout,
+    Whole,
     Workers,
 )
 
 MiB = 1 << 20
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[Whole, Field(ge=1)]
 
 
 class Options(BaseModel):
@@ -189,7 +190,7 @@ class Cache(Options):
 class Respond(Options):
     """A fixed response."""
 
-    status: Annotated[int, Field(ge=200, le=599)] = 200
+    status: Annotated[Whole, Field(ge=200, le=599)] = 200
     """From 200 to 599."""
     headers: dict[FieldName, FieldValue] = Field(default_factory=dict)
     """Fields by name. The proxy adds content-length itself."""

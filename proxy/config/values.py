@@ -201,6 +201,13 @@ def field_value(value: str) -> str:
     return value
 
 
+def _number(value: Any) -> Any:
+    """A truth value, which is an integer to Python, is none here."""
+    if isinstance(value, bool):
+        raise ValueError("expected a whole number")
+    return value
+
+
 def parse_workers(value: Any) -> int:
     """One, until there is a supervisor for more."""
     if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value > 1):
@@ -210,6 +217,7 @@ def parse_workers(value: Any) -> int:
     return 1
 
 
+Whole = Annotated[int, BeforeValidator(_number)]
 Size = Annotated[
     int,
     BeforeValidator(parse_size),

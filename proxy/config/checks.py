@@ -1,0 +1,135 @@
+"""What must hold between options: names that exist, chains that end, routes that can be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from proxy.config.errors import Finding, Path, did_you_mean, quoted
+from proxy.config.model import (
+    TERMINAL,
+    Admin,
+    Cache,
+    CacheStage,
+    FilterStage,
+    ForwardStage,
+    Listener,
+    Match,
+    Route,
+    ServeStage,
+    stage_kind,
+)
+from proxy.config.values import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The parts of a file that are valid in themselves, by their index, and the names it declares."""
+
+    listeners: Mapping[int, Listener]
+    admin: Admin | None
+    upstreams: Collection[str]
+    filters: Collection[str]
+    routes: Mapping[int, Route]
+
+
+def check(draft: Draft) -> Iterator[Finding]:
+    yield from _addresses(draft)
+    yield from _names(draft)
+    for index, route in draft.routes.items():
+        yield from _order(("routes", index, "chain"), route)
+    yield from _caches(draft.routes)
+    yield from _unreachable(draft.routes)
+
+
+def _addresses(draft: Draft) -> Iterator[Finding]:
+    where: list[tuple[Path, Address]] = [
+        (("listeners", index, "address"), listener.address) for index, listener in draft.listeners.items()
+    ]
+    if draft.admin is not None:
+        address = draft.admin.address
+        where.append((("admin", "address"), address))
+        if draft.admin.token is None and not address.loopback:
+            message = f"is required, because other machines can reach {address}; or listen on 127.0.0.1"
+            yield Finding(("admin", "token"), message)
+    seen: set[Address] = set()
+    for path, address in where:
+        if address in seen:
+            yield Finding(path, f"{address} is already listened on")
+        if address.port != 0:  # which is another one each time
+            seen.add(address)
+
+
+def _names(draft: Draft) -> Iterator[Finding]:
+    for index, route in draft.routes.items():
+        for position, stage in enumerate(route.chain):
+            path: Path = ("routes", index, "chain", position)
+            match stage:
+                case FilterStage(filter=name) if name not in draft.filters:
+                    yield Finding((*path, "filter"), _unknown("filter", name, draft.filters))
+                case ForwardStage(forward=name) if name not in draft.upstreams:
+                    yield Finding((*path, "forward"), _unknown("upstream", name, draft.upstreams))
+                case ServeStage(serve=name) if name not in draft.filters:
+                    yield Finding((*path, "serve"), _unknown("filter", name, draft.filters))
+                case ServeStage():
+                    message = "serve is not supported yet; a chain can end with forward or respond"
+                    yield Finding((*path, "serve"), message)
+                case _:
+                    pass
+
+
+def _unknown(kind: str, name: str, known: Collection[str]) -> str:
+    return f"there is no {kind} {quoted(name)}" + (did_you_mean(name, known) or f"; declare it under {kind}s")
+
+
+def _order(path: Path, route: Route) -> Iterator[Finding]:
+    kinds = [stage_kind(stage) for stage in route.chain]
+    for position, kind in enumerate(kinds[:-1]):
+        if kind in TERMINAL:
+            yield Finding((*path, position), f"{kind} must be the last stage; those after it are never reached")
+    if kinds[-1] not in TERMINAL:
+        yield Finding((*path, len(kinds) - 1), "the last stage of a chain must be forward, respond or serve")
+
+
+def _caches(routes: Mapping[int, Route]) -> Iterator[Finding]:
+    stores: dict[str, Cache] = {}
+    for index, route in routes.items():
+        for position, stage in enumerate(route.chain):
+            if not isinstance(stage, CacheStage):
+                continue
+            cache, path = stage.cache, ("routes", index, "chain", position, "cache")
+            if cache.max_object_size > cache.max_size:
+                yield Finding((*path, "max_object_size"), "is more than max_size, the size of the whole cache")
+            if not cache.name:
+                continue
+            first = stores.setdefault(cache.name, cache)
+            for option in ("max_size", "max_object_size"):
+                if getattr(cache, option) != getattr(first, option):
+                    yield Finding((*path, option), f"the cache {cache.name} is declared above with another {option}")
+
+
+def _unreachable(routes: Mapping[int, Route]) -> Iterator[Finding]:
+    for index, route in routes.items():
+        for earlier in range(index):
+            if earlier in routes and covers(routes[earlier].match, route.match):
+                message = f"can never match: routes[{earlier}] takes every request that it would"
+                yield Finding(("routes", index), message)
+                break
+
+
+def covers(wide: Match, narrow: Match) -> bool:
+    """Every request that `narrow` matches, `wide` matches too."""
+    methods = wide.methods is None or (narrow.methods is not None and set(narrow.methods) <= set(wide.methods))
+    return methods and _host_covers(wide.host, narrow.host) and _path_covers(wide.path, narrow.path)
+
+
+def _host_covers(wide: str | None, narrow: str | None) -> bool:
+    if wide is None or wide == narrow:
+        return True
+    return narrow is not None and wide.startswith("*.") and narrow.removeprefix("*").endswith(wide[1:])
+
+
+def _path_covers(wide: str | None, narrow: str | None) -> bool:
+    if wide is None or wide == narrow:
+        return True
+    return narrow is not None and wide.endswith("/*") and narrow.removesuffix("*").startswith(wide[:-1])
