@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from proxy.config.values import (
+    Count,
     Duration,
     Endpoint,
     FieldName,
@@ -35,13 +36,12 @@ from proxy.config.values import (
     Name,
     PathPattern,
     Size,
+    Status,
     Timeout,
-    Whole,
     Workers,
 )
 
 MiB = 1 << 20
-Count = Annotated[Whole, Field(ge=1)]
 
 
 class Options(BaseModel):
@@ -190,7 +190,7 @@ class Cache(Options):
 class Respond(Options):
     """A fixed response."""
 
-    status: Annotated[Whole, Field(ge=200, le=599)] = 200
+    status: Status = 200
     """From 200 to 599."""
     headers: dict[FieldName, FieldValue] = Field(default_factory=dict)
     """Fields by name. The proxy adds content-length itself."""

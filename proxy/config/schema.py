@@ -36,12 +36,12 @@ def schema_text() -> str:
 def _tidy(model: type[Options], found: dict[str, Any]) -> None:
     """Defaults as people write them, references wherever text alone would not do, and no titles, which only
     repeat the names."""
-    defaults = model.model_construct().model_dump(mode="json", warnings=False)
+    defaults = model.model_construct().model_dump(mode="json", warnings=False, exclude_none=True)
     found.pop("title", None)
     for name, option in found["properties"].items():
         option.pop("title", None)
         option.pop("default", None)
-        if defaults.get(name) not in (None, ""):
+        if defaults.get(name) not in (None, "", {}, []):
             option["default"] = defaults[name]
         found["properties"][name] = _or_reference(option)
 

@@ -11,7 +11,7 @@ from fractions import Fraction
 from ipaddress import ip_address
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 SIZES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 DURATIONS = {
@@ -217,7 +217,8 @@ def parse_workers(value: Any) -> int:
     return 1
 
 
-Whole = Annotated[int, BeforeValidator(_number)]
+Count = Annotated[int, Field(ge=1), BeforeValidator(_number)]
+Status = Annotated[int, Field(ge=200, le=599), BeforeValidator(_number)]
 Size = Annotated[
     int,
     BeforeValidator(parse_size),
