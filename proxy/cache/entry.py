@@ -1,0 +1,122 @@
+"""A stored response, and the variants of one URI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from proxy.cache.key import Selecting, Values, values
+from proxy.cache.policy import Terms
+from proxy.exchange import Request
+from proxy.http import dates
+from proxy.http.fields import Fields, Line
+
+_NOT_STORED = frozenset((
+    # RFC 9111 §3.1
+    b"proxy-authenticate", b"proxy-authentication-info", b"proxy-authorization",
+    # About the exchange that brought the response, not about the response; Age is made anew for each answer.
+    b"age", b"cache-status", b"trailer",
+))  # fmt: skip
+
+_NOT_UPDATED = frozenset((b"content-length", b"content-encoding", b"content-range"))
+"""A 304 cannot change these of the stored response (RFC 9111 §3.2): they describe the bytes that are stored."""
+
+ENTRY_OVERHEAD = 2048
+LINE_OVERHEAD = 200
+"""Bytes of memory beyond the contents, for an entry with its key and for a field line; measured, rounded up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A response to GET, whole. lines: as they are sent, but for Age and Cache-Status."""
+
+    status: int
+    lines: list[Line]
+    body: bytes
+    tags: tuple[str, ...]
+    terms: Terms
+    selecting: Selecting
+    values: Values
+    received_at: float
+    fresh_until: float = field(init=False)
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fresh_until", self.terms.fresh_until)
+        fields = sum(len(name) + len(value) + LINE_OVERHEAD for name, value in self.lines)
+        selected = sum(len(str(value)) + LINE_OVERHEAD for value in self.values)
+        object.__setattr__(self, "size", ENTRY_OVERHEAD + fields + selected + len(self.body))
+
+
+def stored_lines(status: int, fields: Fields, length: int, received_at: float) -> list[Line]:
+    """The field lines to store of a response with a content of `length` bytes."""
+    lines = [line for line in fields.lines if line[0] not in _NOT_STORED and line[0] != b"content-length"]
+    if status != 204:  # RFC 9110 §8.6
+        lines.append((b"content-length", str(length).encode()))
+    if b"date" not in fields:  # RFC 9110 §6.6.1
+        lines.append((b"date", dates.render(received_at)))
+    return lines
+
+
+def updated(entry: Entry, answer: Fields, received_at: float) -> Fields:
+    """The fields of a stored response after a 304 with these (RFC 9111 §3.2, §4.3.4)."""
+    new = [line for line in answer.lines if line[0] not in _NOT_UPDATED]
+    replaced = {name for name, _ in new}
+    if b"date" not in replaced:
+        new.append((b"date", dates.render(received_at)))
+        replaced.add(b"date")
+    return Fields([line for line in entry.lines if line[0] not in replaced] + new)
+
+
+class Variants:
+    """The entries of one primary key, by what they select on, then by its values."""
+
+    __slots__ = ("_groups", "count", "size")
+
+    LIMIT = 128
+    """Entries; the oldest goes first."""
+
+    def __init__(self) -> None:
+        self._groups: dict[Selecting, dict[Values, Entry]] = {}
+        self.count = 0
+        self.size = 0
+
+    def match(self, request: Request) -> Entry | None:
+        """The entry that answers this request; the most recent if several do (RFC 9111 §4.1)."""
+        best: Entry | None = None
+        for selecting, entries in self._groups.items():
+            entry = entries.get(values(request, selecting) if selecting else ())
+            if entry is not None and (best is None or entry.received_at > best.received_at):
+                best = entry
+        return best
+
+    def signature(self, request: Request) -> tuple[Values, ...]:
+        """Requests with the same one select the same entry, as far as is known from the entries so far."""
+        return tuple([values(request, selecting) for selecting in self._groups])
+
+    def selections(self, request: Request) -> list[tuple[Selecting, Values]]:
+        """Each selecting set there is, and what it yields on this request."""
+        return [(selecting, values(request, selecting)) for selecting in self._groups]
+
+    def add(self, entry: Entry) -> None:
+        entries = self._groups.setdefault(entry.selecting, {})
+        replaced = entries.pop(entry.values, None)
+        if replaced is not None:
+            self.count -= 1
+            self.size -= replaced.size
+        entries[entry.values] = entry
+        self.count += 1
+        self.size += entry.size
+        if self.count > self.LIMIT:
+            self.drop_oldest()
+
+    def drop_oldest(self) -> None:
+        oldest = min(
+            (entry for entries in self._groups.values() for entry in entries.values()),
+            key=lambda entry: entry.received_at,
+        )
+        entries = self._groups[oldest.selecting]
+        del entries[oldest.values]
+        if not entries:
+            del self._groups[oldest.selecting]
+        self.count -= 1
+        self.size -= oldest.size

@@ -1,0 +1,92 @@
+"""Where entries are kept. Every store does what `tests/cache/store_contract.py` says."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from cachetools import LRUCache
+
+from proxy.cache.entry import Entry, Variants
+from proxy.cache.key import Key
+
+
+class Store(Protocol):
+    """Entries by primary key.
+
+    Each call answers at once, from memory: a hit waits for nothing. A slower tier (disk, another machine) is to be
+    asked by the stage after a miss here, where it awaits anyway.
+
+    What is deleted stays deleted: a response that was asked for before a deletion of its key is not stored after
+    it. So whoever asks for one takes a `mark` before, and `put`s with it.
+    """
+
+    def get(self, key: Key) -> Variants | None:
+        """What there is, for use."""
+
+    def peek(self, key: Key) -> Variants | None:
+        """What there is, for looking: counts as no use."""
+
+    def mark(self) -> int:
+        """The moment before asking for what will be `put`."""
+
+    def put(self, key: Key, entry: Entry, mark: int) -> bool:
+        """Adds an entry, in place of one with the same selecting values. False when it is too large for the store,
+        or deleted since `mark`."""
+
+    def delete(self, key: Key) -> None:
+        """Deletes all variants, including those being fetched."""
+
+
+def _size(variants: Variants) -> int:
+    return variants.size
+
+
+class MemoryStore:
+    """The least recently used URIs go first when there is more than `max_size` bytes, overhead included."""
+
+    DELETIONS = 10_000
+    """Deletions remembered by key. What was asked for before one that is forgotten is not stored."""
+
+    def __init__(self, max_size: int) -> None:
+        self._variants: LRUCache[Key, Variants] = LRUCache(max_size, getsizeof=_size)
+        self._clock = 0
+        self._deleted: dict[Key, int] = {}
+        self._forgotten = 0
+
+    def get(self, key: Key) -> Variants | None:
+        try:
+            return self._variants[key]
+        except KeyError:
+            return None
+
+    def peek(self, key: Key) -> Variants | None:
+        try:
+            return super(LRUCache, self._variants).__getitem__(key)
+        except KeyError:
+            return None
+
+    def mark(self) -> int:
+        return self._clock
+
+    def put(self, key: Key, entry: Entry, mark: int) -> bool:
+        if entry.size > self._variants.maxsize or self._deleted.get(key, self._forgotten) > mark:
+            return False
+        variants = self.peek(key) or Variants()
+        variants.add(entry)
+        while variants.size > self._variants.maxsize:
+            variants.drop_oldest()
+        self._variants[key] = variants
+        return True
+
+    def delete(self, key: Key) -> None:
+        self._variants.pop(key, None)
+        self._clock += 1
+        self._deleted.pop(key, None)
+        self._deleted[key] = self._clock
+        if len(self._deleted) > self.DELETIONS:
+            self._forgotten = self._deleted.pop(next(iter(self._deleted)))
+
+    @property
+    def size(self) -> int:
+        """Bytes in use."""
+        return int(self._variants.currsize)
