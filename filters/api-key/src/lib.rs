@@ -38,8 +38,8 @@ fn presented_key() -> Option<String> {
 
 /// Compares with every key, each in constant time, so that the time taken tells only lengths.
 fn is_listed(key: &str) -> bool {
-    let listed = CONFIG.keys.iter().fold(Choice::from(0), |found, listed| found | listed.as_bytes().ct_eq(key.as_bytes()));
-    listed.into()
+    let matches = CONFIG.keys.iter().map(|listed| listed.as_bytes().ct_eq(key.as_bytes()));
+    matches.fold(Choice::from(0), |any, this| any | this).into()
 }
 
 /// RFC 9110 section 15.5.2: a 401 carries a challenge.
