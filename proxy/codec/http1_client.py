@@ -1,0 +1,253 @@
+"""The client's side of an HTTP/1.1 connection: requests to bytes, and bytes of responses to events (RFC 9112).
+
+Strict about framing, because whoever can make us and an origin disagree about where a response ends can answer
+other people's requests. What may be read in two ways is an error, and the connection is not used again.
+"""
+
+from __future__ import annotations
+
+import httptools
+
+from proxy import errors
+from proxy.codec.events import END, Data, End, Event, Interim, ResponseHead
+from proxy.errors import Failure, ProxyError
+from proxy.http.fields import Fields, Line
+from proxy.http.hop_by_hop import end_to_end, options
+
+MAX_SECTION = 64 * 1024
+"""Bytes of a response's header section, of its trailer section, and of whatever else is not content."""
+
+MAX_INTERIM = 32
+"""Interim responses in front of a final one; an origin that sends more never answers."""
+
+_EXPECT_BODY = frozenset(("POST", "PUT", "PATCH"))
+_OURS = frozenset((b"content-length", b"host", b"transfer-encoding"))
+_H = ord("H")
+
+
+def encode_head(method: str, target: str, authority: str, lines: list[Line], length: int | None) -> bytes:
+    """A request's head. length: of the body in bytes, None: not known, so the body is to be sent chunked.
+
+    The framing and `host` are written here, whatever `lines` has of them. Raises ProxyError
+    (proxy_internal_error) when a part would not stay in its place on the wire: nothing that a stage made up
+    can become another field or another request.
+    """
+    start = f"{method} {target} HTTP/1.1\r\nhost: {authority}"
+    if start.count(" ") != 3 or not start.isascii():
+        raise ProxyError(errors.PROXY_INTERNAL_ERROR, "a stage made a request line that is not three words of ASCII")
+    kept = [line for line in lines if line[0] not in _OURS]
+    parts = [start.encode(), *map(b": ".join, kept)]
+    if any(name == b"te" for name, _ in kept):
+        parts.append(b"connection: te")  # RFC 9110 §10.1.4
+    if length is None:
+        parts.append(b"transfer-encoding: chunked")
+    elif length or method in _EXPECT_BODY:  # RFC 9110 §8.6
+        parts.append(b"content-length: %d" % length)
+    parts.append(b"\r\n")
+    head = b"\r\n".join(parts)
+    breaks = len(parts) + 1
+    if head.count(b"\r") != breaks or head.count(b"\n") != breaks or b"\0" in head:
+        raise ProxyError(errors.PROXY_INTERNAL_ERROR, "a stage made a request with CR, LF or NUL in it")
+    return head
+
+
+def encode_chunk(data: bytes) -> bytes:
+    """A piece of a chunked body; not empty, as an empty one would be the last (RFC 9112 §7.1)."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def encode_last_chunk(trailers: Fields | None) -> bytes:
+    """The end of a chunked body. Raises ProxyError as `encode_head` does."""
+    if not trailers:
+        return b"0\r\n\r\n"
+    section = b"".join(b"%b: %b\r\n" % line for line in trailers)
+    if not section.count(b"\n") == section.count(b"\r") == len(trailers) or b"\0" in section:
+        raise ProxyError(errors.PROXY_INTERNAL_ERROR, "a stage made trailers that have CR, LF or NUL in them")
+    return b"0\r\n%b\r\n" % section
+
+
+class Http1Client:
+    """Responses of one connection, one after the other.
+
+    `expect(method)` before each request, `receive` for each read, `receive_eof` when the origin ended the
+    connection. A ProxyError is the last event there is; after an End, `reusable` says whether the connection can
+    carry another request.
+    """
+
+    __slots__ = (
+        "_before", "_ended", "_events", "_head", "_interims", "_lines", "_method", "_parser", "_quiet",
+        "_until_close", "reusable",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._method = ""
+        self.reusable = True
+        self.expect("")
+
+    def expect(self, method: str) -> None:
+        """The next response answers a request of this method."""
+        if self._method == "HEAD":
+            # The parser cannot be told that no body follows, so each such answer is the last one it reads.
+            self._parser = httptools.HttpResponseParser(self)
+        self._method = method
+        self._events: list[Event] = []
+        self._before = True  # no byte of the response has come
+        self._ended = False
+        self._until_close = False
+        self._head: ResponseHead | None = None
+        self._lines: list[Line] = []
+        self._interims = 0
+        self._quiet = 0  # bytes since the response last got on
+
+    def receive(self, data: bytes) -> list[Event]:
+        """What these bytes (not none) say."""
+        events = self._events = []
+        if self._before:
+            self._before = False
+            if data[0] != _H:  # the parser takes RTSP and leading line breaks too
+                self._fail(errors.HTTP_PROTOCOL_ERROR, "the response does not begin with HTTP/")
+                return events
+        self._quiet += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._refused(error)
+        if not self._ended:
+            if self._quiet > MAX_SECTION:
+                self._fail_size()
+        elif self._method == "HEAD" and data.find(b"\r\n\r\n") != len(data) - 4:
+            self.reusable = False  # more came than one head, or we cannot tell
+        return events
+
+    def receive_eof(self) -> list[Event]:
+        """The origin sent its last byte: the end of a body that nothing else ends (RFC 9112 §6.3), or a failure."""
+        self.reusable = False
+        self._events = []
+        if self._ended:
+            pass
+        elif self._until_close:
+            self._end(None)
+        elif self._before:
+            self._fail(errors.CONNECTION_TERMINATED, "the origin closed the connection without a response")
+        else:
+            self._fail(errors.HTTP_RESPONSE_INCOMPLETE, "the origin closed the connection within the response")
+        return self._events
+
+    # What httptools calls. After the End all of it is about bytes that nobody asked for.
+
+    def on_message_begin(self) -> None:
+        if self._ended:
+            self.reusable = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._lines.append((name.lower(), value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        if self._ended:
+            return
+        status: int = self._parser.get_status_code()
+        version: str = self._parser.get_http_version()
+        lines, self._lines = self._lines, []
+        if self._quiet > MAX_SECTION and _size(lines) > MAX_SECTION:
+            self._fail_size()
+        elif version not in ("1.1", "1.0") or not 100 <= status <= 599:
+            self._fail(errors.HTTP_PROTOCOL_ERROR, f"a response of HTTP/{version} with status {status}")
+        elif status < 200:
+            self._interim(status, lines)
+        else:
+            self._final(status, version, lines)
+
+    def on_body(self, data: bytes) -> None:
+        if not self._ended:
+            self._quiet = 0
+            self._events.append(Data(data))
+
+    def on_message_complete(self) -> None:
+        if self._ended or self._head is None:  # after an interim response another one follows
+            return
+        if not self._lines:
+            self._end(None)
+        elif _size(self._lines) > MAX_SECTION:
+            self._fail_size()
+        else:
+            self._end(Fields(end_to_end(self._lines)))
+
+    # What it means.
+
+    def _interim(self, status: int, lines: list[Line]) -> None:
+        self._interims += 1
+        if status == 101:
+            self._fail(errors.HTTP_PROTOCOL_ERROR, "101 Switching Protocols, which nobody asked for")
+        elif self._interims > MAX_INTERIM:
+            self._fail(errors.HTTP_PROTOCOL_ERROR, f"more than {MAX_INTERIM} interim responses")
+        else:
+            self._quiet = 0
+            self._events.append(Interim(status, Fields(end_to_end(lines))))
+
+    def _final(self, status: int, version: str, lines: list[Line]) -> None:
+        """Length and end of the body (RFC 9112 §6.3). The parser has checked that there is at most one length, made of
+        digits, and none beside a transfer coding."""
+        persistent = _persistent(version, lines)
+        length, codings = _framing(lines)
+        if self._method == "HEAD" or status in (204, 304):
+            length = 0
+        elif codings and (codings != [b"chunked"] or version == "1.0"):  # RFC 9112 §6.1
+            named = b", ".join(codings).decode("latin-1")
+            self._fail(errors.HTTP_RESPONSE_TRANSFER_CODING, f"transfer-encoding {named!r} in HTTP/{version}")
+            return
+        elif length is None and not codings:
+            self._until_close = True
+            persistent = False
+        if status == 204:  # RFC 9110 §8.6: it has none, whatever the origin wrote
+            lines = [line for line in lines if line[0] != b"content-length"]
+        self._head = ResponseHead(status, Fields(end_to_end(lines)), length, version, persistent)
+        self._events.append(self._head)
+        self.reusable = persistent
+        if self._method == "HEAD":
+            self._end(None)
+
+    def _end(self, trailers: Fields | None) -> None:
+        self._ended = True
+        self._events.append(End(trailers) if trailers else END)
+
+    def _refused(self, error: Exception) -> None:
+        if self._ended:
+            self.reusable = False
+        elif self._head is None:
+            self._fail(errors.HTTP_PROTOCOL_ERROR, f"malformed response head: {error}")
+        else:
+            self._fail(errors.HTTP_RESPONSE_TRANSFER_CODING, f"malformed chunked body: {error}")
+
+    def _fail_size(self) -> None:
+        if self._head is None:
+            self._fail(errors.HTTP_RESPONSE_HEADER_SECTION_SIZE, f"more than {MAX_SECTION} bytes of fields")
+        else:
+            self._fail(errors.HTTP_RESPONSE_TRAILER_SECTION_SIZE, f"more than {MAX_SECTION} bytes without content")
+
+    def _fail(self, failure: Failure, detail: str) -> None:
+        self._ended = True
+        self.reusable = False
+        self._events.append(ProxyError(failure, detail))
+
+
+def _size(lines: list[Line]) -> int:
+    return sum(len(name) + len(value) for name, value in lines)
+
+
+def _framing(lines: list[Line]) -> tuple[int | None, list[bytes]]:
+    """What `content-length` and the lines of `transfer-encoding` say."""
+    length = None
+    codings = []
+    for name, value in lines:
+        if name == b"content-length":
+            length = int(value)
+        elif name == b"transfer-encoding":
+            codings.append(value.lower())
+    return length, codings
+
+
+def _persistent(version: str, lines: list[Line]) -> bool:
+    """RFC 9112 §9.3."""
+    named = options(lines)
+    return b"close" not in named and (version == "1.1" or b"keep-alive" in named)

@@ -1,0 +1,47 @@
+"""`forward`: asks an upstream."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from proxy import errors
+from proxy.chain.stage import Below
+from proxy.errors import ProxyError
+from proxy.exchange import Request, Response
+from proxy.http.fields import Fields
+from proxy.http.hop_by_hop import add_forwarded, add_via
+
+PSEUDONYM = "sluicegate"
+"""What we call ourselves in `Via` (RFC 9110 §7.6.3)."""
+
+MAX_PASSES = 10
+"""How often a request may have come through proxies of this name. Tiers of them are in order, a circle is not."""
+
+
+class Forward:
+    """send: an upstream's."""
+
+    def __init__(self, send: Callable[[Request], Awaitable[Response]]) -> None:
+        self._send = send
+
+    async def __call__(self, request: Request, below: Below) -> Response:
+        return await self._send(outgoing(request))
+
+
+def outgoing(request: Request) -> Request:
+    """The request as the origin gets it. ProxyError (proxy_loop_detected) when it goes round in circles."""
+    via = request.fields.get(b"via")
+    if via is not None and passes(via) >= MAX_PASSES:
+        raise ProxyError(errors.PROXY_LOOP_DETECTED, f"the request came through {PSEUDONYM} {MAX_PASSES} times")
+    lines = add_via(request.fields.lines, "1.1", PSEUDONYM)
+    fields = Fields(add_forwarded(lines, request.exchange.client, request.scheme, request.authority))
+    return Request(
+        request.method, request.scheme, request.authority, request.path, request.query,
+        fields, request.exchange, request.body,
+    )  # fmt: skip
+
+
+def passes(via: bytes) -> int:
+    """How many entries of a `Via` are ours: received-protocol, received-by, comment."""
+    entries = (entry.split(None, 2) for entry in via.split(b","))
+    return sum(len(words) > 1 and words[1] == PSEUDONYM.encode() for words in entries)

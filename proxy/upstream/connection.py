@@ -1,0 +1,316 @@
+"""One connection to an origin, which carries one exchange after the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import cast
+
+from proxy import errors
+from proxy.codec.events import Data, End, Event, Interim, ResponseHead
+from proxy.codec.http1_client import Http1Client, encode_chunk, encode_last_chunk
+from proxy.errors import ProxyError
+from proxy.exchange import Pipe, Request, Response, Stream
+from proxy.http.fields import Fields
+
+NEVER = float("inf")
+
+CONTINUE_WAIT = 1.0
+"""Seconds that a request with `Expect: 100-continue` waits for the 100 before its body is sent anyway
+(RFC 9110 §10.1.1: an origin that does not know the expectation would never send one)."""
+
+_ONE_WRITE = 16 * 1024
+"""Up to here copying a body behind its head costs less than another write."""
+
+
+class Connection(asyncio.Protocol):
+    """timeout: seconds for the response to begin once the request is sent, and between two pieces of either body.
+
+    `free` is called when it can carry another exchange, `lost` once when it is closed. Deadlines are kept here and
+    looked at by `check`, which somebody calls now and then: a timer for each exchange would cost more than the rest
+    of the bookkeeping.
+    """
+
+    def __init__(
+        self, timeout: float, free: Callable[[Connection], None], lost: Callable[[Connection], None]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._timeout = timeout
+        self._free = free
+        self._lost = lost
+        self._transport = cast(asyncio.Transport, None)
+        self._codec = Http1Client()
+        self._writable: asyncio.Future[None] | None = None  # there is one while writing is paused
+        self._served = 0
+        self._heard = False  # a byte of the response has come
+        self._body_read = False  # something of the request's body is gone
+        self.closed = False
+        self._reset()
+
+    def _reset(self) -> None:
+        """Between exchanges."""
+        self._answer: asyncio.Future[Response] | None = None  # there is one while there is an exchange
+        self._request: Request | None = None
+        self._head: ResponseHead | None = None
+        self._chunks: list[bytes] = []  # of a body for which there is no pipe yet
+        self._pipe: Pipe | None = None
+        self._paused = False
+        self._upload: asyncio.Task[None] | None = None
+        self._go_ahead: asyncio.Future[None] | None = None
+        self._sent = False
+        self._read_by = NEVER
+        self._write_by = NEVER
+
+    # For whoever has taken it from the pool.
+
+    async def send(self, request: Request, head: bytes) -> Response:
+        """The response to this request; `head` is the request's, encoded. Cancelling closes the connection."""
+        self._heard = self._body_read = False
+        if self.closed:
+            raise ProxyError(errors.CONNECTION_TERMINATED, "the origin closed the connection")
+        self._codec.expect(request.method)
+        self._request = request
+        answer: asyncio.Future[Response] = self._loop.create_future()
+        self._answer = answer
+        body = request.body
+        if not isinstance(body, bytes):
+            self._transport.write(head)
+            self._upload = self._loop.create_task(self._send_body(request, body))
+        else:
+            if len(body) <= _ONE_WRITE:
+                self._transport.write(head + body)
+            else:
+                self._transport.write(head)
+                self._transport.write(body)
+            self._request_sent()
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            self._abandon(answer)
+            raise
+
+    @property
+    def stale(self) -> bool:
+        """It had been closed by the origin, as it turned out when it was used again; and the request it was used for
+        can be sent on another one: nothing of its body is gone. Asked after `send` failed."""
+        return self.closed and self._served > 0 and not self._heard and not self._body_read
+
+    def check(self, now: float) -> None:
+        """Fail the exchange if its time is over."""
+        if now > self._write_by:
+            self._fail(ProxyError(errors.CONNECTION_WRITE_TIMEOUT, f"the origin took nothing for {self._timeout:g} s"))
+        elif now > self._read_by:
+            failure = errors.HTTP_RESPONSE_TIMEOUT if self._head is None else errors.CONNECTION_READ_TIMEOUT
+            self._fail(ProxyError(failure, f"the origin sent nothing for {self._timeout:g} s"))
+
+    def close(self) -> None:
+        """At once; an exchange that is going on fails."""
+        if self._answer is not None:
+            self._fail(ProxyError(errors.DESTINATION_UNAVAILABLE, "the proxy closed its connections to the origin"))
+        else:
+            self._shut()
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer is None:
+            self._shut()  # nobody asked
+            return
+        self._heard = True
+        self._handle(self._codec.receive(data))
+
+    def eof_received(self) -> None:
+        if self._answer is not None:
+            self._handle(self._codec.receive_eof())
+        else:
+            self._shut()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._answer is not None:
+            failure = errors.HTTP_RESPONSE_INCOMPLETE if self._heard else errors.CONNECTION_TERMINATED
+            self._fail(ProxyError(failure, f"the connection broke: {exc or 'closed'}"))
+        else:
+            self._shut()
+
+    def pause_writing(self) -> None:
+        self._writable = self._loop.create_future()
+        self._write_by = self._loop.time() + self._timeout
+
+    def resume_writing(self) -> None:
+        self._write_by = NEVER
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
+
+    # The request.
+
+    def _request_sent(self) -> None:
+        self._sent = True
+        self._read_by = self._loop.time() + self._timeout
+
+    async def _send_body(self, request: Request, body: Stream) -> None:
+        """A task of its own, as the answer may come before the request is sent."""
+        try:
+            if (request.fields.get(b"expect") or b"").lower() == b"100-continue":
+                await self._wait_for_go_ahead()
+            self._body_read = True
+            length = body.length
+            sent = 0
+            while chunk := await body.read():
+                sent += len(chunk)
+                if length is not None and sent > length:
+                    break
+                self._transport.write(encode_chunk(chunk) if length is None else chunk)
+                if self._writable is not None:
+                    await self._writable
+            if length is None:
+                self._transport.write(encode_last_chunk(body.trailers))
+            elif sent != length:
+                detail = f"a request body announced with {length} bytes has {'more' if sent > length else sent}"
+                raise ProxyError(errors.PROXY_INTERNAL_ERROR, detail)
+        except Exception as error:
+            self._upload = None
+            self._fail(error)
+        else:
+            self._upload = None
+            self._request_sent()
+
+    async def _wait_for_go_ahead(self) -> None:
+        self._go_ahead = self._loop.create_future()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CONTINUE_WAIT):
+                await self._go_ahead
+
+    def _stop_sending(self) -> None:
+        """The origin has answered without the rest of the request, or will not answer any more."""
+        if self._upload is not None:
+            self._upload.cancel()
+            self._upload = None
+            if self._body_read:
+                cast(Stream, cast(Request, self._request).body).close()
+        self._write_by = NEVER
+
+    # The response.
+
+    def _handle(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Data):
+                if self._pipe is None:
+                    self._chunks.append(event.data)
+                else:
+                    self._pipe.feed(event.data)
+            elif isinstance(event, ResponseHead):
+                self._head = event
+                if not self._sent and event.status >= 400:  # RFC 9112 §9.5
+                    self._stop_sending()
+            elif isinstance(event, End):
+                self._finish(event.trailers)
+                return
+            elif isinstance(event, Interim):
+                self._inform(event)
+            elif isinstance(event, ProxyError):
+                self._fail(event)
+                return
+        if self._head is not None:
+            self._streaming(self._head)
+
+    def _inform(self, interim: Interim) -> None:
+        if interim.status == 100 and self._go_ahead is not None and not self._go_ahead.done():
+            self._go_ahead.set_result(None)
+        inform = cast(Request, self._request).exchange.inform
+        if inform is not None:
+            inform(interim.status, interim.fields)
+
+    def _streaming(self, head: ResponseHead) -> None:
+        """The body did not come with the head: pass on what there is, and go on."""
+        if self._upload is None and not self._paused:
+            self._read_by = self._loop.time() + self._timeout
+        if self._pipe is not None:
+            return
+        pipe = self._pipe = self._open_pipe(head.length)
+        for chunk in self._chunks:
+            pipe.feed(chunk)
+        self._deliver(head, pipe)
+
+    def _open_pipe(self, length: int | None) -> Pipe:
+        """Its reader may hold it longer than the connection is busy with it, or be gone long before."""
+
+        def pause() -> None:
+            self._paused = True
+            self._read_by = NEVER
+            self._transport.pause_reading()
+
+        def resume() -> None:
+            if self._pipe is pipe:
+                self._resume_reading()
+                self._read_by = self._loop.time() + self._timeout
+
+        def abandon() -> None:
+            if self._pipe is pipe:
+                self._abandon(self._answer)
+
+        pipe = Pipe(length, pause=pause, resume=resume, on_close=abandon)
+        return pipe
+
+    def _resume_reading(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def _deliver(self, head: ResponseHead, body: bytes | Pipe) -> None:
+        answer = self._answer
+        if answer is not None and not answer.done():
+            answer.set_result(Response(head.status, head.fields, body))
+
+    # The end of an exchange.
+
+    def _finish(self, trailers: Fields | None) -> None:
+        """The response is whole."""
+        head = cast(ResponseHead, self._head)
+        if self._pipe is not None:
+            self._pipe.end(trailers)
+        elif trailers is not None:
+            pipe = Pipe()
+            for chunk in self._chunks:
+                pipe.feed(chunk)
+            pipe.end(trailers)
+            self._deliver(head, pipe)
+        else:
+            chunks = self._chunks
+            self._deliver(head, chunks[0] if len(chunks) == 1 else b"".join(chunks))
+        self._stop_sending()
+        self._resume_reading()
+        reusable = self._sent and self._codec.reusable
+        self._served += 1
+        self._reset()
+        if reusable:
+            self._free(self)
+        else:
+            self._shut()
+
+    def _fail(self, error: Exception) -> None:
+        answer, pipe = self._answer, self._pipe
+        self._stop_sending()
+        self._reset()
+        if pipe is not None:
+            pipe.fail(error if isinstance(error, ProxyError) else ProxyError(errors.PROXY_INTERNAL_ERROR, repr(error)))
+        elif answer is not None and not answer.done():
+            answer.set_exception(error)
+        self._shut()
+
+    def _abandon(self, answer: asyncio.Future[Response] | None) -> None:
+        """Nobody wants the response any more, unless the exchange is over already."""
+        if self._answer is answer and answer is not None:
+            self._stop_sending()
+            self._reset()
+            self._shut()
+
+    def _shut(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self._transport.abort()
+            self._lost(self)
