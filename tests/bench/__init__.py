@@ -1,0 +1,1 @@
+"""Throughput side by side with nginx, Varnish and Envoy: `python -m tests.bench`."""

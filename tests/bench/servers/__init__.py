@@ -1,0 +1,1 @@
+"""The servers, one file each. `start(machine, origin)` starts one and yields its targets, or raises Missing."""
