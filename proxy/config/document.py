@@ -119,7 +119,7 @@ def _compose(file: str, text: str) -> yaml.Node:
             root = composer.get_single_node()
         except (ValueError, OverflowError) as error:
             # PyYAML makes a character of any \U escape, and a number of any %YAML version.
-            raise yaml.MarkedYAMLError(problem=str(error), problem_mark=composer.get_mark()) from error
+            raise yaml.MarkedYAMLError(problem="a number is out of range", problem_mark=composer.get_mark()) from error
         finally:
             composer.dispose()
     except yaml.reader.ReaderError as error:
@@ -140,8 +140,12 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> str:
         return "not valid YAML: a tab cannot indent; use spaces"
     if error.context and "single document" in error.context:
         return "not valid YAML: a second document begins here; a configuration is one"
-    hint = "; within {} and [], text with ${…} needs quotes" if any("${" in each for each in line) else ""
-    return f"not valid YAML: {problem}" + (f" ({error.context})" if error.context else "") + hint
+    if error.context:
+        began = f", which began in line {error.context_mark.line + 1}" if error.context_mark else ""
+        problem += f" ({error.context}{began})"
+    if any("${" in each for each in line):
+        problem += "; within {} and [], text with ${…} needs quotes"
+    return f"not valid YAML: {problem}"
 
 
 Entries = dict[str, tuple[yaml.Node, yaml.Node]]

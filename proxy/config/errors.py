@@ -61,7 +61,7 @@ def show_path(path: Path) -> str:
 
 def quoted(text: str) -> str:
     """Text from the file, safe to print: one line, no control characters, not long."""
-    return json.dumps(text if len(text) <= 60 else f"{text[:57]}...", ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(text if len(text) <= 200 else f"{text[:197]}...", ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def did_you_mean(written: str, known: Iterable[str]) -> str:
