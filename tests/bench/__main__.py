@@ -103,7 +103,7 @@ def _measure(machine: Machine, targets: list[Target], rounds: int, seconds: int)
             samples[target].append(measure(machine, target, seconds))
     print(f"One core, {CONNECTIONS} connections, {len(nginx.BODY)}-byte bodies; medians of {rounds} × {seconds} s")
     print("\n".join(report.table(samples)))
-    print("\nBudgets, as ratios of requests/s in the same round")
+    print("\nBudgets, as ratios to the others (above 1 is better than they)")
     print("\n".join(report.budgets(samples)))
 
 
