@@ -20,14 +20,13 @@ class RequestHead(NamedTuple):
     """The head of a request, checked: what may not be passed on was refused before.
 
     method, authority (host[:port], lower case), path (begins with "/", or is "*"), query (without "?", None when
-    there is none): ASCII, as on the wire. scheme: None when the request did not say ("http" or "https" else).
+    there is none): ASCII, as on the wire. The scheme is that of the connection, whatever an absolute target claims.
     fields: without `host`, hop-by-hop fields and `transfer-encoding`; `content-length` stays.
     length: of the body in bytes, None when only its End tells. version: as in `Via`, "1.0", "1.1" or "2".
     keep_alive: the client allows another request on this connection after the answer.
     """
 
     method: str
-    scheme: str | None
     authority: str
     path: str
     query: str | None

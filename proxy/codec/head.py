@@ -1,0 +1,157 @@
+"""Heads of requests: parsed by llhttp, and what it lets pass looked at again."""
+
+from __future__ import annotations
+
+import re
+
+import httptools
+
+from proxy import errors
+from proxy.codec.events import RequestHead
+from proxy.codec.limits import Limits
+from proxy.errors import ProxyError
+from proxy.http import framing, target
+from proxy.http.fields import Fields, Line
+from proxy.http.hop_by_hop import HOP_BY_HOP, end_to_end, options
+
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-\"$-~]+) HTTP/1\.([01])\r\n")
+"""RFC 9112 §3: single spaces, a token, a target in visible ASCII without fragment. llhttp is content with several
+spaces, takes a fragment, and knows RTSP and ICE."""
+
+_OTHER_VERSION = re.compile(rb"[!-~]+ [!-~]+(?: [A-Z]+/[0-9].*)?\r\n")
+"""HTTP/0.9 has none."""
+
+_REFUSED = {
+    "CONNECT": "a gateway is no tunnel",
+    "TRACE": "its answer would show fields that other parties rely on staying hidden (RFC 9110 §9.3.8)",
+}
+
+_SPECIAL = HOP_BY_HOP | {b"content-length", b"expect", b"host"}
+"""Fields that say something about connection, framing or target."""
+
+
+def refused(status: int, detail: str) -> ProxyError:
+    return ProxyError(errors.HTTP_REQUEST_ERROR, detail, status=status)
+
+
+class _Section:
+    """What llhttp calls for each field line. Apart from HeadParser, so that it and the parser are no cycle."""
+
+    __slots__ = ("lines", "special")
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self.special: list[Line] = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        line = (name, value.rstrip(b" \t"))
+        if name in _SPECIAL:
+            self.special.append(line)
+            if name == b"host":
+                return
+        self.lines.append(line)
+
+
+class HeadParser:
+    """Parses the heads of one connection, one after the other.
+
+    default_authority: stands for the Host of an HTTP/1.0 request without one (RFC 9112 §3.3).
+    """
+
+    __slots__ = ("_authority", "_limits", "_parser", "_section")
+
+    def __init__(self, limits: Limits, default_authority: str) -> None:
+        self._limits = limits
+        self._authority = default_authority
+        self._section = _Section()
+        self._parser = httptools.HttpRequestParser(self._section)
+
+    def parse(self, head: bytes) -> RequestHead:
+        """head: all of one, with its empty line. Raises ProxyError with status 400, 413, 417, 431, 501 or 505."""
+        request_line = _REQUEST_LINE.match(head)
+        if request_line is None:
+            raise _bad_request_line(head)
+        method, on_target, minor = request_line.groups()
+        section = self._parse_fields(head)
+        lines, special = section.lines, section.special
+        if len(lines) > self._limits.field_lines:
+            raise refused(431, f"more than {self._limits.field_lines} field lines")
+        name = method.decode()
+        if name in _REFUSED:
+            raise refused(501, f"{name} is refused: {_REFUSED[name]}")
+        if minor == b"1" and len(special) == 1 and special[0][0] == b"host":  # nearly every GET
+            authority, path, query = target.parse(name, on_target.decode(), special[0][1], "")
+            return RequestHead(name, authority, path, query, Fields(lines), 0, "1.1", True)
+        return self._unusual(name, on_target.decode(), "1.1" if minor == b"1" else "1.0", section)
+
+    def _unusual(self, method: str, on_target: str, version: str, section: _Section) -> RequestHead:
+        special = section.special
+        authority, path, query = target.parse(method, on_target, self._host(version, special), self._authority)
+        length = framing.request_length(version, _all(special, b"content-length"), _all(special, b"transfer-encoding"))
+        if length is None or length:
+            # llhttp now waits for the body, which it does not get to see.
+            self._renew()
+            if length is not None and self._limits.body is not None and length > self._limits.body:
+                raise refused(413, f"body is longer than {self._limits.body} bytes")
+        connection = options(special)
+        keep_alive = b"close" not in connection and (version == "1.1" or b"keep-alive" in connection)
+        fields = Fields(end_to_end(section.lines))
+        if expected := _all(special, b"expect"):
+            _check_expectation(expected, version, fields)
+        return RequestHead(method, authority, path, query, fields, length, version, keep_alive)
+
+    def _host(self, version: str, special: list[Line]) -> bytes | None:
+        hosts = _all(special, b"host")
+        if len(hosts) > 1:
+            raise refused(400, "more than one Host")
+        if not hosts and version == "1.1":
+            raise refused(400, "no Host")
+        return hosts[0] if hosts else None
+
+    def _parse_fields(self, head: bytes) -> _Section:
+        section = self._section
+        section.lines = []
+        section.special = []
+        try:
+            self._parser.feed_data(head)
+        except httptools.HttpParserUpgrade:
+            self._renew()  # it would take what follows for another protocol; to us this is an ordinary request
+        except httptools.HttpParserInvalidMethodError:
+            raise refused(501, "unknown method") from None
+        except httptools.HttpParserError as error:
+            raise refused(400, str(error)) from None
+        return section
+
+    def _renew(self) -> None:
+        self._parser = httptools.HttpRequestParser(self._section)
+
+
+def field_lines(section: bytes) -> list[Line]:
+    """The lines of a trailer section, its empty line included. Raises ProxyError with status 400."""
+    lines = _Section()
+    try:
+        httptools.HttpRequestParser(lines).feed_data(b"GET / HTTP/1.1\r\n" + section)  # it only parses whole heads
+    except httptools.HttpParserUpgrade:
+        pass
+    except httptools.HttpParserError as error:
+        raise refused(400, f"in the trailers: {error}") from None
+    return lines.lines
+
+
+def _all(lines: list[Line], name: bytes) -> list[bytes]:
+    return [v for n, v in lines if n == name]
+
+
+def _check_expectation(expected: list[bytes], version: str, fields: Fields) -> None:
+    """RFC 9110 §10.1.1: there is one expectation, and HTTP/1.0 does not have it."""
+    if version == "1.0":
+        fields.remove(b"expect")
+    elif [value.lower() for value in expected] != [b"100-continue"]:
+        raise refused(417, "an expectation other than 100-continue")
+
+
+def _bad_request_line(head: bytes) -> ProxyError:
+    if _OTHER_VERSION.match(head):
+        return refused(505, "not HTTP/1.1 or HTTP/1.0")
+    return refused(400, "bad request line")

@@ -1,0 +1,52 @@
+"""Heads of responses as bytes of HTTP/1.1 (RFC 9112 §4, §5)."""
+
+from __future__ import annotations
+
+from proxy import errors
+from proxy.errors import ProxyError
+from proxy.http.fields import Line
+from proxy.http.hop_by_hop import HOP_BY_HOP
+from proxy.http.status import REASONS, reason
+
+_STATUS_LINES = {status: f"HTTP/1.1 {status} {phrase}".encode() for status, phrase in REASONS.items()}
+_CONNECTION = HOP_BY_HOP | {b"content-length"}
+_LOOKED_AT = _CONNECTION | {b"date"}
+
+
+def encode_interim(status: int, lines: list[Line]) -> bytes:
+    """A 1xx response. Raises ProxyError as `encode_head` does."""
+    return _section(_status_line(status), [line for line in lines if line[0] not in _CONNECTION]) + b"\r\n"
+
+
+def encode_head(status: int, lines: list[Line], date: bytes, framing: bytes) -> bytes:
+    """date: the line for a response that has none. framing: the lines that say where the body ends and whether the
+    connection goes on; what `lines` has to say about that is left out.
+
+    Raises ProxyError (proxy_internal_error) when a line would not stay one: nothing that a stage made up can become
+    another field or another response.
+    """
+    kept = []
+    for line in lines:
+        if line[0] in _LOOKED_AT:
+            if line[0] != b"date":
+                continue
+            date = b""
+        kept.append(line)
+    return b"%b%b%b\r\n" % (_section(_status_line(status), kept), date, framing)
+
+
+def _status_line(status: int) -> bytes:
+    known = _STATUS_LINES.get(status)
+    if known is not None:
+        return known
+    if not 100 <= status <= 599:
+        raise ProxyError(errors.PROXY_INTERNAL_ERROR, f"a stage made a response with status {status}")
+    return f"HTTP/1.1 {status} {reason(status)}".encode()
+
+
+def _section(status_line: bytes, lines: list[Line]) -> bytes:
+    section = b"\r\n".join([status_line, *map(b": ".join, lines), b""])
+    ends = len(lines) + 1
+    if section.count(b"\n") != ends or section.count(b"\r") != ends or b"\0" in section:
+        raise ProxyError(errors.PROXY_INTERNAL_ERROR, "a stage made a field that has CR, LF or NUL in it")
+    return section

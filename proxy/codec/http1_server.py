@@ -1,0 +1,118 @@
+"""The server's side of an HTTP/1.1 connection: bytes of requests to events (RFC 9112).
+
+Strict: what two parties may read in two ways is refused, as it is how requests are smuggled past one of them.
+Heads are llhttp's, delimited here, so that each is looked at from its first byte and limits hold to the byte.
+"""
+
+from __future__ import annotations
+
+from proxy.codec.chunked import ChunkedDecoder
+from proxy.codec.events import END, Data, Event
+from proxy.codec.head import HeadParser, refused
+from proxy.codec.limits import Limits
+from proxy.errors import ProxyError
+from proxy.http.syntax import is_token
+
+
+class Http1Server:
+    """Requests of one connection, one after the other.
+
+    `feed` what was read, then ask for `events` until there are none. Each call goes no further than the End of one
+    request, so what a client sends ahead of its answers stays bytes. A ProxyError is the last event of all.
+    """
+
+    __slots__ = ("_at", "_certainly_fits", "_chunked", "_data", "_heads", "_left", "_limits", "_over")
+
+    def __init__(self, limits: Limits, default_authority: str) -> None:
+        """default_authority: stands for the Host of an HTTP/1.0 request that has none."""
+        self._limits = limits
+        self._certainly_fits = min(limits.request_line, limits.field_section)
+        self._heads = HeadParser(limits, default_authority)
+        self._data = b""
+        self._at = 0
+        self._left = 0
+        self._chunked: ChunkedDecoder | None = None
+        self._over = False
+
+    @property
+    def pending(self) -> bool:
+        """There are bytes that no event has told of, or none ever will."""
+        return self._over or self._at < len(self._data)
+
+    def feed(self, data: bytes) -> None:
+        if self._over:
+            return
+        self._data = self._data[self._at :] + data if self._at < len(self._data) else data
+        self._at = 0
+
+    def events(self) -> list[Event]:
+        events: list[Event] = []
+        try:
+            if self._left or self._chunked is not None:
+                self._body(events)
+            elif self._at < len(self._data):
+                self._head(events)
+        except ProxyError as error:
+            self.stop()
+            events.append(error)
+        return events
+
+    def stop(self) -> None:
+        """Whatever comes is no request any more."""
+        self._over = True
+        self._data = b""
+        self._at = self._left = 0
+        self._chunked = None
+
+    def _head(self, events: list[Event]) -> None:
+        data, at = self._data, self._at
+        while data.startswith(b"\r\n", at):  # RFC 9112 §2.2: some clients end a body with one too many
+            at += 2
+        end = data.find(b"\r\n\r\n", at)
+        size = (len(data) if end < 0 else end + 2) - at
+        if size > self._certainly_fits:
+            self._check_size(data, at, size)
+        if end < 0:
+            self._at = at
+            self._check_begun(data, at)
+            return
+        head = self._heads.parse(data[at : end + 4])
+        self._at = end + 4
+        events.append(head)
+        if head.length == 0:
+            events.append(END)
+            return
+        if head.length is None:
+            self._chunked = ChunkedDecoder(self._limits)
+        else:
+            self._left = head.length
+        self._body(events)
+
+    def _check_size(self, data: bytes, at: int, size: int) -> None:
+        longest = self._limits.request_line
+        line = data.find(b"\r\n", at, at + longest + 2) - at
+        if line < 0 and size > longest + 1:
+            raise refused(414, f"request line is longer than {longest} bytes")
+        if line >= 0 and size - line - 2 > self._limits.field_section:
+            raise refused(431, f"header section is longer than {self._limits.field_section} bytes")
+
+    def _check_begun(self, data: bytes, at: int) -> None:
+        """A head that is not over yet and cannot become one must not keep the client waiting for an answer."""
+        if data.count(b"\n", at) != data.count(b"\r\n", at):
+            raise refused(400, "line feed without carriage return")
+        if at < len(data) and data[at : at + 1] != b"\r" and not is_token(data[at : at + 1]):
+            raise refused(400, "bad request line")
+
+    def _body(self, events: list[Event]) -> None:
+        if self._chunked is not None:
+            self._at = self._chunked.decode(self._data, self._at, events)
+            if self._chunked.over:
+                self._chunked = None
+            return
+        piece = self._data[self._at : self._at + self._left]
+        if piece:
+            self._at += len(piece)
+            self._left -= len(piece)
+            events.append(Data(piece))
+            if not self._left:
+                events.append(END)

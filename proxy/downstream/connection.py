@@ -1,0 +1,417 @@
+"""One HTTP/1.1 connection of a client: requests in, one exchange after the other, responses out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from enum import Enum, auto
+from typing import Protocol, cast
+
+from proxy import errors
+from proxy.codec.events import END, Data, End, Event, RequestHead
+from proxy.codec.http1_response import encode_head, encode_interim
+from proxy.codec.http1_server import Http1Server
+from proxy.downstream import responding
+from proxy.downstream.output import Output
+from proxy.downstream.request_body import RequestBody
+from proxy.downstream.service import Outcome, Service
+from proxy.errors import ProxyError
+from proxy.exchange import Body, Exchange, Request, Response, length_of
+from proxy.exchange.eager import start
+from proxy.http import framing
+from proxy.http.fields import Fields
+
+DRAINED = 256 * 1024
+"""Bytes of a request body nobody wants that are read so that the connection can be used again."""
+
+logger = logging.getLogger(__name__)
+
+
+class State(Enum):
+    OPEN = auto()
+    LAST = auto()
+    """The exchange that runs, or the next one, is the last."""
+    OVER = auto()
+    """No more exchanges: to be closed as soon as what was written is out of our hands."""
+    LINGERING = auto()
+    """The last word is said; what the client still sends is read, so that it gets to see it (RFC 9112 §9.6)."""
+    CLOSED = auto()
+
+
+class Company(Protocol):
+    """The connections that are open, as each of them sees it."""
+
+    def joins(self, connection: DownstreamConnection) -> bool:
+        """Called once. Returns whether there is room for it."""
+
+    def leaves(self, connection: DownstreamConnection) -> None: ...
+
+
+class DownstreamConnection(asyncio.Protocol):
+    """Runs one exchange at a time; one that has nothing to wait for is answered before `data_received` returns.
+
+    What a client sends ahead stays unparsed, and then unread, until its turn has come.
+    """
+
+    __slots__ = (
+        "_body", "_body_full", "_client", "_codec", "_company", "_idle_limit", "_out", "_partial", "_reading",
+        "_request", "_response", "_service", "_since", "_stalled", "_started", "_state", "_task", "_transport",
+        "_unwanted",
+    )  # fmt: skip
+
+    _transport: asyncio.Transport
+    _codec: Http1Server
+    _out: Output
+
+    def __init__(self, service: Service, company: Company) -> None:
+        self._service = service
+        self._company = company
+        self._state = State.OPEN
+        self._client = "unknown"
+        self._request: Request | None = None
+        self._response: Response | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._body: RequestBody | None = None
+        self._body_full = False
+        self._unwanted = 0
+        self._reading = True
+        self._partial = False
+        self._started = 0.0
+        self._since = 0.0
+        self._stalled = (0, 0.0)
+        self._idle_limit = service.timeouts.header
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
+        self._out = Output(self._transport)
+        self._since = self._service.clock.monotonic()
+        peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        if isinstance(peer, tuple):
+            self._client = peer[0]
+        self._codec = Http1Server(self._service.limits, _authority(here))
+        if not self._company.joins(self):
+            self._refuse(ProxyError(errors.CONNECTION_LIMIT_REACHED, "too many connections"))
+            self._settle()
+
+    def data_received(self, data: bytes) -> None:
+        if self._state in (State.LINGERING, State.CLOSED):
+            return
+        self._codec.feed(data)
+        self._advance()
+        if self._request is None:
+            if not self._partial and self._codec.pending:
+                self._partial = True
+                self._since = self._service.clock.monotonic()
+        elif self._body is not None:
+            self._since = self._service.clock.monotonic()
+
+    def eof_received(self) -> None:
+        # Half a connection is of no use to anybody but netcat, and a client that is gone looks the same.
+        self._lost()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._company.leaves(self)
+        self._lost()
+
+    def pause_writing(self) -> None:
+        self._out.paused = True
+
+    def resume_writing(self) -> None:
+        self._out.resume()
+        if self._request is None:
+            self._advance()
+
+    # What the listener calls.
+
+    def drain(self) -> None:
+        """The exchange that runs, if any, is the last."""
+        if self._state is State.OPEN:
+            self._state = State.LAST
+            if self._request is None and not self._codec.pending:
+                self._state = State.OVER
+                self._settle()
+
+    def abort(self) -> None:
+        self._transport.abort()
+        self._lost()
+
+    def check(self, now: float) -> None:
+        """Called about every second: end what has waited for too long."""
+        timeouts, waited = self._service.timeouts, now - self._since
+        if unsent := self._out.waiting:
+            if unsent != self._stalled[0]:
+                self._stalled = (unsent, now)
+            elif now - self._stalled[1] > timeouts.write:
+                self.abort()
+        elif self._state is State.LINGERING:
+            if waited > timeouts.linger:
+                self.abort()
+        elif self._state in (State.OVER, State.CLOSED):
+            return
+        elif self._body is not None:
+            if waited > timeouts.body and not self._body_full and self._body.ask is None:
+                self._body_failed(ProxyError(errors.HTTP_REQUEST_ERROR, "the request body stopped", status=408))
+                self._settle()
+        elif self._request is None and waited > (timeouts.header if self._partial else self._idle_limit):
+            if self._partial:
+                self._refuse(ProxyError(errors.HTTP_REQUEST_ERROR, "the request head took too long", status=408))
+            else:
+                self._state = State.OVER
+            self._settle()
+
+    # Requests.
+
+    def _advance(self) -> None:
+        """Go as far as the bytes there are and the exchange that runs allow."""
+        out = self._out
+        out.hold()
+        while self._parsing and (events := self._codec.events()):
+            self._take(events)
+        out.release()
+        self._settle()
+
+    @property
+    def _parsing(self) -> bool:
+        """The next events are wanted: more of a body, or a request whose turn has come."""
+        if self._body is not None:
+            return True
+        return self._request is None and self._state in (State.OPEN, State.LAST) and not self._out.paused
+
+    def _take(self, events: list[Event]) -> None:
+        head = events[0]
+        if isinstance(head, RequestHead):
+            last = events[-1]
+            if isinstance(last, ProxyError):
+                self._refuse(last)
+            else:
+                self._exchange(head, self._body_of(head, events, last))
+        elif self._body is not None:
+            self._feed(self._body, events)
+        elif isinstance(head, ProxyError):
+            self._refuse(head)
+
+    def _body_of(self, head: RequestHead, events: list[Event], last: Event) -> Body:
+        if last is END:
+            return b"" if len(events) == 2 else b"".join([e.data for e in events if isinstance(e, Data)])
+        body = RequestBody(head.length, self._pause_body, self._resume_body, self._resume_body)
+        self._body = body
+        self._body_full = False
+        self._unwanted = 0
+        if (head.fields.get(b"expect") or b"").lower() == b"100-continue":
+            body.ask = self._continue
+        self._feed(body, events[1:])
+        return body
+
+    def _feed(self, body: RequestBody, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, Data):
+                body.feed(event.data)
+                if body.closed:
+                    self._unwanted += len(event.data)
+            elif isinstance(event, End):
+                body.end(event.trailers)
+                self._body = None
+            elif isinstance(event, ProxyError):
+                self._body_failed(event)
+        if self._unwanted > DRAINED and self._body is not None:
+            self._body_full = True
+            self._state = State.OVER if self._request is None else State.LAST
+
+    def _body_failed(self, error: ProxyError) -> None:
+        assert self._body is not None
+        self._codec.stop()
+        self._body.fail(error)
+        self._body = None
+        self._state = State.OVER if self._request is None else State.LAST
+
+    def _pause_body(self) -> None:
+        self._body_full = True
+        self._read_or_not()
+
+    def _resume_body(self) -> None:
+        self._body_full = False
+        self._since = self._service.clock.monotonic()
+        self._read_or_not()
+
+    # The exchange.
+
+    def _exchange(self, head: RequestHead, body: Body) -> None:
+        service = self._service
+        fields = head.fields
+        now = self._started = self._since = service.clock.monotonic()
+        self._partial = False
+        inform = self._inform if head.version == "1.1" else None
+        request_id = service.ids.of(fields.get(b"x-request-id"))
+        exchange = Exchange(request_id, self._client, now + service.clock.epoch, inform)
+        self._response = None
+        self._out.sent = 0
+        self._request = Request(
+            head.method, service.scheme, head.authority, head.path, head.query, fields, exchange, body
+        )  # fmt: skip
+        if not head.keep_alive:
+            self._state = State.LAST
+        try:
+            task = start(self._run(head, self._request))
+        except (Exception, asyncio.CancelledError) as error:
+            self._end(error)
+            return
+        if task is None:
+            self._end(None)
+        else:
+            self._task = task
+            task.add_done_callback(self._ended)
+
+    async def _run(self, head: RequestHead, request: Request) -> None:
+        try:
+            response = await self._service.handler(request)
+        except Exception:
+            logger.exception("no answer", extra={"request_id": request.exchange.id})
+            response = Response(500, Fields())
+            self._state = State.LAST
+        self._response = response
+        body = response.body
+        if self._body is not None and isinstance(body, bytes):
+            self._body.close()  # the handler is done and did not read it to the end
+        try:
+            await self._send(head, response, body)
+        finally:
+            if not isinstance(body, bytes):
+                body.close()
+
+    async def _send(self, request: RequestHead, response: Response, body: Body) -> None:
+        out, status, fields = self._out, response.status, response.fields
+        keep_alive = self._state is State.OPEN and not self._body_unlikely()
+        framed = framing.of_response(request.method, request.version, status, fields, length_of(body), keep_alive)
+        try:
+            head = encode_head(status, fields.lines, self._service.clock.date, framed.lines)
+        except ProxyError as error:
+            self._response = Response(error.status, Fields())
+            self._refuse(error)
+            return
+        if not framed.keep_alive:
+            self._state = State.LAST
+        if isinstance(body, bytes):
+            out.write(head + body if framed.has_body else head)
+            return
+        out.write(head)
+        if framed.has_body:
+            await responding.send_stream(out, body, framed.chunked)
+
+    def _body_unlikely(self) -> bool:
+        """The rest of the request body may never come (RFC 9110 §10.1.1), or is more than we want to read."""
+        body = self._body
+        if body is None:
+            return False
+        rest = 0 if body.length is None else body.length - body.received
+        return body.ask is not None or (body.closed and rest > DRAINED)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._end(asyncio.CancelledError() if task.cancelled() else task.exception())
+        self._advance()
+
+    def _end(self, error: BaseException | None) -> None:
+        service, request = self._service, self._request
+        assert request is not None
+        now = self._since = service.clock.monotonic()
+        complete = error is None and self._state is not State.CLOSED
+        request.exchange.inform = None
+        self._request = self._task = None
+        self._idle_limit = service.timeouts.idle
+        if not complete:
+            self._report(request, error)
+            self.abort()
+        elif self._state is State.LAST:
+            self._state = State.OVER
+        elif self._body is not None:
+            self._body.close()
+        if service.on_done is not None:
+            response = self._response or Response(499, Fields())
+            service.on_done(request, response, Outcome(self._out.sent, complete, now - self._started))
+
+    def _report(self, request: Request, error: BaseException | None) -> None:
+        extra = {"request_id": request.exchange.id}
+        if isinstance(error, ProxyError):
+            request.exchange.failure = (error.failure.type, error.detail)
+            logger.warning("response cut off: %s", error, extra=extra)
+        elif isinstance(error, Exception):
+            logger.error("response cut off", exc_info=error, extra=extra)
+
+    def _inform(self, status: int, fields: Fields) -> None:
+        """Pass an interim response on, while there is no final one. 101 is none: we do not switch protocols."""
+        if self._request is None or self._response is not None or status == 101:
+            return
+        if status == 100:
+            if self._body is None or self._body.ask is None:
+                return  # nobody waits for it
+            self._body.ask = None
+            self._since = self._service.clock.monotonic()
+        self._out.write(encode_interim(status, fields.lines))
+
+    def _continue(self) -> None:
+        """The body is read before the origin asked for it: now it is us who want it."""
+        if self._response is None:
+            self._out.write(encode_interim(100, []))
+        self._since = self._service.clock.monotonic()
+
+    # The end.
+
+    def _refuse(self, error: ProxyError) -> None:
+        self._codec.stop()
+        self._out.write(responding.bare(error, self._service.clock.date))
+        self._state = State.OVER
+
+    def _settle(self) -> None:
+        """Act on what the state has become, after everything is written."""
+        if self._state is not State.OVER:
+            self._read_or_not()
+        elif self._body is None and not self._codec.pending:
+            self._state = State.CLOSED
+            self._transport.close()
+        else:
+            self._linger()
+
+    def _linger(self) -> None:
+        """RFC 9112 §9.6: closed at once, with bytes unread, the answer could be lost with the connection."""
+        self._state = State.LINGERING
+        self._since = self._service.clock.monotonic()
+        self._body = None
+        self._codec.stop()
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._set_reading(True)
+
+    def _read_or_not(self) -> None:
+        """Read while there is somebody to take it: neither a full pipe nor requests ahead of their turn."""
+        ahead = self._codec.pending and not self._parsing
+        self._set_reading(not ahead and not self._body_full)
+
+    def _set_reading(self, reading: bool) -> None:
+        if reading != self._reading and not self._transport.is_closing():
+            self._reading = reading
+            if reading:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
+
+    def _lost(self) -> None:
+        """The client is gone: nobody wants what is being made for it."""
+        if self._state is State.CLOSED:
+            return
+        self._state = State.CLOSED
+        self._out.close()
+        if self._body is not None:
+            self._body.fail(ProxyError(errors.HTTP_REQUEST_ERROR, "the client left within its request"))
+            self._body = None
+        if self._task is not None:
+            self._task.cancel()
+
+
+def _authority(address: object) -> str:
+    """host:port of our end, for HTTP/1.0 requests that name none."""
+    if not isinstance(address, tuple):
+        return "localhost"
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

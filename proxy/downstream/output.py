@@ -1,0 +1,78 @@
+"""What a connection writes: small pieces together, and no more than the client takes."""
+
+from __future__ import annotations
+
+import asyncio
+
+_TOGETHER = 64 * 1024
+"""Bytes that are copied together to be one write."""
+
+
+class Output:
+    """The writing half of a transport. Between `hold` and `release` small pieces become one write.
+
+    sent: bytes written; for its owner to reset. paused: the client takes less than we write.
+    """
+
+    __slots__ = ("_held", "_holding", "_open", "_size", "_transport", "_waiter", "paused", "sent")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._open = True
+        self._held: list[bytes] = []
+        self._size = 0
+        self._holding = False
+        self._waiter: asyncio.Future[None] | None = None
+        self.paused = False
+        self.sent = 0
+
+    def write(self, data: bytes) -> None:
+        if not self._open:
+            return
+        self.sent += len(data)
+        if not self._holding:
+            self._transport.write(data)
+            return
+        self._held.append(data)
+        self._size += len(data)
+        if self._size > _TOGETHER:
+            self._flush()
+
+    def hold(self) -> None:
+        self._holding = True
+
+    def release(self) -> None:
+        self._holding = False
+        if self._held:
+            self._flush()
+
+    def _flush(self) -> None:
+        held = self._held
+        self._transport.write(held[0] if len(held) == 1 else b"".join(held))
+        self._held = []
+        self._size = 0
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that the client has not taken."""
+        return self._transport.get_write_buffer_size() + self._size
+
+    def close(self) -> None:
+        """What is written from now on goes nowhere."""
+        self._open = False
+        self._held = []
+        self.resume()
+
+    def resume(self) -> None:
+        self.paused = False
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def ready(self) -> None:
+        """Wait until the client has taken most of what was written."""
+        while self.paused:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None

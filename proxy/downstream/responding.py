@@ -1,0 +1,41 @@
+"""Parts of responses, onto the wire of an HTTP/1.1 connection."""
+
+from __future__ import annotations
+
+from proxy import errors
+from proxy.codec.chunked import encode_chunk, encode_last_chunk
+from proxy.codec.http1_response import encode_head
+from proxy.downstream.output import Output
+from proxy.errors import ProxyError
+from proxy.exchange import Stream
+from proxy.http.status import reason
+
+
+def bare(error: ProxyError, date: bytes) -> bytes:
+    """The whole answer to what is no request, or came to nothing; the last one of its connection."""
+    text = f"{error.status} {reason(error.status)}: {error.detail}\n".encode()
+    detail = error.detail.replace("\\", "\\\\").replace('"', '\\"')
+    lines = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"proxy-status", f'sluicegate; error={error.failure.type}; details="{detail}"'.encode()),
+    ]
+    return encode_head(error.status, lines, date, b"content-length: %d\r\nconnection: close\r\n" % len(text)) + text
+
+
+async def send_stream(out: Output, body: Stream, chunked: bool) -> None:
+    """Write a body as fast as the client takes it. Raises ProxyError when it broke, or was not as long as announced:
+    then only the end of the connection can tell the client (RFC 9112 §8)."""
+    left = body.length
+    while piece := await body.read():
+        if left is not None:
+            if len(piece) > left:
+                out.write(piece[:left])
+                raise ProxyError(errors.HTTP_RESPONSE_BODY_SIZE, "the body is longer than announced")
+            left -= len(piece)
+        out.write(encode_chunk(piece) if chunked else piece)
+        if out.paused:
+            await out.ready()
+    if left:
+        raise ProxyError(errors.HTTP_RESPONSE_INCOMPLETE, f"the body is {left} bytes shorter than announced")
+    if chunked:
+        out.write(encode_last_chunk(body.trailers))

@@ -1,0 +1,57 @@
+"""What all connections of a listener share."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import secrets
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from proxy.codec.limits import Limits
+from proxy.downstream.clock import Clock
+from proxy.downstream.timeouts import Timeouts
+from proxy.exchange import Request, Response
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+
+
+class RequestIds:
+    """For `x-request-id`: a random part for the listener, and a number."""
+
+    __slots__ = ("_numbers", "_prefix")
+
+    def __init__(self) -> None:
+        self._prefix = secrets.token_hex(8)
+        self._numbers = itertools.count(1)
+
+    def of(self, given: bytes | None) -> str:
+        """The id the client gave, if it is fit to stand in logs and fields; else a new one."""
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            return given.decode()
+        return f"{self._prefix}-{next(self._numbers)}"
+
+
+class Outcome(NamedTuple):
+    """How an exchange ended. sent: bytes of the response, head included. complete: the client was sent all of it.
+    duration: seconds from the request's head to the end."""
+
+    sent: int
+    complete: bool
+    duration: float
+
+
+@dataclass(slots=True)
+class Service:
+    """handler: answers a request. on_done: is told of each exchange that is over; the response is one of status 499
+    when the client left before there was any. max_connections: more are answered 503."""
+
+    handler: Callable[[Request], Coroutine[Any, Any, Response]]
+    on_done: Callable[[Request, Response, Outcome], None] | None = None
+    limits: Limits = field(default_factory=Limits)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    max_connections: int = 10_000
+    scheme: str = "http"
+    clock: Clock = field(default_factory=Clock)
+    ids: RequestIds = field(default_factory=RequestIds)

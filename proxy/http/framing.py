@@ -1,0 +1,100 @@
+"""Where a message ends (RFC 9112 §6): strict, as two opinions about it are a smuggled request."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from proxy import errors
+from proxy.errors import ProxyError
+from proxy.http.fields import Fields, Line
+
+_LENGTH = re.compile(rb"0|[1-9][0-9]{0,17}")
+
+_NOT_IN_TRAILERS = frozenset((
+    b"authorization", b"cache-control", b"connection", b"content-encoding", b"content-length", b"content-range",
+    b"content-type", b"cookie", b"expect", b"host", b"keep-alive", b"max-forwards", b"proxy-authenticate",
+    b"proxy-authorization", b"proxy-connection", b"range", b"set-cookie", b"te", b"trailer", b"transfer-encoding",
+    b"upgrade",
+))  # fmt: skip
+"""RFC 9110 §6.5.1: framing, routing, modifiers, authentication and content format do not come after the content."""
+
+
+def content_length(value: bytes) -> int:
+    """The number in a Content-Length field. ProxyError with status 400 for a list, a sign, a leading zero, …"""
+    if _LENGTH.fullmatch(value) is None:
+        raise ProxyError(errors.HTTP_REQUEST_ERROR, "Content-Length is not a number")
+    return int(value)
+
+
+def request_length(version: str, lengths: list[bytes], codings: list[bytes]) -> int | None:
+    """Bytes of a request's body by its Content-Length and Transfer-Encoding lines; None when it is chunked.
+
+    Raises ProxyError with status 400, or 501 for a transfer coding other than chunked (RFC 9112 §6.1).
+    """
+    if not codings:
+        if not lengths:
+            return 0
+        if len(lengths) > 1:
+            raise ProxyError(errors.HTTP_REQUEST_ERROR, "more than one Content-Length")
+        return content_length(lengths[0])
+    if lengths:
+        raise ProxyError(errors.HTTP_REQUEST_ERROR, "both Content-Length and Transfer-Encoding")
+    if version == "1.0":
+        raise ProxyError(errors.HTTP_REQUEST_ERROR, "Transfer-Encoding in an HTTP/1.0 request")
+    coding = b", ".join(codings).lower()
+    if coding != b"chunked":
+        known = coding.endswith(b", chunked") and b"chunked" not in coding[: -len(b"chunked")]
+        status = 501 if known else 400
+        raise ProxyError(errors.HTTP_REQUEST_ERROR, "Transfer-Encoding is not chunked alone", status=status)
+    return None
+
+
+def response_has_body(method: str, status: int) -> bool:
+    """RFC 9112 §6.3: not in an answer to HEAD, nor a 1xx, 204 or 304."""
+    return method != "HEAD" and status >= 200 and status not in (204, 304)
+
+
+def trailers(lines: list[Line]) -> Fields | None:
+    """What of a trailer section may be passed on; None when there is nothing."""
+    kept = [line for line in lines if line[0] not in _NOT_IN_TRAILERS]
+    return Fields(kept) if kept else None
+
+
+class ResponseFraming(NamedTuple):
+    """lines: the field lines that say where the response ends and whether the connection goes on. has_body: the body
+    is sent at all. chunked: in chunks. keep_alive: the connection goes on."""
+
+    lines: bytes
+    has_body: bool
+    chunked: bool
+    keep_alive: bool
+
+
+def of_response(
+    method: str, version: str, status: int, fields: Fields, length: int | None, keep_alive: bool
+) -> ResponseFraming:
+    """How to send a response over HTTP/1.x. version: that of the request. length: of the body, None when only its end
+    tells. keep_alive: the connection may go on, if the framing allows it too.
+
+    An answer without a body keeps the `content-length` it has, where one is allowed (RFC 9110 §8.6, §9.3.2).
+    """
+    lines = b""
+    chunked = False
+    has_body = response_has_body(method, status)
+    if not has_body:
+        announced = fields.get(b"content-length")
+        if announced is not None and status != 204 and _LENGTH.fullmatch(announced):
+            lines = b"content-length: %b\r\n" % announced
+    elif length is not None:
+        lines = b"content-length: %d\r\n" % length
+    elif version == "1.0":
+        keep_alive = False
+    else:
+        lines = b"transfer-encoding: chunked\r\n"
+        chunked = True
+    if not keep_alive:
+        lines += b"connection: close\r\n"
+    elif version == "1.0":
+        lines += b"connection: keep-alive\r\n"
+    return ResponseFraming(lines, has_body, chunked, keep_alive)
