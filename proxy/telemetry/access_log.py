@@ -24,8 +24,9 @@ def json_line(request: Request, response: Response, sent: int, complete: bool, s
     """
     exchange = request.exchange
     referer, agent = _referer_and_agent(request)
+    milliseconds = int(exchange.started * 1000)
     line = (
-        f'{{"time":"{_iso_second(int(exchange.started))}.{int(exchange.started * 1000) % 1000:03d}Z"'
+        f'{{"time":"{_iso_second(milliseconds // 1000)}.{_THREE_DIGITS[milliseconds % 1000]}Z"'
         f',"id":{json_string(exchange.id)},"client":{json_string(exchange.client)},"method":{json_string(request.method)}'
         f',"scheme":"{request.scheme}","authority":{json_string(request.authority)},"target":{json_string(request.target)}'
         f',"status":{response.status},"bytes":{sent},"complete":{"true" if complete else "false"}'
@@ -35,7 +36,7 @@ def json_line(request: Request, response: Response, sent: int, complete: bool, s
     if exchange.cache_status:
         line += f',"cache":[{",".join(map(json_string, exchange.cache_status))}]'
     if exchange.spent:
-        line += f',"filters":{{{",".join(f"{json_string(name)}:{us}" for name, us in exchange.spent.items())}}}'
+        line += f',"filters":{{{",".join([f"{json_string(name)}:{us}" for name, us in exchange.spent.items()])}}}'
     if exchange.failure is not None:
         line += f',"failure":{json_string(exchange.failure[0])},"detail":{json_string(exchange.failure[1])}'
     return without_del(line + "}\n")
@@ -92,6 +93,9 @@ def _referer_and_agent(request: Request) -> tuple[bytes | None, bytes | None]:
 
 def _string_or(value: bytes | None, absent: str) -> str:
     return absent if value is None else json_string(value.decode("utf-8", "replace"))
+
+
+_THREE_DIGITS = tuple(f"{n:03d}" for n in range(1000))
 
 
 # Formatting a time costs more than the rest of a line, and a second has many lines.

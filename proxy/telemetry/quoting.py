@@ -19,4 +19,5 @@ def quoted(value: str) -> str:
 def without_del(line: str) -> str:
     """JSON lets DEL stand in a string as it is. A line of many strings made by `json_string` (which escapes all
     other control characters) is relieved of it once, at the end: half the price of doing it for each."""
-    return line.replace("\x7f", "\\u007f")
+    # Looking is four times as quick as replacing nothing.
+    return line.replace("\x7f", "\\u007f") if "\x7f" in line else line
