@@ -11,7 +11,7 @@ from proxy.telemetry.quoting import json_string, without_del
 from proxy.telemetry.sink import Sink
 
 Format = Callable[[Request, Response, int, bool, float], str]
-"""(request as it came, response as it was sent, body bytes sent, sent completely, seconds it took) to a line."""
+"""(request as it came, response as it was sent, bytes sent, sent completely, seconds it took) to a line."""
 
 
 def json_line(request: Request, response: Response, sent: int, complete: bool, seconds: float) -> str:

@@ -86,7 +86,7 @@ class Metrics:
         self.requests: defaultdict[tuple[str, str, int], int] = defaultdict(int)
         """By route, method, first digit of the status."""
         self.sent: defaultdict[str, int] = defaultdict(int)
-        """Body bytes by route."""
+        """Bytes of responses by route."""
         self.aborted: defaultdict[str, int] = defaultdict(int)
         """Exchanges whose client did not get everything, by route."""
         self.durations: dict[str, _Durations] = {}
@@ -102,7 +102,7 @@ class Metrics:
         self._registry.register(_Families(self))
 
     def finished(self, request: Request, response: Response, sent: int, complete: bool, seconds: float) -> None:
-        """Count one exchange, at its end: body bytes sent, whether the client got all of it, and how long it took."""
+        """Count one exchange, at its end: bytes sent, whether the client got all of it, and how long it took."""
         exchange = request.exchange
         route = exchange.route
         method = request.method
@@ -160,7 +160,7 @@ class _Families(Collector):
             "sluice_requests", "Exchanges finished", ("route", "method", "status"),
             (((route, method, f"{digit}xx"), n) for (route, method, digit), n in metrics.requests.items()),
         )  # fmt: skip
-        yield _counter("sluice_sent_bytes", "Body bytes sent", ("route",), _single(metrics.sent))
+        yield _counter("sluice_sent_bytes", "Bytes of responses sent", ("route",), _single(metrics.sent))
         yield _counter("sluice_aborted", "Exchanges cut short", ("route",), _single(metrics.aborted))
         yield _counter("sluice_cache_requests", "Outcomes at a cache", ("cache", "outcome"), metrics.cache.items())
         yield _counter("sluice_failures", "Answers made here, by RFC 9209 type", ("type",), _single(metrics.failures))
