@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from proxy.cache.key import Selecting, Values, values
+from proxy.cache.key import Key, Selecting, Values, values
 from proxy.cache.policy import Terms
 from proxy.exchange import Request
 from proxy.http import dates
@@ -20,9 +20,11 @@ _NOT_STORED = frozenset((
 _NOT_UPDATED = frozenset((b"content-length", b"content-encoding", b"content-range"))
 """A 304 cannot change these of the stored response (RFC 9111 §3.2): they describe the bytes that are stored."""
 
-ENTRY_OVERHEAD = 2048
-LINE_OVERHEAD = 200
-"""Bytes of memory beyond the contents, for an entry with its key and for a field line; measured, rounded up."""
+ENTRY_OVERHEAD = 1536
+LINE_OVERHEAD = 144
+VALUE_OVERHEAD = 200
+"""Bytes of memory beyond the contents, for an entry with its key, a field line and a selecting value; measured with
+tracemalloc, rounded up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Entry:
     def __post_init__(self) -> None:
         object.__setattr__(self, "fresh_until", self.terms.fresh_until)
         fields = sum(len(name) + len(value) + LINE_OVERHEAD for name, value in self.lines)
-        selected = sum(len(str(value)) + LINE_OVERHEAD for value in self.values)
+        selected = sum(len(str(value)) + VALUE_OVERHEAD for value in self.values)
         object.__setattr__(self, "size", ENTRY_OVERHEAD + fields + selected + len(self.body))
 
 
@@ -70,15 +72,16 @@ def updated(entry: Entry, answer: Fields, received_at: float) -> Fields:
 class Variants:
     """The entries of one primary key, by what they select on, then by its values."""
 
-    __slots__ = ("_groups", "count", "size")
+    __slots__ = ("_groups", "count", "key_size", "size")
 
     LIMIT = 128
     """Entries; the oldest goes first."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: Key) -> None:
         self._groups: dict[Selecting, dict[Values, Entry]] = {}
         self.count = 0
-        self.size = 0
+        self.key_size = sum(len(part) for part in key if part is not None)
+        self.size = self.key_size
 
     def match(self, request: Request) -> Entry | None:
         """The entry that answers this request; the most recent if several do (RFC 9111 §4.1)."""

@@ -69,9 +69,11 @@ class MemoryStore:
         return self._clock
 
     def put(self, key: Key, entry: Entry, mark: int) -> bool:
-        if entry.size > self._variants.maxsize or self._deleted.get(key, self._forgotten) > mark:
+        if self._deleted.get(key, self._forgotten) > mark:
             return False
-        variants = self.peek(key) or Variants()
+        variants = self.peek(key) or Variants(key)
+        if entry.size > self._variants.maxsize - variants.key_size:
+            return False
         variants.add(entry)
         while variants.size > self._variants.maxsize:
             variants.drop_oldest()

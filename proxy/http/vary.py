@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from proxy.http.fields import Fields
 
 _LISTS_WITHOUT_CASE = frozenset({b"accept-encoding", b"accept-language", b"accept-charset"})
@@ -23,5 +25,14 @@ def selecting_value(request: Fields, name: str) -> bytes | None:
     value = request.get(key)
     if value is None or key not in _LISTS_WITHOUT_CASE:
         return value
+    return _usual(value) if len(value) <= _USUAL_LENGTH else _normalised(value)
+
+
+def _normalised(value: bytes) -> bytes:
     members = (member.strip(b" \t") for member in value.lower().split(b","))
     return b",".join(member for member in members if member)
+
+
+_USUAL_LENGTH = 128
+_usual = lru_cache(maxsize=1024)(_normalised)
+"""Clients send few different values, but they may send long ones, which are not worth remembering."""

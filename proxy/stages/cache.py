@@ -105,7 +105,7 @@ class Cache:
         if request.observers or request.exchange.trace is not None:
             self._tell(request, entry, member)
         fields = Fields(entry.lines)
-        fields.lines += ((b"age", b"%d" % (now - entry.terms.born)), (b"cache-status", member.encode()))
+        fields.lines += (_age(entry, now), (b"cache-status", member.encode()))
         return Response(entry.status, fields, b"" if request.method == "HEAD" else entry.body, entry.tags)
 
     async def _bypass(self, request: Request, below: Below, why: str) -> Response:
@@ -185,7 +185,7 @@ class Cache:
         """An entry as the answer, or that it has not changed since the client got it."""
         request.exchange.cache_status.append(member)
         self._tell(request, entry, member)
-        own = ((b"age", b"%d" % (now - entry.terms.born)), (b"cache-status", member.encode()))
+        own = (_age(entry, now), (b"cache-status", member.encode()))
         fields = Fields(entry.lines)
         if entry.status == 200 and conditional.not_modified(request.fields, fields, entry.received_at):
             return Response(304, Fields([*conditional.without_content(entry.lines), *own]), b"", entry.tags)
@@ -338,6 +338,11 @@ class Cache:
         age = int(now - entry.terms.born) if entry is not None else None
         ttl = int(entry.terms.born + entry.terms.lifetime - now) if entry is not None else None
         return Explanation(self.name, key, outcome, decision.reason, count, selections, age, ttl)
+
+
+def _age(entry: Entry, now: float) -> Line:
+    age = now - entry.terms.born
+    return (b"age", b"%d" % age if age > 0 else b"0")  # a clock may be set back
 
 
 def _unstorable(request: Request, asked: Directives) -> str | None:

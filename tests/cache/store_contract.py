@@ -1,0 +1,117 @@
+"""What every store does: a test module for one inherits this."""
+
+from __future__ import annotations
+
+from proxy.cache.entry import Entry
+from proxy.cache.key import Key
+from proxy.cache.policy import Terms
+from proxy.cache.store import Store
+from tests.cache.scene import NOON, request
+
+KEY: Key = ("http", "a.example", "/", None)
+
+
+def entry(body: bytes = b"body", *, at: float = NOON, cookie: str | None = None) -> Entry:
+    selecting, values = ((), ()) if cookie is None else ((("cookie", "c"),), (cookie,))
+    return Entry(200, [(b"a", b"b")], body, (), Terms(at, 60, False, False), selecting, values, at)
+
+
+class StoreContract:
+    """`store` makes an empty one of at least that many bytes."""
+
+    def store(self, max_size: int = 1_000_000) -> Store:
+        raise NotImplementedError
+
+    def _body(self, store: Store, key: Key = KEY, fields: str = "") -> bytes | None:
+        variants = store.get(key)
+        found = variants.match(request(fields)) if variants is not None else None
+        return found.body if found is not None else None
+
+    def test_it_is_empty_at_first(self) -> None:
+        assert self.store().get(KEY) is None
+
+    def test_what_is_put_is_got(self) -> None:
+        store = self.store()
+        assert store.put(KEY, entry(b"one"), store.mark())
+        assert self._body(store) == b"one"
+        assert store.get(("http", "a.example", "/", "")) is None
+
+    def test_a_newer_entry_replaces(self) -> None:
+        store = self.store()
+        for body in (b"one", b"two"):
+            store.put(KEY, entry(body), store.mark())
+        assert self._body(store) == b"two"
+
+    def test_variants_stand_side_by_side(self) -> None:
+        store = self.store()
+        for cookie in ("x", "y"):
+            store.put(KEY, entry(cookie.encode(), cookie=cookie), store.mark())
+        assert self._body(store, fields="cookie: c=x") == b"x"
+        assert self._body(store, fields="cookie: c=y") == b"y"
+        assert self._body(store, fields="cookie: c=z") is None
+
+    def test_of_several_that_match_the_most_recent_answers(self) -> None:
+        store = self.store()
+        store.put(KEY, entry(b"new", cookie="x", at=NOON + 1), store.mark())
+        store.put(KEY, entry(b"old"), store.mark())
+        assert self._body(store, fields="cookie: c=x") == b"new"
+        assert self._body(store) == b"old"
+
+    def test_variants_are_bounded(self) -> None:
+        store = self.store()
+        for i in range(1000):
+            store.put(KEY, entry(cookie=str(i), at=NOON + i), store.mark())
+        variants = store.get(KEY)
+        assert variants is not None
+        assert variants.count == variants.LIMIT
+        assert self._body(store, fields="cookie: c=999") == b"body"
+        assert self._body(store, fields="cookie: c=0") is None
+
+    def test_what_is_deleted_is_gone(self) -> None:
+        store = self.store()
+        store.put(KEY, entry(), store.mark())
+        store.delete(KEY)
+        store.delete(KEY)
+        assert store.get(KEY) is None
+
+    def test_what_was_asked_for_before_a_deletion_stays_deleted(self) -> None:
+        store = self.store()
+        before = store.mark()
+        store.delete(KEY)
+        assert not store.put(KEY, entry(), before)
+        assert store.put(("http", "b.example", "/", None), entry(), before)
+        assert store.put(KEY, entry(), store.mark())
+
+    def test_many_deletions_do_not_make_it_forget(self) -> None:
+        store = self.store()
+        before = store.mark()
+        store.delete(KEY)
+        for i in range(20_000):
+            store.delete(("http", "a.example", f"/{i}", None))
+        assert not store.put(KEY, entry(), before)
+        assert store.put(KEY, entry(), store.mark())
+
+    def test_it_holds_no_more_than_its_size(self) -> None:
+        store = self.store(50_000)
+        keys: list[Key] = [("http", "a.example", f"/{i}", None) for i in range(100)]
+        for key in keys:
+            assert store.put(key, entry(bytes(2000)), store.mark())
+        held = [variants.size for key in keys if (variants := store.peek(key)) is not None]
+        assert held
+        assert sum(held) <= 50_000
+        assert store.peek(keys[-1]) is not None
+
+    def test_too_large_an_entry_is_refused(self) -> None:
+        store = self.store(50_000)
+        assert not store.put(KEY, entry(bytes(50_000)), store.mark())
+        assert not store.put(("http", "a.example", "/" * 50_000, None), entry(), store.mark())
+        assert store.get(KEY) is None
+
+    def test_variants_of_one_key_share_the_bound(self) -> None:
+        store = self.store(50_000)
+        for i in range(10):
+            assert store.put(KEY, entry(bytes(9000), cookie=str(i), at=NOON + i), store.mark())
+        variants = store.peek(KEY)
+        assert variants is not None
+        assert variants.size <= 50_000
+        assert self._body(store, fields="cookie: c=9") is not None

@@ -1,0 +1,175 @@
+"""What RFC 9111 lets a shared cache store and reuse."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.cache.policy import Received, Refusal, Reuse, Terms, initial_age, judge, reuse
+from proxy.http import dates
+from proxy.http.cache_control import Directives
+from proxy.http.fields import Fields
+from tests.cache.scene import NOON, lines
+
+
+def _judge(fields: str, *, status: int = 200, request: str = "", ttl: float | None = None) -> Terms | Refusal:
+    said = fields.replace("@-100", dates.render(NOON - 100).decode()).replace("@+100", dates.render(NOON + 100).decode())
+    return judge(Received(Fields(lines(request)), status, Fields(lines(said)), NOON, NOON, ttl))
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "refusal"),
+    [
+        ("cache-control: max-age=5, no-store", 200, Refusal.NO_STORE),
+        ("cache-control: max-age=5, No-Store", 200, Refusal.NO_STORE),
+        ("cache-control: max-age=5, must-understand, no-store", 499, Refusal.STATUS),
+        ("cache-control: max-age=5, private", 200, Refusal.PRIVATE),
+        ('cache-control: max-age=5, private="x"', 200, Refusal.PRIVATE),
+        ("cache-control: max-age=5|vary: *", 200, Refusal.VARY),
+        ("cache-control: max-age=5|set-cookie: a=b", 200, Refusal.SET_COOKIE),
+        ("cache-control: max-age=5", 206, Refusal.PARTIAL),
+        ("cache-control: max-age=5", 304, Refusal.STATUS),
+        ("", 200, Refusal.NO_FRESHNESS),
+        ("expires: 0", 200, Refusal.NO_FRESHNESS),
+        ("cache-control: no-cache, max-age=5", 200, Refusal.NO_FRESHNESS),
+        ("cache-control: max-age=5|age: 5", 200, Refusal.NO_FRESHNESS),
+        ("etag: x", 302, Refusal.STATUS),
+        ("etag: x", 500, Refusal.STATUS),
+    ],
+)
+def test_refused(fields: str, status: int, refusal: Refusal) -> None:
+    assert _judge(fields, status=status) is refusal
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ("cache-control: max-age=5", 200),
+        ("cache-control: max-age=5", 302),
+        ("cache-control: max-age=5", 503),
+        ("cache-control: max-age=5", 299),
+        ("cache-control: public|etag: x", 302),
+        ("cache-control: no-store, must-understand, max-age=5", 200),
+        ("cache-control: max-age=5, public|set-cookie: a=b", 200),
+        ("cache-control: s-maxage=5|set-cookie: a=b", 200),
+        ("cache-control: no-cache|etag: x", 200),
+        ("last-modified: @-100", 404),
+        ("etag: x", 200),
+    ],
+)
+def test_stored(fields: str, status: int) -> None:
+    assert isinstance(_judge(fields, status=status), Terms)
+
+
+@pytest.mark.parametrize("directive", ["public", "s-maxage=5", "must-revalidate, max-age=5"])
+def test_with_authorization_only_if_the_response_says_so(directive: str) -> None:
+    request = "authorization: Basic x"
+    assert _judge("cache-control: max-age=5", request=request) is Refusal.AUTHORIZATION
+    assert isinstance(_judge(f"cache-control: {directive}|etag: x", request=request), Terms)
+
+
+def test_a_request_can_forbid_storing() -> None:
+    assert _judge("cache-control: max-age=5", request="cache-control: no-store") is Refusal.REQUEST_NO_STORE
+
+
+@pytest.mark.parametrize(
+    ("fields", "lifetime"),
+    [
+        ("cache-control: max-age=5", 5), ("cache-control: max-age=5, s-maxage=9", 9),
+        ("cache-control: max-age=5|expires: @+100", 5), ("expires: @+100", 100),
+        ("expires: @+100|date: @-100", 200), ("expires: never|etag: x", 0), ("cache-control: max-age=x|etag: x", 0),
+        ("last-modified: @-100", 10), ("last-modified: @+100", 0),
+        ("last-modified: Sun, 06 Nov 1994 08:49:37 GMT", 86400),
+        ("cache-control: max-age=99999999999999", 2**31),
+    ],
+)  # fmt: skip
+def test_lifetime(fields: str, lifetime: float) -> None:
+    terms = _judge(fields)
+    assert isinstance(terms, Terms)
+    assert terms.lifetime == pytest.approx(lifetime)
+
+
+def test_the_ttl_counts_only_where_the_response_gives_none() -> None:
+    def lifetime(fields: str, status: int = 200) -> float:
+        terms = _judge(fields, ttl=60, status=status)
+        assert isinstance(terms, Terms)
+        return terms.lifetime
+
+    assert lifetime("") == 60
+    assert lifetime("last-modified: @-100") == 60
+    assert lifetime("", 404) == 60
+    assert lifetime("cache-control: max-age=5") == 5
+    assert lifetime("expires: @+100") == 100
+    assert _judge("", ttl=60, status=500) is Refusal.STATUS
+    assert _judge("expires: 0", ttl=60) is Refusal.NO_FRESHNESS
+
+
+@pytest.mark.parametrize(
+    ("fields", "delay", "age"),
+    [
+        ("", 0, 0), ("age: 7", 0, 7), ("age: 7", 3, 10), ("age: 7|date: @-100", 0, 100), ("age: 200|date: @-100", 0, 200),
+        ("date: @+100", 0, 0), ("age: x", 2, 2), ("age: 7, 900", 0, 7),
+    ],
+)  # fmt: skip
+def test_initial_age(fields: str, delay: float, age: float) -> None:
+    said = fields.replace("@-100", dates.render(NOON - 100).decode()).replace("@+100", dates.render(NOON + 100).decode())
+    assert initial_age(Received(Fields(), 200, Fields(lines(said)), NOON - delay, NOON, None)) == age
+
+
+def _reuse(wishes: str, now: float, *, validate: bool = False, strict: bool = False) -> Reuse:
+    return reuse(Terms(NOON, 100, validate, strict), Directives(wishes.encode()), NOON + now)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "now", "outcome"),
+    [
+        ("", 0, Reuse.FRESH), ("", 99, Reuse.FRESH), ("", 100, Reuse.STALE),
+        ("no-cache", 0, Reuse.REQUEST_NO_CACHE), ("max-age=10", 10, Reuse.FRESH), ("max-age=10", 11, Reuse.REQUEST_MAX_AGE),
+        ("max-age=0", 1, Reuse.REQUEST_MAX_AGE), ("max-age=x", 1, Reuse.REQUEST_MAX_AGE),
+        ("max-age=10, max-stale", 11, Reuse.FRESH),
+        ("min-fresh=10", 90, Reuse.FRESH), ("min-fresh=10", 91, Reuse.REQUEST_MIN_FRESH),
+        ("max-stale", 9999, Reuse.ACCEPTED_STALE), ("max-stale=5", 105, Reuse.ACCEPTED_STALE),
+        ("max-stale=5", 106, Reuse.STALE), ("max-stale=x", 106, Reuse.STALE), ("no-cache, max-stale", 106, Reuse.REQUEST_NO_CACHE),
+    ],
+)  # fmt: skip
+def test_reuse(wishes: str, now: float, outcome: Reuse) -> None:
+    assert _reuse(wishes, now) is outcome
+
+
+def test_what_the_origin_says_goes_before_what_the_client_accepts() -> None:
+    assert _reuse("max-stale", 101, strict=True) is Reuse.STALE
+    assert _reuse("", 99, strict=True) is Reuse.FRESH
+    assert _reuse("max-stale", 1, validate=True) is Reuse.ALWAYS_VALIDATE
+
+
+ages = st.integers(0, 10**7)
+
+
+@given(st.one_of(st.none(), ages), st.one_of(st.none(), ages), ages, ages)
+def test_age_never_runs_backwards(age: int | None, dated: int | None, delay: int, lifetime: int) -> None:
+    """Age is at least what was declared, at least what Date tells, at least the delay; fresh is age < lifetime."""
+    fields = Fields([(b"cache-control", b"max-age=%d" % lifetime), (b"etag", b"x")])
+    if age is not None:
+        fields.append(b"age", b"%d" % age)
+    if dated is not None:
+        fields.append(b"date", dates.render(NOON - dated))
+    terms = judge(Received(Fields(), 200, fields, NOON - delay, NOON, None))
+    assert isinstance(terms, Terms)
+    current = NOON - terms.born
+    assert current == max(dated or 0, (age or 0) + delay)
+    assert (reuse(terms, Directives(None), NOON) is Reuse.FRESH) == (current < lifetime)
+
+
+names = st.sampled_from([b"cache-control", b"expires", b"date", b"age", b"vary", b"last-modified", b"etag", b"pragma"])
+words = st.sampled_from([b"max-age", b"=", b"5", b'"', b",", b"no-cache", b"Sun, 06 Nov 1994 08:49:37 GMT", b"-", b"*"])
+values = st.binary(max_size=30) | st.lists(words, max_size=8).map(b"".join)
+
+
+@given(st.lists(st.tuples(names, values)), st.lists(st.tuples(names, values)), st.integers(200, 599))
+def test_garbage_never_raises(
+    response: list[tuple[bytes, bytes]], request: list[tuple[bytes, bytes]], status: int
+) -> None:
+    terms = judge(Received(Fields(request), status, Fields(response), NOON, NOON, 60))
+    if isinstance(terms, Terms):
+        reuse(terms, Directives(Fields(request).get(b"cache-control")), NOON + 1)
