@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 from proxy.config.errors import Finding, Path, did_you_mean, quoted
 from proxy.config.model import (
@@ -109,27 +110,39 @@ def _caches(routes: Mapping[int, Route]) -> Iterator[Finding]:
 
 
 def _unreachable(routes: Mapping[int, Route]) -> Iterator[Finding]:
+    """Looks the patterns up that would cover a route's, so that thousands of routes cost no more than each alone."""
+    seen: dict[tuple[str | None, str | None], list[tuple[int, Match]]] = {}
     for index, route in routes.items():
-        for earlier in range(index):
-            if earlier in routes and covers(routes[earlier].match, route.match):
-                message = f"can never match: routes[{earlier}] takes every request that it would"
-                yield Finding(("routes", index), message)
-                break
+        match = route.match
+        wider = product(_wider_hosts(match.host), _wider_paths(match.path))
+        covering = (earlier for each in wider for earlier, other in seen.get(each, ()) if _has_methods(other, match))
+        first = min(covering, default=None)
+        if first is not None:
+            message = f"can never match: routes[{first}] takes every request that it would"
+            yield Finding(("routes", index), message)
+        seen.setdefault((match.host, match.path), []).append((index, match))
 
 
-def covers(wide: Match, narrow: Match) -> bool:
-    """Every request that `narrow` matches, `wide` matches too."""
-    methods = wide.methods is None or (narrow.methods is not None and set(narrow.methods) <= set(wide.methods))
-    return methods and _host_covers(wide.host, narrow.host) and _path_covers(wide.path, narrow.path)
+def _has_methods(wide: Match, narrow: Match) -> bool:
+    return wide.methods is None or (narrow.methods is not None and set(narrow.methods) <= set(wide.methods))
 
 
-def _host_covers(wide: str | None, narrow: str | None) -> bool:
-    if wide is None or wide == narrow:
-        return True
-    return narrow is not None and wide.startswith("*.") and narrow.removeprefix("*").endswith(wide[1:])
+def _wider_hosts(host: str | None) -> Iterator[str | None]:
+    """Every pattern that matches all hosts that this one does."""
+    yield None
+    if host is not None:
+        yield host
+        rest = host.removeprefix("*.")
+        while "." in rest:
+            rest = rest.partition(".")[2]
+            yield f"*.{rest}"
 
 
-def _path_covers(wide: str | None, narrow: str | None) -> bool:
-    if wide is None or wide == narrow:
-        return True
-    return narrow is not None and wide.endswith("/*") and narrow.removesuffix("*").startswith(wide[:-1])
+def _wider_paths(path: str | None) -> Iterator[str | None]:
+    yield None
+    if path is not None:
+        yield path
+        rest = path.removesuffix("/*")
+        while rest:
+            rest = rest.rpartition("/")[0]
+            yield f"{rest}/*"

@@ -98,15 +98,18 @@ class _Composer(yaml.SafeLoader):
     """Leaves tags alone: what is `_IMPLICIT` is resolved by us, what is not was written."""
 
     depth = 0
+    values = 0
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
         return _IMPLICIT
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         self.depth += 1
+        self.values += 1
         if self.depth > MAX_DEPTH:
-            mark = self.get_mark()
-            raise yaml.MarkedYAMLError(problem=f"nested more than {MAX_DEPTH} deep", problem_mark=mark)
+            raise yaml.MarkedYAMLError(problem=f"nested more than {MAX_DEPTH} deep", problem_mark=self.get_mark())
+        if self.values > 2 * MAX_VALUES:  # keys are nodes too
+            raise yaml.MarkedYAMLError(problem=f"more than {MAX_VALUES} values", problem_mark=self.get_mark())
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node

@@ -35,7 +35,12 @@ class ConfigError:
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}"
-        return f"{where}: {self.path}: {self.message}" if self.path else f"{where}: {self.message}"
+        return _printable(f"{where}: {self.path}: {self.message}" if self.path else f"{where}: {self.message}")
+
+
+def _printable(text: str) -> str:
+    """On one line, and harmless to a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class ConfigErrors(Exception):
@@ -60,8 +65,8 @@ def show_path(path: Path) -> str:
 
 
 def quoted(text: str) -> str:
-    """Text from the file, safe to print: one line, no control characters, not long."""
-    return json.dumps(text if len(text) <= 200 else f"{text[:197]}...", ensure_ascii=False).replace("\x7f", "\\u007f")
+    """Text from the file as part of a message."""
+    return json.dumps(text if len(text) <= 200 else f"{text[:197]}...", ensure_ascii=False)
 
 
 def did_you_mean(written: str, known: Iterable[str]) -> str:

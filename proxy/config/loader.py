@@ -97,12 +97,16 @@ def _parts(model: type[_Model], data: Any, directory: FilePath) -> Iterator[tupl
             yield key, part
 
 
+def _names(data: Any) -> list[str]:
+    return list(data) if isinstance(data, dict) else []
+
+
 def _draft(data: dict[str, Any], directory: FilePath) -> Draft:
     return Draft(
         listeners=dict(_parts(Listener, data.get("listeners"), directory)),
         admin=_valid(Admin, data.get("admin"), directory, []),
-        upstreams=[name for name, _ in _items(data.get("upstreams"))],
-        filters=[name for name, _ in _items(data.get("filters"))],
+        upstreams=_names(data.get("upstreams")),
+        filters=_names(data.get("filters")),
         routes=dict(_parts(Route, data.get("routes"), directory)),
     )
 

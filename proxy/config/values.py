@@ -60,7 +60,7 @@ def show_duration(seconds: float) -> str:
     for unit in ("h", "m", "s"):
         if exact and exact % DURATIONS[unit] == 0:
             return f"{exact // DURATIONS[unit]}{unit}"
-    return f"{float(exact * 1000):g}ms"
+    return f"{float(exact * 1000):.9f}".rstrip("0").rstrip(".") + "ms"
 
 
 def _positive(seconds: float) -> float:
@@ -160,6 +160,8 @@ def path_pattern(value: str) -> str:
     """A path, or one that ends in "/*", for all that begin with what is before the star."""
     if not value.startswith("/"):
         raise ValueError("a path pattern begins with /")
+    if len(value) > 2000:
+        raise ValueError("a path pattern has at most 2000 characters")
     if "?" in value:
         raise ValueError("a path pattern has no query")
     path = value.removesuffix("*") if value.endswith("/*") else value

@@ -1,0 +1,48 @@
+"""The committed JSON Schema is the model's, and describes every option."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from proxy.config.schema import options, schema, schema_text
+from tests.config.documents import ROOT
+
+
+def objects(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from objects(inner)
+
+
+def test_the_committed_schema_is_current() -> None:
+    assert (ROOT / "config/schema.json").read_text() == schema_text(), (
+        "run python -m proxy.config.schema > config/schema.json"
+    )
+
+
+def test_every_option_is_described() -> None:
+    described = [each for each in objects(schema()) if "properties" in each]
+    assert len(described) > 10
+    for each in described:
+        assert each["description"]
+        assert each["additionalProperties"] is False
+        assert all(option["description"] for option in each["properties"].values())
+
+
+def test_defaults_are_written_as_people_would() -> None:
+    definitions = schema()["$defs"]
+    assert definitions["FilterLimits"]["properties"]["memory"]["default"] == "32MiB"
+    assert definitions["FilterLimits"]["properties"]["time"]["default"] == "50ms"
+    assert schema()["properties"]["access_log"]["default"] == {"format": "json", "to": "stdout"}
+    assert "default" not in definitions["Cache"]["properties"]["ttl"]
+
+
+def test_the_options_at_a_path() -> None:
+    assert options(("listeners", 0))[:2] == ["address", "header_timeout"]
+    assert options(("filters", "any", "limits")) == ["memory", "time"]
+    assert options(("routes", 0, "chain", 1)) == ["filter", "cache", "forward", "respond", "serve"]
+    assert options(("routes", 0, "chain", 1, "respond")) == ["status", "headers", "body"]
+    assert options(("filters", "any", "config", "free")) == []
+    assert options(("nowhere",)) == []
