@@ -178,7 +178,7 @@ class Cache(Options):
     """A cache of what comes from the stages below it, following RFC 9111."""
 
     name: Name = ""
-    """Stages with the same name share what they store. By default each has its own: cache-1, cache-2, …"""
+    """Stages with the same name are one cache, and have the same options. By default: cache-1, cache-2, …"""
     ttl: Duration | None = None
     """How long a response is fresh that does not say so itself."""
     max_size: Size = 64 * MiB

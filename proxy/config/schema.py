@@ -51,7 +51,7 @@ def _or_reference(option: dict[str, Any]) -> dict[str, Any]:
     rules = [{key: value for key, value in each.items() if key not in _NOTES} for each in alternatives]
     if any({"enum", "const", "pattern"} & each.keys() or each.get("type") in ("integer", "boolean") for each in rules):
         rules.append({"$ref": "#/$defs/Reference"})
-    notes = {key: value for key, value in option.items() if key in _NOTES}
+    notes = {key: value for each in (*alternatives, option) for key, value in each.items() if key in _NOTES}
     return {**notes, **(rules[0] if len(rules) == 1 else {"anyOf": rules})}
 
 
@@ -68,16 +68,16 @@ def _inside(each: dict[str, Any], step: str | int) -> list[dict[str, Any]]:
         inner = each.get("items")
     else:
         inner = each.get("properties", {}).get(step, each.get("additionalProperties"))
-    return _resolved(inner) if isinstance(inner, dict) else []
+    return resolved(inner) if isinstance(inner, dict) else []
 
 
-def _resolved(each: dict[str, Any]) -> list[dict[str, Any]]:
+def resolved(each: dict[str, Any]) -> list[dict[str, Any]]:
     """The alternatives that this schema stands for."""
     if "$ref" in each:
-        return _resolved(schema()["$defs"][each["$ref"].rpartition("/")[2]])
+        return resolved(schema()["$defs"][each["$ref"].rpartition("/")[2]])
     alternatives = each.get("anyOf") or each.get("oneOf")
     if alternatives:
-        return [found for alternative in alternatives for found in _resolved(alternative)]
+        return [found for alternative in alternatives for found in resolved(alternative)]
     return [each]
 
 

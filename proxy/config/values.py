@@ -225,13 +225,18 @@ Size = Annotated[
     int,
     BeforeValidator(parse_size),
     PlainSerializer(show_size, str, when_used="json"),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": f"^{_SIZE.pattern}$"}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": f"^{_SIZE.pattern}$"}],
+            "examples": ["64KiB"],
+        }
+    ),
 ]
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
     PlainSerializer(show_duration, str, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$"}),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["50ms"]}),
 ]
 Timeout = Annotated[Duration, AfterValidator(_positive)]
 ListenAddress = Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from proxy.config.reference import MARK, reference
 from proxy.config.schema import options, schema, schema_text
 from tests.config.documents import ROOT
 
@@ -20,6 +21,19 @@ def test_the_committed_schema_is_current() -> None:
     assert (ROOT / "config/schema.json").read_text() == schema_text(), (
         "run python -m proxy.config.schema > config/schema.json"
     )
+
+
+def test_the_committed_reference_is_current() -> None:
+    by_hand, mark, generated = (ROOT / "docs/configuration.md").read_text().partition(MARK)
+    assert by_hand
+    assert generated == f"\n{reference()}", f"run {mark}"
+
+
+def test_the_reference_has_every_option() -> None:
+    text = reference()
+    for each in objects(schema()):
+        for name in each.get("properties", {}):
+            assert f"\n| `{name}` | " in text
 
 
 def test_every_option_is_described() -> None:
