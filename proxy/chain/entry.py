@@ -22,7 +22,7 @@ PSEUDONYM = "sluicegate"
 
 _VIA = (b"via", b"1.1 sluicegate")
 
-logger = logging.getLogger("sluice.chain")
+logger = logging.getLogger(__name__)
 
 
 class Entry:

@@ -6,7 +6,7 @@ from importlib import import_module
 
 import click
 
-COMMANDS = ("check", "completion", "schema", "version")
+COMMANDS = ("check", "completion", "explain", "run", "schema", "version")
 """Each is `command` in the module of its name."""
 
 

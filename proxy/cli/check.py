@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from time import time
 
 import click
 
 from proxy.config.errors import ConfigErrors
 from proxy.config.loader import load
+from proxy.sandbox import Engine
+from proxy.server.assemble import Lasting, assemble
+from proxy.server.code_cache import code_cache
+from proxy.telemetry import Metrics
 
 
 @click.command(name="check")
 @click.argument("config", type=click.Path(path_type=Path))
 def command(config: Path) -> None:
-    """Validate CONFIG without serving.
+    """Validate CONFIG without serving: also compiles and links every filter.
 
     Prints every mistake with its place on standard error, and exits with 2 when there are any.
     """
     try:
-        load(config)
+        engine = Engine(code_cache())
+        assemble(load(config), Lasting(engine, Metrics(), time)).close()
+        engine.close()
     except ConfigErrors as errors:
         click.echo(str(errors), err=True)
         sys.exit(2)

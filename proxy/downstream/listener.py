@@ -40,6 +40,11 @@ class Listener:
     def connections(self) -> int:
         return len(self._connections)
 
+    @property
+    def running(self) -> int:
+        """Exchanges under way."""
+        return sum(connection.running for connection in self._connections)
+
     def sweep(self) -> None:
         """End what has waited for too long, by the service's clock."""
         self._service.clock.tick()

@@ -6,7 +6,6 @@ declares another signature under one of our names is refused when it is linked, 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
@@ -19,8 +18,6 @@ from proxy.sluice.run import Run
 
 PACKAGE = "sluice:filter"
 VERSION = "0.1.0"
-
-_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 
 
 def name(interface: str) -> str:
@@ -114,10 +111,6 @@ def _tag(run: Run, tag: str) -> None:
     run.edit_response((edits.add_tag, (tag,)), None)
 
 
-def _log(run: Run, level: str, message: str) -> None:
-    run.log(_LEVELS[level], message)
-
-
 FUNCTIONS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "request": {
         "method": _read("method"),
@@ -154,7 +147,7 @@ FUNCTIONS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
         "get": lambda run, key: run.settings.get(key),
         "json": lambda run: run.settings.json,
     },
-    "log": {"log": _log},
+    "log": {"log": Run.log},
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from proxy.sluice.interface import PACKAGE, VERSION, imports, name, promised
 from proxy.sluice.memo import Memo
 from proxy.sluice.run import Run
 from proxy.sluice.settings import Settings
+from proxy.telemetry import GuestLog
 
 IDLE_INSTANCES = 64
 """Pooled instances kept for later."""
@@ -39,7 +39,7 @@ class Program:
         """Compiles and links; raises LinkError when the component wants what we do not have, or is no filter."""
         self.name = filter_name
         self.settings = Settings(config)
-        self.logger = logging.getLogger(f"sluice.filter.{filter_name}")
+        self.guest_log = GuestLog(filter_name)
         self._linked = link(component, engine, {**imports(), **(more_imports or {})}, limits)
         self.on_request = _export(self._linked, "on-request", "on-request")
         self.on_response = _export(self._linked, "on-response", "on-response")

@@ -7,8 +7,6 @@ needs to stand in for the step next time.
 
 from __future__ import annotations
 
-import logging
-
 from proxy.exchange import Request, Response
 from proxy.exchange.observation import (
     Observation,
@@ -22,6 +20,7 @@ from proxy.exchange.observation import (
 )
 from proxy.sluice.edits import Edit, Refused
 from proxy.sluice.settings import Settings
+from proxy.telemetry import GuestLog
 
 RESPONSE = "response."
 """Prefix of the accessors that read the response: ("response.header", "vary")."""
@@ -57,7 +56,7 @@ class Run:
         "_request_written",
         "_response_given",
         "_response_written",
-        "logger",
+        "guest_log",
         "pure",
         "reads",
         "request",
@@ -68,12 +67,12 @@ class Run:
         "sources",
     )  # fmt: skip
 
-    def __init__(self, request: Request, settings: Settings, logger: logging.Logger) -> None:
+    def __init__(self, request: Request, settings: Settings, guest_log: GuestLog) -> None:
         self.request = self._request_given = request
         self.response: Response | None = None
         self._response_given: Response | None = None
         self.settings = settings
-        self.logger = logger
+        self.guest_log = guest_log
         self.pure = True
         self._request_written: set[Source] = set()
         self._response_written: set[Observation | None] = set()
@@ -132,8 +131,9 @@ class Run:
         if replaces is not None:
             self._response_written.add(replaces)
 
-    def log(self, level: int, message: str) -> None:
-        if self.logger.isEnabledFor(level):
+    def log(self, level: str, message: str) -> None:
+        """`sluice:filter/log`."""
+        if self.guest_log.enabled(level):
             # A line that is written is an effect; a memo would swallow it.
             self.pure = False
-            self.logger.log(level, "%s", message, extra={"request_id": self.request.exchange.id})
+            self.guest_log.log(level, message)

@@ -140,7 +140,7 @@ class Session:
         """The run of a live instance, which has been through the steps before this one."""
         if self._run is not None:
             return self._run
-        run = self._run = Run(self._given, self._program.settings, self._program.logger)
+        run = self._run = Run(self._given, self._program.settings, self._program.guest_log)
         self._instance = self._program.instance(run)
         for step in self._before:
             if step is not _on_request and run.response is None and self._response_given is not None:

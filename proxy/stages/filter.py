@@ -7,6 +7,7 @@ of it is not to be kept.
 
 from __future__ import annotations
 
+import logging
 from time import perf_counter_ns
 
 from proxy import errors
@@ -19,6 +20,9 @@ from proxy.sandbox import Trap
 from proxy.sluice.edits import Refused
 from proxy.sluice.program import Program
 from proxy.sluice.session import Session
+from proxy.telemetry import FilterTally
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 64 * 1024
 """Bytes of a body given to a filter at once."""
@@ -33,12 +37,11 @@ _FAILURES = (Trap, Refused)
 
 
 class Filter:
-    """The stage. Counters are for telemetry, which reads them: exchanges, steps that came from the memo, steps that
-    entered Wasm, failed runs, and nanoseconds in all."""
+    """The stage. It counts what it does in `tally`."""
 
-    def __init__(self, program: Program, *, fail_open: bool) -> None:
+    def __init__(self, program: Program, tally: FilterTally, *, fail_open: bool) -> None:
         self.name = program.name
-        self.exchanges = self.remembered = self.ran = self.failures = self.nanoseconds = 0
+        self._tally = tally
         self._program = program
         self._fail_open = fail_open
         self._answers_only_down = program.on_response is None and program.body is None
@@ -101,29 +104,28 @@ class Filter:
 
     def _failed(self, request: Request, error: Exception) -> None:
         """A run failed: log it, then raise, or with `fail_open` return."""
-        self.failures += 1
-        backtrace = error.backtrace if isinstance(error, Trap) else ""
-        extra = {"request_id": request.exchange.id, "backtrace": backtrace}
-        self._program.logger.error("filter %s failed: %s", self.name, error, extra=extra)
+        self._tally.errors += 1
+        backtrace = error.backtrace.strip().replace("\n", " < ") if isinstance(error, Trap) else "-"
+        logger.error("filter %s failed: %s; request %s; guest backtrace: %s",
+                     self.name, error, request.exchange.id, backtrace)  # fmt: skip
         if not self._fail_open:
             raise ProxyError(errors.PROXY_INTERNAL_ERROR, f"filter {self.name} failed") from error
         observed(request, UNREPEATABLE)
 
     def _over(self, session: Session, request: Request, started: int) -> None:
         session.close()
-        self.exchanges += 1
-        self.remembered += session.remembered
-        self.ran += session.ran
+        self._tally.memo_hits += session.remembered
+        self._tally.runs += session.ran
         trace = request.exchange.trace
         if trace is not None:
             trace.append(session.story())
         self._spend(request, started)
 
     def _spend(self, request: Request, started: int) -> None:
-        nanoseconds = perf_counter_ns() - started
-        self.nanoseconds += nanoseconds
+        microseconds = (perf_counter_ns() - started) // 1000
+        self._tally.microseconds += microseconds
         spent = request.exchange.spent
-        spent[self.name] = spent.get(self.name, 0) + nanoseconds // 1000
+        spent[self.name] = spent.get(self.name, 0) + microseconds
 
 
 def _transformed_head(response: Response) -> Response:

@@ -25,7 +25,13 @@ class Forward:
         self._send = send
 
     async def __call__(self, request: Request, below: Below) -> Response:
-        return await self._send(outgoing(request))
+        response = await self._send(outgoing(request))
+        if request.exchange.trace is not None:
+            target = f"{request.scheme}://{request.authority}{request.target}"
+            request.exchange.trace.append(
+                {"stage": "forward", "method": request.method, "target": target, "status": response.status}
+            )
+        return response
 
 
 def outgoing(request: Request) -> Request:

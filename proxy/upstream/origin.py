@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from proxy import errors
 from proxy.codec.http1_client import encode_head
@@ -36,6 +37,16 @@ class Limits:
     idle_timeout: float = 60.0
 
 
+class Sample(NamedTuple):
+    """An endpoint, its connections in use and idle, requests sent to it and how many of them failed."""
+
+    endpoint: str
+    active: int
+    idle: int
+    requests: int
+    failures: int
+
+
 class Origin:
     def __init__(self, endpoint: Endpoint, limits: Limits, connect: Connect[Connection]) -> None:
         self._endpoint = endpoint
@@ -43,10 +54,26 @@ class Origin:
         self._connect = connect
         self._pool: Pool[Connection, asyncio.Future[Connection]] = Pool(limits.max_connections, limits.max_waiting)
         self._connections: set[Connection] = set()
-        self._openings: set[asyncio.Task[None]] = set()
+        self._openings: dict[asyncio.Future[Connection], asyncio.Task[None]] = {}
         self._draining = False
+        self._requests = self._failures = 0
+
+    @property
+    def sample(self) -> Sample:
+        """Counts for telemetry."""
+        host, port = self._endpoint
+        idle = self._pool.idle
+        return Sample(f"{host}:{port}", self._pool.open - idle, idle, self._requests, self._failures)
 
     async def send(self, request: Request) -> Response:
+        self._requests += 1
+        try:
+            return await self._send(request)
+        except ProxyError:
+            self._failures += 1
+            raise
+
+    async def _send(self, request: Request) -> Response:
         head = encode_head(
             request.method, request.target, request.authority, request.fields.lines, length_of(request.body)
         )
@@ -87,8 +114,9 @@ class Origin:
         _, waiting = self._pool.expire(INFINITY, INFINITY)
         for waiter in waiting:
             _disappoint(waiter, _closing())
-        for task in self._openings:
+        for waiter, task in tuple(self._openings.items()):
             task.cancel()
+            self._not_opened(waiter, _closing())
         for connection in tuple(self._connections):
             connection.close()
 
@@ -100,8 +128,8 @@ class Origin:
     async def _wait(self, *, fresh: bool) -> Connection:
         """A connection to use, when none is idle, or no idle one will do."""
         pool = self._pool
-        if fresh and not pool.room and (connection := pool.take()) is not None:
-            return connection
+        if fresh and not pool.room and (idle := pool.take()) is not None:
+            return idle
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Connection] = loop.create_future()
         verdict = pool.ask(waiter, loop.time(), fresh=fresh)
@@ -110,27 +138,27 @@ class Origin:
         if verdict is Verdict.OPEN:
             self._open(waiter)
         try:
-            return await waiter
+            connection = await waiter
         except asyncio.CancelledError:
             pool.leave(waiter)
             if not waiter.cancelled() and waiter.exception() is None and not waiter.result().closed:
                 self._freed(waiter.result())
             raise
+        if connection.closed and not fresh:  # since it was handed over
+            return await self._wait(fresh=True)
+        return connection
 
     def _open(self, waiter: asyncio.Future[Connection]) -> None:
         """In a task of its own, as the waiter may get another connection, or lose patience, in the meantime."""
         task = asyncio.get_running_loop().create_task(self._opening(waiter))
-        self._openings.add(task)
-        task.add_done_callback(self._openings.discard)
+        self._openings[waiter] = task
+        task.add_done_callback(lambda _: self._openings.pop(waiter))
 
     async def _opening(self, waiter: asyncio.Future[Connection]) -> None:
         try:
             connection = await self._connected()
         except ProxyError as error:
             self._not_opened(waiter, error)
-        except asyncio.CancelledError:
-            self._not_opened(waiter, _closing())
-            raise
         else:
             self._connections.add(connection)
             self._give(connection, self._pool.opened(waiter, connection, asyncio.get_running_loop().time()))

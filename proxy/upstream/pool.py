@@ -47,6 +47,10 @@ class Pool(Generic[C, W]):
         """Another connection may be opened."""
         return self.open < self._max_connections
 
+    @property
+    def idle(self) -> int:
+        return len(self._idle)
+
     def take(self) -> C | None:
         """The connection used last, so that those not needed any more become old. None: none is idle."""
         return self._idle.pop()[0] if self._idle else None

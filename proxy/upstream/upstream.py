@@ -9,7 +9,7 @@ from itertools import cycle
 from proxy.exchange import Request, Response
 from proxy.upstream.connect import Connect, Endpoint, connect_tcp
 from proxy.upstream.connection import Connection
-from proxy.upstream.origin import Limits, Origin
+from proxy.upstream.origin import Limits, Origin, Sample
 
 
 class Upstream:
@@ -40,6 +40,10 @@ class Upstream:
         if self._timer is None:
             self._arm()
         return await next(self._turns).send(request)
+
+    def samples(self) -> list[Sample]:
+        """For telemetry, one of each endpoint."""
+        return [origin.sample for origin in self._origins]
 
     def sweep(self, now: float) -> None:
         """Look at every deadline; now: as the event loop's clock tells it."""

@@ -1,0 +1,1 @@
+"""The process: from a configuration to something that serves, drains and reloads."""

@@ -1,0 +1,146 @@
+"""From a configuration to what runs: programs, upstreams, stores, chains, routes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from proxy import upstream
+from proxy.admin import FilterState
+from proxy.cache.store import MemoryStore
+from proxy.chain import Match, Route, Stage, link
+from proxy.component import DecodeError, LinkError, decode
+from proxy.config import model
+from proxy.config.errors import ConfigError, ConfigErrors
+from proxy.config.loader import ConfigFile
+from proxy.http.fields import Fields
+from proxy.sandbox import Engine, Limits
+from proxy.sluice.program import Program
+from proxy.stages.cache import Cache
+from proxy.stages.filter import Filter
+from proxy.stages.forward import Forward
+from proxy.stages.respond import Respond
+from proxy.telemetry import Metrics
+from proxy.upstream import Upstream
+
+
+@dataclass(slots=True)
+class Lasting:
+    """What outlives a reload: the engine with its compiled code, the counters, the clock, and what caches store."""
+
+    engine: Engine
+    metrics: Metrics
+    clock: Callable[[], float]
+    stores: dict[tuple[str, int], MemoryStore] = field(default_factory=dict)
+    """By name and size of the cache: one that is given another size begins empty."""
+
+
+@dataclass(slots=True)
+class Assembly:
+    """One configuration, ready to serve."""
+
+    file: ConfigFile
+    routes: list[Route] = field(default_factory=list)
+    programs: dict[str, Program] = field(default_factory=dict)
+    upstreams: dict[str, Upstream] = field(default_factory=dict)
+    caches: dict[str, Cache] = field(default_factory=dict)
+    filters: list[FilterState] = field(default_factory=list)
+
+    def retire(self) -> None:
+        """New exchanges no longer come; those under way are finished."""
+        for each in self.upstreams.values():
+            each.drain()
+
+    def close(self) -> None:
+        for each in self.upstreams.values():
+            each.close()
+        for program in self.programs.values():
+            program.close()
+
+
+def assemble(file: ConfigFile, lasting: Lasting) -> Assembly:
+    """Compiles and links every filter, and links every chain. Raises ConfigErrors with all that is wrong; nothing
+    listens and nothing is connected yet."""
+    assembly = Assembly(file)
+    errors: list[ConfigError] = []
+    for name, declared in file.config.filters.items():
+        try:
+            program, digest = _program(name, declared, lasting.engine)
+        except (OSError, DecodeError, LinkError) as error:
+            errors.append(file.error(("filters", name, "component"), f"{declared.component}: {error}"))
+        else:
+            assembly.programs[name] = program
+            assembly.filters.append(FilterState(name, digest, "ready"))
+    if errors:
+        raise ConfigErrors(errors)
+    for name, declared_upstream in file.config.upstreams.items():
+        assembly.upstreams[name] = _upstream(name, declared_upstream)
+    for index, route in enumerate(file.config.routes):
+        stages = [_stage(stage, assembly, lasting) for stage in route.chain]
+        assembly.routes.append(Route(_name(index, route.match), _match(route.match), link(stages)))
+    return assembly
+
+
+def _program(name: str, declared: model.Filter, engine: Engine) -> tuple[Program, str]:
+    data = declared.component.read_bytes()
+    program = Program(
+        name,
+        decode(data),
+        engine,
+        config=declared.config,
+        limits=Limits(memory=declared.limits.memory, time=declared.limits.time),
+        pooled=declared.instance == "pooled",
+        memo=declared.memo,
+    )
+    return program, f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _upstream(name: str, declared: model.Upstream) -> Upstream:
+    limits = upstream.Limits(
+        max_connections=declared.max_connections,
+        connect_timeout=declared.connect_timeout,
+        response_timeout=declared.response_timeout,
+        idle_timeout=declared.idle_timeout,
+    )
+    return Upstream(name, [(endpoint.host, endpoint.port) for endpoint in declared.endpoints], limits)
+
+
+def _stage(stage: model.Stage, assembly: Assembly, lasting: Lasting) -> Stage:
+    match stage:
+        case model.FilterStage(filter=name):
+            fail_open = assembly.file.config.filters[name].on_error == "fail_open"
+            return Filter(assembly.programs[name], lasting.metrics.filter(name), fail_open=fail_open)
+        case model.CacheStage(cache=cache):
+            # Stages of one name are one cache: what one stores, or is fetching, the others find.
+            if cache.name not in assembly.caches:
+                assembly.caches[cache.name] = _cache(cache, lasting)
+            return assembly.caches[cache.name]
+        case model.ForwardStage(forward=name):
+            return Forward(assembly.upstreams[name].send)
+        case model.RespondStage(respond=respond):
+            fields = Fields((name.lower().encode(), value.encode()) for name, value in respond.headers.items())
+            return Respond(respond.status, fields, respond.body.encode())
+        case _:
+            raise AssertionError(f"{stage!r} is refused when the configuration is checked")
+
+
+def _cache(declared: model.Cache, lasting: Lasting) -> Cache:
+    store = lasting.stores.setdefault((declared.name, declared.max_size), MemoryStore(declared.max_size))
+    return Cache(
+        declared.name,
+        store,
+        ttl=declared.ttl,
+        max_object_size=declared.max_object_size,
+        clock=lasting.clock,
+    )
+
+
+def _match(match: model.Match) -> Match:
+    return Match(match.host, match.path, frozenset(match.methods) if match.methods else None)
+
+
+def _name(index: int, match: model.Match) -> str:
+    """What a route is called in logs and metrics: its place in the file and what it matches."""
+    parts = [*(match.methods or ()), *(part for part in (match.host, match.path) if part is not None)]
+    return f"{index}:{' '.join(parts) or '*'}"

@@ -1,0 +1,184 @@
+"""The process that serves a configuration: listeners, admin, logs, signals, reload and drain."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from time import time
+
+import uvloop
+
+from proxy import admin, telemetry
+from proxy.chain import Entry
+from proxy.config import model
+from proxy.config.errors import ConfigErrors
+from proxy.config.loader import ConfigFile, load
+from proxy.config.values import Address
+from proxy.downstream import Limits, Listener, Outcome, Service, Timeouts, serve
+from proxy.exchange import Request, Response
+from proxy.sandbox import Engine
+from proxy.server.assemble import Assembly, Lasting, assemble
+
+logger = logging.getLogger(__name__)
+
+GRACE = 30.0
+"""Seconds that running exchanges get to end when the process is asked to stop."""
+
+REQUEST_LINE = 8 * 1024
+"""Bytes of a request line, unless the whole header section is to be shorter."""
+
+
+class Server:
+    """One process's worth of a configuration. `start` binds, `drain` ends; `reload` changes what new exchanges meet."""
+
+    def __init__(self, file: ConfigFile, engine: Engine) -> None:
+        """Compiles and links; raises ConfigErrors. Nothing listens yet."""
+        self.listeners: list[Listener] = []
+        self.admin: Listener | None = None
+        self.metrics = telemetry.Metrics(
+            endpoints=self._endpoints,
+            connections=lambda: sum(listener.connections for listener in self.listeners),
+            running=lambda: sum(listener.running for listener in self.listeners),
+        )
+        self._lasting = Lasting(engine, self.metrics, time)
+        self._assembly = assemble(file, self._lasting)
+        self._retired: list[Assembly] = []
+        self._entry = Entry(self._assembly.routes)
+        self._sink: telemetry.Sink | None = None
+        self._draining = False
+
+    @property
+    def config(self) -> model.Config:
+        return self._assembly.file.config
+
+    async def start(self) -> None:
+        """Open the logs and the listeners. Raises OSError when an address cannot be had or a file not be written."""
+        on_done = self._telling()
+        for declared in self.config.listeners:
+            self.listeners.append(await _listen(declared.address, self._service(declared, on_done)))
+        if self.config.admin is not None:
+            address = self.config.admin.address
+            view = admin.View(
+                filters=lambda: self._assembly.filters,
+                draining=lambda: self._draining,
+                metrics=self.metrics.render,
+                config=lambda: self.config.model_dump(mode="json"),
+            )
+            handler = admin.Admin(view, address.host, self.config.admin.token)
+            self.admin = await _listen(address, Service(handler))
+
+    def reload(self, path: Path) -> None:
+        """Let new exchanges meet what the file says now. Raises ConfigErrors, and all stays as it is.
+
+        Listeners, admin and logs are those the process began with; a change of these needs a restart.
+        """
+        new = assemble(load(path), self._lasting)
+        old, self._assembly = self._assembly, new
+        self._entry.routes = new.routes
+        self._retired.append(old)
+        old.retire()
+        for part in ("listeners", "admin", "access_log", "log"):
+            if getattr(old.file.config, part) != getattr(new.file.config, part):
+                logger.warning("%s: a change of %s needs a restart", path, part)
+
+    def reopen_logs(self) -> None:
+        """For log rotation."""
+        if self._sink is not None:
+            self._sink.reopen()
+
+    async def drain(self, grace: float) -> None:
+        """Take nothing new, let running exchanges end for up to `grace` seconds, then end them."""
+        self._draining = True
+        await asyncio.gather(*(listener.drain(grace) for listener in self.listeners))
+        if self.admin is not None:
+            await self.admin.drain(0)
+        for assembly in (*self._retired, self._assembly):
+            assembly.close()
+        if self._sink is not None:
+            self._sink.close()
+
+    def _service(self, declared: model.Listener, on_done: Callable[[Request, Response, Outcome], None]) -> Service:
+        limits = Limits(
+            request_line=min(REQUEST_LINE, declared.max_header_size),
+            field_section=declared.max_header_size,
+            field_lines=declared.max_headers,
+            body=declared.max_body,
+        )
+        timeouts = Timeouts(header=declared.header_timeout, body=declared.body_timeout, idle=declared.idle_timeout)
+        return Service(self._entry, on_done, limits, timeouts, declared.max_connections)
+
+    def _telling(self) -> Callable[[Request, Response, Outcome], None]:
+        """What is done with each finished exchange."""
+        count = self.metrics.finished
+        declared = self.config.access_log
+        if declared is None:
+            return lambda request, response, outcome: count(request, response, *outcome)
+        path = None if declared.to == "stdout" else Path(declared.to)
+        self._sink = telemetry.Sink(path, asyncio.get_running_loop().call_later)
+        format = telemetry.json_line if declared.format == "json" else telemetry.combined_line
+        write = telemetry.AccessLog(self._sink, format).finished
+
+        def both(request: Request, response: Response, outcome: Outcome) -> None:
+            count(request, response, *outcome)
+            write(request, response, *outcome)
+
+        return both
+
+    def _endpoints(self) -> list[telemetry.EndpointSample]:
+        return [
+            telemetry.EndpointSample(name, *sample)
+            for name, upstream in self._assembly.upstreams.items()
+            for sample in upstream.samples()
+        ]
+
+
+async def _listen(address: Address, service: Service) -> Listener:
+    try:
+        return await serve((address.host, address.port), service)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot listen on {address}: {error.strerror}") from error
+
+
+def serve_forever(file: ConfigFile, engine: Engine, on_ready: Callable[[Server], object]) -> None:
+    """`run` on uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(file, engine, on_ready))
+
+
+async def run(file: ConfigFile, engine: Engine, on_ready: Callable[[Server], object]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; a second one ends at once. SIGHUP reloads, and reopens log files.
+
+    Raises ConfigErrors or OSError before anything is served.
+    """
+    server = Server(file, engine)
+    await server.start()
+    on_ready(server)
+    stopped = asyncio.Event()
+    forced = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        (forced if stopped.is_set() else stopped).set()
+
+    def reload() -> None:
+        server.reopen_logs()
+        try:
+            server.reload(file.path)
+        except ConfigErrors as errors:
+            logger.error("reload refused, everything stays as it is:\n%s", errors)
+        else:
+            logger.info("reloaded %s", file.path)
+
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    loop.add_signal_handler(signal.SIGINT, stop)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    await stopped.wait()
+    logger.info("draining, for %d seconds at most", GRACE)
+    draining = asyncio.ensure_future(server.drain(GRACE))
+    await asyncio.wait((draining, asyncio.ensure_future(forced.wait())), return_when=asyncio.FIRST_COMPLETED)
+    if not draining.done():
+        draining.cancel()
+        await server.drain(0)

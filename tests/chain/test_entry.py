@@ -1,0 +1,102 @@
+"""The entry: there is always an answer, and it says what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from proxy import errors
+from proxy.chain import Entry, Match, Route, link
+from proxy.chain.stage import Below
+from proxy.errors import ProxyError
+from proxy.exchange import Exchange, Request, Response
+from proxy.http.fields import Fields
+
+
+def request(path: str = "/", method: str = "GET") -> Request:
+    return Request(method, "http", "h", path, None, Fields(), Exchange(id="r1"))
+
+
+def entry(path: str, outcome: Response | Exception) -> Entry:
+    async def last(request: Request, below: Below) -> Response:
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    return Entry([Route("only", Match(path=path), link([last]))])
+
+
+def answer(entry: Entry, request: Request) -> Response:
+    return asyncio.run(entry(request))
+
+
+def test_a_response_is_signed() -> None:
+    inner = Response(200, Fields([(b"x-request-id", b"theirs"), (b"a", b"1")]), b"hi")
+    response = answer(entry("/", inner), request())
+    assert response.fields.lines == [(b"a", b"1"), (b"via", b"1.1 sluicegate"), (b"x-request-id", b"r1")]
+    assert response.body == b"hi"
+    assert inner.fields.lines == [(b"x-request-id", b"theirs"), (b"a", b"1")]
+
+
+def test_via_is_appended_to_what_there_was() -> None:
+    response = answer(entry("/", Response(200, Fields([(b"via", b"1.1 origin")]))), request())
+    assert response.fields.get(b"via") == b"1.1 origin, 1.1 sluicegate"
+
+
+def test_no_route() -> None:
+    asked = request("/other")
+    response = answer(entry("/", Response(200, Fields())), asked)
+    assert response.status == 404
+    assert response.fields.get(b"proxy-status") == (
+        b'sluicegate; error=destination_not_found; details="no route matches"'
+    )
+    assert asked.exchange.failure == ("destination_not_found", "no route matches")
+
+
+def test_a_failure_says_so_and_cannot_break_the_header() -> None:
+    error = ProxyError(errors.CONNECTION_REFUSED, 'a "b" \\ c\r\nset-cookie: x ü')
+    response = answer(entry("/", error), request())
+    assert response.status == 502
+    assert response.fields.get(b"proxy-status") == (
+        rb'sluicegate; error=connection_refused; details="a \"b\" \\ c??set-cookie: x ?"'
+    )
+    assert b"connection_refused" in (response.body if isinstance(response.body, bytes) else b"")
+
+
+def test_head_gets_the_length_and_no_body() -> None:
+    response = answer(entry("/", ProxyError(errors.DNS_ERROR, "x")), request(method="HEAD"))
+    assert response.body == b""
+    assert int(response.fields.get(b"content-length") or b"0") > 0
+
+
+def test_a_mistake_of_ours_ends_one_exchange_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        response = answer(entry("/", ZeroDivisionError("secret")), request())
+    assert response.status == 500
+    assert b"secret" not in (response.fields.get(b"proxy-status") or b"")
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_stages_are_called_in_order_and_see_their_own_request() -> None:
+    seen: list[str] = []
+
+    class Mark:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        async def __call__(self, request: Request, below: Below) -> Response:
+            seen.append(f"{self.name} down {request.path}")
+            changed = request.copy()
+            changed.path += self.name
+            response = await below(changed)
+            seen.append(f"{self.name} up {request.path}")
+            return response
+
+    async def last(request: Request, below: Below) -> Response:
+        return Response(200, Fields([(b"path", request.path.encode())]))
+
+    response = asyncio.run(link([Mark("a"), Mark("b"), last])(request()))
+    assert response.fields.get(b"path") == b"/ab"
+    assert seen == ["a down /", "b down /a", "b up /a", "a up /"]
