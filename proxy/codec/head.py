@@ -18,7 +18,7 @@ _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-\"$-~]+) HTTP/1
 """RFC 9112 §3: single spaces, a token, a target in visible ASCII without fragment. llhttp is content with several
 spaces, takes a fragment, and knows RTSP and ICE."""
 
-_OTHER_VERSION = re.compile(rb"[!-~]+ [!-~]+(?: [A-Z]+/[0-9].*)?\r\n")
+_OTHER_VERSION = re.compile(rb"[!-~]+ [!-~]+(?: (?!HTTP/1\.[01]\r)[A-Z]+/[0-9.]+)?\r\n")
 """HTTP/0.9 has none."""
 
 _REFUSED = {
@@ -136,6 +136,8 @@ def field_lines(section: bytes) -> list[Line]:
         pass
     except httptools.HttpParserError as error:
         raise refused(400, f"in the trailers: {error}") from None
+    if any(name in (b"content-length", b"transfer-encoding") for name, _ in lines.special):
+        raise refused(400, "a framing field in the trailers")
     return lines.lines
 
 

@@ -6,7 +6,7 @@ from proxy import errors
 from proxy.errors import ProxyError
 from proxy.http.fields import Line
 from proxy.http.hop_by_hop import HOP_BY_HOP
-from proxy.http.status import REASONS, reason
+from proxy.http.status import REASONS
 
 _STATUS_LINES = {status: f"HTTP/1.1 {status} {phrase}".encode() for status, phrase in REASONS.items()}
 _CONNECTION = HOP_BY_HOP | {b"content-length"}
@@ -15,7 +15,7 @@ _LOOKED_AT = _CONNECTION | {b"date"}
 
 def encode_interim(status: int, lines: list[Line]) -> bytes:
     """A 1xx response. Raises ProxyError as `encode_head` does."""
-    return _section(_status_line(status), [line for line in lines if line[0] not in _CONNECTION]) + b"\r\n"
+    return _section(_status_line(status, 100), [line for line in lines if line[0] not in _CONNECTION]) + b"\r\n"
 
 
 def encode_head(status: int, lines: list[Line], date: bytes, framing: bytes) -> bytes:
@@ -32,16 +32,13 @@ def encode_head(status: int, lines: list[Line], date: bytes, framing: bytes) -> 
                 continue
             date = b""
         kept.append(line)
-    return b"%b%b%b\r\n" % (_section(_status_line(status), kept), date, framing)
+    return b"%b%b%b\r\n" % (_section(_status_line(status, 200), kept), date, framing)
 
 
-def _status_line(status: int) -> bytes:
-    known = _STATUS_LINES.get(status)
-    if known is not None:
-        return known
-    if not 100 <= status <= 599:
+def _status_line(status: int, least: int) -> bytes:
+    if not least <= status <= 599:
         raise ProxyError(errors.PROXY_INTERNAL_ERROR, f"a stage made a response with status {status}")
-    return f"HTTP/1.1 {status} {reason(status)}".encode()
+    return _STATUS_LINES.get(status) or f"HTTP/1.1 {status} ".encode()
 
 
 def _section(status_line: bytes, lines: list[Line]) -> bytes:

@@ -78,6 +78,8 @@ class Http1Server:
             return
         head = self._heads.parse(data[at : end + 4])
         self._at = end + 4
+        if self._at == len(data):
+            self._data, self._at = b"", 0
         events.append(head)
         if head.length == 0:
             events.append(END)

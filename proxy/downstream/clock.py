@@ -15,9 +15,7 @@ class Clock:
 
     __slots__ = ("_wall", "date", "epoch", "monotonic")
 
-    def __init__(
-        self, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:
         self.monotonic = monotonic
         self._wall = wall
         self.tick()

@@ -22,9 +22,6 @@ from proxy.exchange.eager import start
 from proxy.http import framing
 from proxy.http.fields import Fields
 
-DRAINED = 256 * 1024
-"""Bytes of a request body nobody wants that are read so that the connection can be used again."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -55,9 +52,8 @@ class DownstreamConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_body", "_body_full", "_client", "_codec", "_company", "_idle_limit", "_out", "_partial", "_reading",
+        "_body", "_client", "_codec", "_company", "_idle_limit", "_out", "_partial", "_reading",
         "_request", "_response", "_service", "_since", "_stalled", "_started", "_state", "_task", "_transport",
-        "_unwanted",
     )  # fmt: skip
 
     _transport: asyncio.Transport
@@ -73,8 +69,6 @@ class DownstreamConnection(asyncio.Protocol):
         self._response: Response | None = None
         self._task: asyncio.Task[None] | None = None
         self._body: RequestBody | None = None
-        self._body_full = False
-        self._unwanted = 0
         self._reading = True
         self._partial = False
         self._started = 0.0
@@ -126,13 +120,18 @@ class DownstreamConnection(asyncio.Protocol):
 
     # What the listener calls.
 
+    @property
+    def running(self) -> bool:
+        """An exchange is under way."""
+        return self._request is not None
+
     def drain(self) -> None:
         """The exchange that runs, if any, is the last."""
-        if self._state is State.OPEN:
-            self._state = State.LAST
-            if self._request is None and not self._codec.pending:
-                self._state = State.OVER
-                self._settle()
+        if self._codec.pending and self._state is State.OPEN:
+            self._state = State.LAST  # the head of a request has begun
+        else:
+            self._no_more()
+            self._settle()
 
     def abort(self) -> None:
         self._transport.abort()
@@ -152,7 +151,7 @@ class DownstreamConnection(asyncio.Protocol):
         elif self._state in (State.OVER, State.CLOSED):
             return
         elif self._body is not None:
-            if waited > timeouts.body and not self._body_full and self._body.ask is None:
+            if waited > timeouts.body and not self._body.full and self._body.ask is None:
                 self._body_failed(ProxyError(errors.HTTP_REQUEST_ERROR, "the request body stopped", status=408))
                 self._settle()
         elif self._request is None and waited > (timeouts.header if self._partial else self._idle_limit):
@@ -196,12 +195,8 @@ class DownstreamConnection(asyncio.Protocol):
     def _body_of(self, head: RequestHead, events: list[Event], last: Event) -> Body:
         if last is END:
             return b"" if len(events) == 2 else b"".join([e.data for e in events if isinstance(e, Data)])
-        body = RequestBody(head.length, self._pause_body, self._resume_body, self._resume_body)
-        self._body = body
-        self._body_full = False
-        self._unwanted = 0
-        if (head.fields.get(b"expect") or b"").lower() == b"100-continue":
-            body.ask = self._continue
+        waits = b"expect" in head.fields  # for "100-continue"; there is no other
+        body = self._body = RequestBody(head.length, self._body_changed, self._continue if waits else None)
         self._feed(body, events[1:])
         return body
 
@@ -209,30 +204,22 @@ class DownstreamConnection(asyncio.Protocol):
         for event in events:
             if isinstance(event, Data):
                 body.feed(event.data)
-                if body.closed:
-                    self._unwanted += len(event.data)
             elif isinstance(event, End):
                 body.end(event.trailers)
                 self._body = None
             elif isinstance(event, ProxyError):
                 self._body_failed(event)
-        if self._unwanted > DRAINED and self._body is not None:
-            self._body_full = True
-            self._state = State.OVER if self._request is None else State.LAST
+        if body.too_long:
+            self._no_more()
 
     def _body_failed(self, error: ProxyError) -> None:
         assert self._body is not None
         self._codec.stop()
         self._body.fail(error)
         self._body = None
-        self._state = State.OVER if self._request is None else State.LAST
+        self._no_more()
 
-    def _pause_body(self) -> None:
-        self._body_full = True
-        self._read_or_not()
-
-    def _resume_body(self) -> None:
-        self._body_full = False
+    def _body_changed(self) -> None:
         self._since = self._service.clock.monotonic()
         self._read_or_not()
 
@@ -252,7 +239,7 @@ class DownstreamConnection(asyncio.Protocol):
             head.method, service.scheme, head.authority, head.path, head.query, fields, exchange, body
         )  # fmt: skip
         if not head.keep_alive:
-            self._state = State.LAST
+            self._no_more()
         try:
             task = start(self._run(head, self._request))
         except (Exception, asyncio.CancelledError) as error:
@@ -270,7 +257,7 @@ class DownstreamConnection(asyncio.Protocol):
         except Exception:
             logger.exception("no answer", extra={"request_id": request.exchange.id})
             response = Response(500, Fields())
-            self._state = State.LAST
+            self._no_more()
         self._response = response
         body = response.body
         if self._body is not None and isinstance(body, bytes):
@@ -283,7 +270,7 @@ class DownstreamConnection(asyncio.Protocol):
 
     async def _send(self, request: RequestHead, response: Response, body: Body) -> None:
         out, status, fields = self._out, response.status, response.fields
-        keep_alive = self._state is State.OPEN and not self._body_unlikely()
+        keep_alive = self._state is State.OPEN and (self._body is None or self._body.may_be_drained)
         framed = framing.of_response(request.method, request.version, status, fields, length_of(body), keep_alive)
         try:
             head = encode_head(status, fields.lines, self._service.clock.date, framed.lines)
@@ -292,21 +279,19 @@ class DownstreamConnection(asyncio.Protocol):
             self._refuse(error)
             return
         if not framed.keep_alive:
-            self._state = State.LAST
-        if isinstance(body, bytes):
-            out.write(head + body if framed.has_body else head)
-            return
+            self._no_more()
         out.write(head)
-        if framed.has_body:
+        if not framed.has_body:
+            return
+        if isinstance(body, bytes):
+            out.write(body)
+            return
+        try:
             await responding.send_stream(out, body, framed.chunked)
-
-    def _body_unlikely(self) -> bool:
-        """The rest of the request body may never come (RFC 9110 §10.1.1), or is more than we want to read."""
-        body = self._body
-        if body is None:
-            return False
-        rest = 0 if body.length is None else body.length - body.received
-        return body.ask is not None or (body.closed and rest > DRAINED)
+        except ProxyError:
+            if not framed.chunked and body.length is None:
+                self.abort()  # closed in order, it would look like the end of the body
+            raise
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._end(asyncio.CancelledError() if task.cancelled() else task.exception())
@@ -320,9 +305,8 @@ class DownstreamConnection(asyncio.Protocol):
         request.exchange.inform = None
         self._request = self._task = None
         self._idle_limit = service.timeouts.idle
-        if not complete:
-            self._report(request, error)
-            self.abort()
+        if error is not None:
+            self._failed(request, error)
         elif self._state is State.LAST:
             self._state = State.OVER
         elif self._body is not None:
@@ -331,13 +315,16 @@ class DownstreamConnection(asyncio.Protocol):
             response = self._response or Response(499, Fields())
             service.on_done(request, response, Outcome(self._out.sent, complete, now - self._started))
 
-    def _report(self, request: Request, error: BaseException | None) -> None:
-        extra = {"request_id": request.exchange.id}
+    def _failed(self, request: Request, error: BaseException) -> None:
+        """Without its end, and with the end of the connection, the client sees that the response is not whole."""
+        if self._state is State.CLOSED:
+            return
         if isinstance(error, ProxyError):
             request.exchange.failure = (error.failure.type, error.detail)
-            logger.warning("response cut off: %s", error, extra=extra)
-        elif isinstance(error, Exception):
-            logger.error("response cut off", exc_info=error, extra=extra)
+        logger.warning("response cut off", exc_info=error, extra={"request_id": request.exchange.id})
+        if self._response is None:
+            self._refuse(ProxyError(errors.PROXY_INTERNAL_ERROR, "cancelled"))
+        self._state = State.OVER
 
     def _inform(self, status: int, fields: Fields) -> None:
         """Pass an interim response on, while there is no final one. 101 is none: we do not switch protocols."""
@@ -358,7 +345,14 @@ class DownstreamConnection(asyncio.Protocol):
 
     # The end.
 
+    def _no_more(self) -> None:
+        """The exchange that runs, if any, is the last."""
+        if self._state is State.OPEN or (self._state is State.LAST and self._request is None):
+            self._state = State.OVER if self._request is None else State.LAST
+
     def _refuse(self, error: ProxyError) -> None:
+        if self._state is State.CLOSED:
+            return
         self._codec.stop()
         self._out.write(responding.bare(error, self._service.clock.date))
         self._state = State.OVER
@@ -385,8 +379,10 @@ class DownstreamConnection(asyncio.Protocol):
 
     def _read_or_not(self) -> None:
         """Read while there is somebody to take it: neither a full pipe nor requests ahead of their turn."""
-        ahead = self._codec.pending and not self._parsing
-        self._set_reading(not ahead and not self._body_full)
+        if self._body is not None:
+            self._set_reading(not self._body.full)
+        else:
+            self._set_reading(self._parsing or not self._codec.pending)
 
     def _set_reading(self, reading: bool) -> None:
         if reading != self._reading and not self._transport.is_closing():

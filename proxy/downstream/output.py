@@ -30,27 +30,27 @@ class Output:
         if not self._open:
             return
         self.sent += len(data)
-        if not self._holding:
-            self._transport.write(data)
-            return
-        self._held.append(data)
-        self._size += len(data)
-        if self._size > _TOGETHER:
+        if self._holding and len(data) < _TOGETHER:
+            self._held.append(data)
+            self._size += len(data)
+            if self._size > _TOGETHER:
+                self._flush()
+        else:
             self._flush()
+            self._transport.write(data)
 
     def hold(self) -> None:
         self._holding = True
 
     def release(self) -> None:
         self._holding = False
-        if self._held:
-            self._flush()
+        self._flush()
 
     def _flush(self) -> None:
-        held = self._held
-        self._transport.write(held[0] if len(held) == 1 else b"".join(held))
-        self._held = []
-        self._size = 0
+        if self._held:
+            self._transport.write(b"".join(self._held))
+            self._held = []
+            self._size = 0
 
     @property
     def waiting(self) -> int:
