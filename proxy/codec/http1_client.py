@@ -51,21 +51,6 @@ def encode_head(method: str, target: str, authority: str, lines: list[Line], len
     return head
 
 
-def encode_chunk(data: bytes) -> bytes:
-    """A piece of a chunked body; not empty, as an empty one would be the last (RFC 9112 §7.1)."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def encode_last_chunk(trailers: Fields | None) -> bytes:
-    """The end of a chunked body. Raises ProxyError as `encode_head` does."""
-    if not trailers:
-        return b"0\r\n\r\n"
-    section = b"".join(b"%b: %b\r\n" % line for line in trailers)
-    if not section.count(b"\n") == section.count(b"\r") == len(trailers) or b"\0" in section:
-        raise ProxyError(errors.PROXY_INTERNAL_ERROR, "a stage made trailers that have CR, LF or NUL in them")
-    return b"0\r\n%b\r\n" % section
-
-
 class Http1Client:
     """Responses of one connection, one after the other.
 
@@ -111,7 +96,7 @@ class Http1Client:
         self._quiet += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._refused(error)
         if not self._ended:
             if self._quiet > MAX_SECTION:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from proxy import errors
+from proxy.chain.entry import PSEUDONYM
 from proxy.chain.stage import Below
 from proxy.errors import ProxyError
 from proxy.exchange import Request, Response
 from proxy.http.fields import Fields
 from proxy.http.hop_by_hop import add_forwarded, add_via
 
-PSEUDONYM = "sluicegate"
-"""What we call ourselves in `Via` (RFC 9110 §7.6.3)."""
-
 MAX_PASSES = 10
-"""How often a request may have come through proxies of this name. Tiers of them are in order, a circle is not."""
+"""How often a request may have come through proxies of our name. Tiers of them are in order, a circle is not."""
 
 
 class Forward:
@@ -35,19 +33,22 @@ class Forward:
 
 
 def outgoing(request: Request) -> Request:
-    """The request as the origin gets it. ProxyError (proxy_loop_detected) when it goes round in circles."""
+    """The request as the origin gets it: with `Via`, for whom we ask, and the id that our log has of the exchange.
+    ProxyError (proxy_loop_detected) when it goes round in circles."""
+    exchange = request.exchange
     via = request.fields.get(b"via")
     if via is not None and passes(via) >= MAX_PASSES:
         raise ProxyError(errors.PROXY_LOOP_DETECTED, f"the request came through {PSEUDONYM} {MAX_PASSES} times")
     lines = add_via(request.fields.lines, "1.1", PSEUDONYM)
-    fields = Fields(add_forwarded(lines, request.exchange.client, request.scheme, request.authority))
+    lines = add_forwarded(lines, exchange.client, request.scheme, request.authority)
+    fields = Fields(line for line in lines if line[0] != b"x-request-id")
+    fields.append(b"x-request-id", exchange.id.encode())
     return Request(
-        request.method, request.scheme, request.authority, request.path, request.query,
-        fields, request.exchange, request.body,
-    )  # fmt: skip
+        request.method, request.scheme, request.authority, request.path, request.query, fields, exchange, request.body
+    )
 
 
 def passes(via: bytes) -> int:
-    """How many entries of a `Via` are ours: received-protocol, received-by, comment."""
+    """How many entries of a `Via` are ours. An entry is received-protocol, received-by, and maybe a comment."""
     entries = (entry.split(None, 2) for entry in via.split(b","))
     return sum(len(words) > 1 and words[1] == PSEUDONYM.encode() for words in entries)

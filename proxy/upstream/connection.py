@@ -8,8 +8,9 @@ from contextlib import suppress
 from typing import cast
 
 from proxy import errors
+from proxy.codec.chunked import encode_chunk, encode_last_chunk
 from proxy.codec.events import Data, End, Event, Interim, ResponseHead
-from proxy.codec.http1_client import Http1Client, encode_chunk, encode_last_chunk
+from proxy.codec.http1_client import Http1Client
 from proxy.errors import ProxyError
 from proxy.exchange import Pipe, Request, Response, Stream
 from proxy.http.fields import Fields
@@ -32,9 +33,7 @@ class Connection(asyncio.Protocol):
     of the bookkeeping.
     """
 
-    def __init__(
-        self, timeout: float, free: Callable[[Connection], None], lost: Callable[[Connection], None]
-    ) -> None:
+    def __init__(self, timeout: float, free: Callable[[Connection], None], lost: Callable[[Connection], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._timeout = timeout
         self._free = free
