@@ -1,0 +1,45 @@
+"""What is committed is what the sources and the manifest say. Building anew is `filters/build --check`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FILTERS = Path(__file__).parents[2] / "filters"
+COLLECTIONS = [FILTERS, FILTERS.parent / "tests/hostile"]
+
+
+def test_no_build_is_older_than_its_sources() -> None:
+    check = subprocess.run([sys.executable, FILTERS / "build", "--check-sources"], capture_output=True, text=True)
+    assert (check.returncode, check.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("collection", COLLECTIONS, ids=lambda path: str(path.name))
+def test_the_manifest_describes_the_builds(collection: Path) -> None:
+    manifest = json.loads((collection / "built/manifest.json").read_text())
+    built = {path.stem: path.read_bytes() for path in (collection / "built").glob("*.wasm")}
+    assert set(built) == set(manifest)
+    for name, content in built.items():
+        assert manifest[name]["sha256"] == hashlib.sha256(content).hexdigest()
+        assert manifest[name]["size"] == len(content)
+
+
+def test_shipped_filters_import_nothing_but_our_interface() -> None:
+    manifest = json.loads((FILTERS / "built/manifest.json").read_text())
+    for entry in manifest.values():
+        assert all(re.fullmatch(r"sluice:filter/[a-z-]+@0\.1\.0", name) for name in entry["imports"] + entry["exports"])
+
+
+def test_the_table_in_the_readme() -> None:
+    manifest = json.loads((FILTERS / "built/manifest.json").read_text())
+    rows = re.findall(r"^\| \[([a-z-]+)\].*\| ([a-z, -]+) \| ([0-9,]+) \|$", (FILTERS / "README.md").read_text(), re.M)
+    assert [(name, exports, size) for name, exports, size in rows] == [
+        (name, ", ".join(re.findall(r"/([a-z-]+)@", " ".join(entry["exports"]))), f"{entry['size']:,}")
+        for name, entry in sorted(manifest.items())
+    ]
