@@ -12,8 +12,7 @@ deadlines of an exchange are timers that cancel its task.
 from __future__ import annotations
 
 import asyncio
-import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Coroutine, Generator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -26,26 +25,39 @@ def start(coroutine: Coroutine[Any, Any, T]) -> T | asyncio.Task[T]:
     except StopIteration as stop:
         result: T = stop.value
         return result
-    return asyncio.get_running_loop().create_task(_finish(coroutine, waiting_for))
+    return asyncio.get_running_loop().create_task(_Suspended(coroutine, waiting_for))
 
 
-async def _finish(coroutine: Coroutine[Any, Any, T], waiting_for: Any) -> T:
-    return await _resume(coroutine, waiting_for)
+class _Suspended(Coroutine[Any, Any, T]):
+    """A coroutine that has already yielded once, as one that is about to.
 
+    Not a wrapping `async def`: a task cancelled before its first step never runs that, and the coroutine within
+    would not hear of it.
+    """
 
-@types.coroutine
-def _resume(coroutine: Coroutine[Any, Any, T], waiting_for: Any) -> Generator[Any, Any, T]:
-    while True:
-        try:
-            value = yield waiting_for
-        except BaseException as error:
-            step: Callable[[Any], Any] = coroutine.throw
-            argument: Any = error
-        else:
-            step = coroutine.send
-            argument = value
-        try:
-            waiting_for = step(argument)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
+    __slots__ = ("_coroutine", "_waiting_for")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T], waiting_for: Any) -> None:
+        self._coroutine = coroutine
+        self._waiting_for: tuple[Any] | None = (waiting_for,)
+
+    def send(self, value: Any) -> Any:
+        if self._waiting_for is None:
+            return self._coroutine.send(value)
+        (waiting_for,) = self._waiting_for
+        self._waiting_for = None
+        return waiting_for
+
+    def throw(self, *error: Any) -> Any:
+        if self._waiting_for is not None:
+            (waiting_for,) = self._waiting_for
+            self._waiting_for = None
+            if isinstance(waiting_for, asyncio.Future):
+                waiting_for.cancel()  # as its task would have, had it known of it
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        raise TypeError("only a task runs this")
