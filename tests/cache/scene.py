@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
-from proxy.cache.store import MemoryStore, Store
+from proxy.cache.store import MemoryStore
 from proxy.chain.stage import Below
 from proxy.exchange import Exchange, Pipe, Request, Response, collect
 from proxy.http import dates
@@ -34,17 +34,19 @@ def response(fields: str = "", body: bytes = b"body", status: int = 200) -> Resp
     return Response(status, Fields(lines(fields)), body)
 
 
+T = TypeVar("T")
+
 Script = Response | BaseException | Callable[[Request], Response]
 
 
 class Scene:
     """`below` answers with `script` in turn, the last one for ever; `asked` is what reached it."""
 
-    def __init__(self, *script: Script, ttl: float | None = None, store: Store | None = None, limit: int = 1000) -> None:
+    def __init__(self, *script: Script, ttl: float | None = None, limit: int = 1000) -> None:
         self.now = NOON
         self.script = list(script)
         self.asked: list[Request] = []
-        self.store = store or MemoryStore(1_000_000)
+        self.store = MemoryStore(1_000_000)
         self.stage = Cache("pages", self.store, ttl=ttl, max_object_size=limit, clock=lambda: self.now)
 
     def date(self, offset: float = 0) -> str:
@@ -81,7 +83,7 @@ class Answer:
         return None if value is None else value.decode("latin-1")
 
 
-def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(coroutine)
 
 

@@ -13,9 +13,15 @@ from proxy.http.fields import Fields
 from tests.cache.scene import NOON, lines
 
 
+def _dated(fields: str) -> Fields:
+    """Field lines in which @-100 and @+100 are dates so many seconds from noon."""
+    for offset in (-100, 100):
+        fields = fields.replace(f"@{offset:+}", dates.render(NOON + offset).decode())
+    return Fields(lines(fields))
+
+
 def _judge(fields: str, *, status: int = 200, request: str = "", ttl: float | None = None) -> Terms | Refusal:
-    said = fields.replace("@-100", dates.render(NOON - 100).decode()).replace("@+100", dates.render(NOON + 100).decode())
-    return judge(Received(Fields(lines(request)), status, Fields(lines(said)), NOON, NOON, ttl))
+    return judge(Received(Fields(lines(request)), status, _dated(fields), NOON, NOON, ttl))
 
 
 @pytest.mark.parametrize(
@@ -108,13 +114,13 @@ def test_the_ttl_counts_only_where_the_response_gives_none() -> None:
 @pytest.mark.parametrize(
     ("fields", "delay", "age"),
     [
-        ("", 0, 0), ("age: 7", 0, 7), ("age: 7", 3, 10), ("age: 7|date: @-100", 0, 100), ("age: 200|date: @-100", 0, 200),
+        ("", 0, 0), ("age: 7", 0, 7), ("age: 7", 3, 10),
+        ("age: 7|date: @-100", 0, 100), ("age: 200|date: @-100", 0, 200),
         ("date: @+100", 0, 0), ("age: x", 2, 2), ("age: 7, 900", 0, 7),
     ],
 )  # fmt: skip
 def test_initial_age(fields: str, delay: float, age: float) -> None:
-    said = fields.replace("@-100", dates.render(NOON - 100).decode()).replace("@+100", dates.render(NOON + 100).decode())
-    assert initial_age(Received(Fields(), 200, Fields(lines(said)), NOON - delay, NOON, None)) == age
+    assert initial_age(Received(Fields(), 200, _dated(fields), NOON - delay, NOON, None)) == age
 
 
 def _reuse(wishes: str, now: float, *, validate: bool = False, strict: bool = False) -> Reuse:
@@ -125,12 +131,14 @@ def _reuse(wishes: str, now: float, *, validate: bool = False, strict: bool = Fa
     ("wishes", "now", "outcome"),
     [
         ("", 0, Reuse.FRESH), ("", 99, Reuse.FRESH), ("", 100, Reuse.STALE),
-        ("no-cache", 0, Reuse.REQUEST_NO_CACHE), ("max-age=10", 10, Reuse.FRESH), ("max-age=10", 11, Reuse.REQUEST_MAX_AGE),
+        ("no-cache", 0, Reuse.REQUEST_NO_CACHE),
+        ("max-age=10", 10, Reuse.FRESH), ("max-age=10", 11, Reuse.REQUEST_MAX_AGE),
         ("max-age=0", 1, Reuse.REQUEST_MAX_AGE), ("max-age=x", 1, Reuse.REQUEST_MAX_AGE),
         ("max-age=10, max-stale", 11, Reuse.FRESH),
         ("min-fresh=10", 90, Reuse.FRESH), ("min-fresh=10", 91, Reuse.REQUEST_MIN_FRESH),
         ("max-stale", 9999, Reuse.ACCEPTED_STALE), ("max-stale=5", 105, Reuse.ACCEPTED_STALE),
-        ("max-stale=5", 106, Reuse.STALE), ("max-stale=x", 106, Reuse.STALE), ("no-cache, max-stale", 106, Reuse.REQUEST_NO_CACHE),
+        ("max-stale=5", 106, Reuse.STALE), ("max-stale=x", 106, Reuse.STALE),
+        ("no-cache, max-stale", 106, Reuse.REQUEST_NO_CACHE),
     ],
 )  # fmt: skip
 def test_reuse(wishes: str, now: float, outcome: Reuse) -> None:

@@ -10,7 +10,7 @@ from proxy.http.conditional import confirms, not_modified, validators, without_c
 from proxy.http.fields import Fields
 
 RECEIVED = 784111900.0
-OLDER, SAME, NEWER = b"Sun, 06 Nov 1994 08:49:36 GMT", b"Sun, 06 Nov 1994 08:49:37 GMT", b"Sun, 06 Nov 1994 08:49:38 GMT"
+OLDER, SAME, NEWER = (b"Sun, 06 Nov 1994 08:49:%d GMT" % second for second in (36, 37, 38))
 
 
 @pytest.mark.parametrize(

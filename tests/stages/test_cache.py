@@ -161,6 +161,44 @@ def test_head_shares_with_get_unless_the_method_was_read() -> None:
     assert scene.get().outcome == "hit"
 
 
+def test_an_entry_of_a_cache_below_is_read_with_all_it_depends_on() -> None:
+    """The stages below the inner cache do not run on its hits; the outer one learns of their reads all the same."""
+    inner, outer = Scene(), Scene()
+
+    async def innermost(request: Request) -> Response:
+        observed(request, ("cookie", "theme"))
+        return response(FRESH, (request.fields.get(b"cookie") or b"")[-1:])
+
+    async def between(request: Request) -> Response:
+        observed(request, ("header", "x"))
+        return await inner.stage(request, innermost)
+
+    def ask(fields: str) -> tuple[bytes, str]:
+        answer = run(outer.ask(request(fields), between))
+        return answer.body, answer.cache_status
+
+    assert ask("x: 1|cookie: theme=1")[0] == b"1"
+    body, status = ask("x: 2|cookie: theme=1")
+    assert (body, status) == (b"1", "pages; hit; ttl=60, pages; fwd=vary-miss; stored; ttl=60")
+    assert ask("x: 2|cookie: theme=2")[0] == b"2"
+    assert ask("x: 2|cookie: theme=2") == (b"2", "pages; hit; ttl=60")
+
+
+def test_a_validated_entry_keeps_what_it_depended_on() -> None:
+    def below(request: Request) -> Response:
+        if b"if-none-match" in request.fields:
+            return response("", b"", 304)
+        observed(request, ("cookie", "theme"))  # of a body, which a 304 has none of
+        return response(FRESH, (request.fields.get(b"cookie") or b"")[-1:])
+
+    scene = Scene(below)
+    scene.get("cookie: theme=1")
+    scene.now += 61
+    assert scene.get("cookie: theme=1").outcome == "fwd=stale; fwd-status=304; stored"
+    assert scene.get("cookie: theme=2").body == b"2"
+    assert scene.get("cookie: theme=1").body == b"1"
+
+
 def test_an_accident_below_is_not_stored() -> None:
     scene = reading(UNREPEATABLE)
     assert scene.get().outcome == "fwd=uri-miss; detail=unrepeatable"
@@ -321,7 +359,8 @@ def test_safe_methods_and_failures_do_not(method: str, status: int) -> None:
     ("location", "gone"),
     [
         ("/list?a=1", True), ("list?a=1", True), ("http://A.example/list?a=1#x", True), ("//a.example/list?a=1", True),
-        ("https://a.example/list?a=1", False), ("http://b.example/list?a=1", False), ("http://[", False), ("\xff", False),
+        ("https://a.example/list?a=1", False), ("http://b.example/list?a=1", False), ("http://[", False),
+        ("\xff", False),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("field", ["location", "content-location"])

@@ -19,7 +19,7 @@ FRESH = "cache-control: max-age=60"
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    while not condition():
+    while not condition():  # noqa: ASYNC110  # other tasks of this loop make it true
         await asyncio.sleep(0)
 
 
