@@ -1,0 +1,41 @@
+;; A request filter whose parts garbage.py fills in: what its functions do and where they point.
+(component
+  (import "sluice:filter/request@0.1.0" (instance $request
+    (export "path" (func (result string)))
+    (export "set-path" (func (param "path" string)))))
+  (core module $libc
+    (memory (export "memory") @memory@)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) @realloc@))
+  (core instance $libc (instantiate $libc))
+  (core func $path (canon lower (func $request "path")
+    (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+  (core func $set-path (canon lower (func $request "set-path") (memory (core memory $libc "memory"))))
+  (core instance $request (export "path" (func $path)) (export "set-path" (func $set-path)))
+  (core module $main
+    (import "libc" "memory" (memory 1))
+    (import "request" "path" (func $path (param i32)))
+    (import "request" "set-path" (func $set-path (param i32 i32)))
+    (data (i32.const 1024) "@data@")
+    (func $recurse (param i64) (result i64) (i64.add (i64.const 1) (call $recurse (local.get 0))))
+    (func $start @start@)
+    (start $start)
+    (func (export "on-request") (result i32) @on-request@)
+    (func (export "post") (param i32) @post-return@))
+  (core instance $main (instantiate $main (with "libc" (instance $libc)) (with "request" (instance $request))))
+  (type $reply (record (field "status" u16) (field "headers" (list (tuple string string))) (field "body" (list u8))))
+  (type $verdict (variant (case "next") (case "reply" $reply)))
+  (func $on-request (result $verdict) (canon lift (core func $main "on-request")
+    (memory (core memory $libc "memory")) (post-return (core func $main "post"))))
+  (component $interface
+    (type $reply (record (field "status" u16) (field "headers" (list (tuple string string))) (field "body" (list u8))))
+    (import "reply" (type $its-reply (eq $reply)))
+    (type $verdict-of-it (variant (case "next") (case "reply" $its-reply)))
+    (import "verdict" (type $its-verdict (eq $verdict-of-it)))
+    (import "on-request" (func $on-request (result $its-verdict)))
+    (export $reply-exported "reply" (type $reply))
+    (type $verdict (variant (case "next") (case "reply" $reply-exported)))
+    (export $verdict-exported "verdict" (type $verdict))
+    (export "on-request" (func $on-request) (func (result $verdict-exported))))
+  (instance $exported (instantiate $interface
+    (with "reply" (type $reply)) (with "verdict" (type $verdict)) (with "on-request" (func $on-request))))
+  (export "sluice:filter/on-request@0.1.0" (instance $exported)))
