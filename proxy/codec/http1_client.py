@@ -12,7 +12,7 @@ from proxy import errors
 from proxy.codec.events import END, Data, End, Event, Interim, ResponseHead
 from proxy.errors import Failure, ProxyError
 from proxy.http.fields import Fields, Line
-from proxy.http.hop_by_hop import end_to_end, options
+from proxy.http.hop_by_hop import HOP_BY_HOP, end_to_end, options
 
 MAX_SECTION = 64 * 1024
 """Bytes of a response's header section, of its trailer section, and of whatever else is not content."""
@@ -22,6 +22,7 @@ MAX_INTERIM = 32
 
 _EXPECT_BODY = frozenset(("POST", "PUT", "PATCH"))
 _OURS = frozenset((b"content-length", b"host", b"transfer-encoding"))
+_ORDINARY = frozenset((b"close", b"keep-alive"))
 _H = ord("H")
 
 
@@ -37,7 +38,7 @@ def encode_head(method: str, target: str, authority: str, lines: list[Line], len
         raise ProxyError(errors.PROXY_INTERNAL_ERROR, "a stage made a request line that is not three words of ASCII")
     kept = [line for line in lines if line[0] not in _OURS]
     parts = [start.encode(), *map(b": ".join, kept)]
-    if any(name == b"te" for name, _ in kept):
+    if (b"te", b"trailers") in kept:  # the one form of it that is passed on
         parts.append(b"connection: te")  # RFC 9110 §10.1.4
     if length is None:
         parts.append(b"transfer-encoding: chunked")
@@ -60,7 +61,7 @@ class Http1Client:
     """
 
     __slots__ = (
-        "_before", "_ended", "_events", "_head", "_interims", "_lines", "_method", "_parser", "_quiet",
+        "_before", "_ended", "_events", "_head", "_hop", "_interims", "_lines", "_method", "_parser", "_quiet",
         "_until_close", "reusable",
     )  # fmt: skip
 
@@ -81,7 +82,8 @@ class Http1Client:
         self._ended = False
         self._until_close = False
         self._head: ResponseHead | None = None
-        self._lines: list[Line] = []
+        self._lines: list[Line] = []  # of the section that is being read
+        self._hop: list[Line] = []  # likewise, those that are about this hop
         self._interims = 0
         self._quiet = 0  # bytes since the response last got on
 
@@ -126,7 +128,8 @@ class Http1Client:
             self.reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._lines.append((name.lower(), value.rstrip(b" \t")))
+        line = (name.lower(), value.rstrip(b" \t"))
+        (self._hop if line[0] in HOP_BY_HOP else self._lines).append(line)
 
     def on_headers_complete(self) -> None:
         if self._ended:
@@ -134,14 +137,15 @@ class Http1Client:
         status: int = self._parser.get_status_code()
         version: str = self._parser.get_http_version()
         lines, self._lines = self._lines, []
-        if self._quiet > MAX_SECTION and _size(lines) > MAX_SECTION:
+        hop, self._hop = self._hop, []
+        if self._quiet > MAX_SECTION and _size(lines) + _size(hop) > MAX_SECTION:
             self._fail_size()
         elif version not in ("1.1", "1.0") or not 100 <= status <= 599:
             self._fail(errors.HTTP_PROTOCOL_ERROR, f"a response of HTTP/{version} with status {status}")
         elif status < 200:
-            self._interim(status, lines)
+            self._interim(status, _kept(lines, hop))
         else:
-            self._final(status, version, lines)
+            self._final(status, version, lines, hop)
 
     def on_body(self, data: bytes) -> None:
         if not self._ended:
@@ -156,7 +160,7 @@ class Http1Client:
         elif _size(self._lines) > MAX_SECTION:
             self._fail_size()
         else:
-            self._end(Fields(end_to_end(self._lines)))
+            self._end(Fields(self._lines))
 
     # What it means.
 
@@ -168,25 +172,27 @@ class Http1Client:
             self._fail(errors.HTTP_PROTOCOL_ERROR, f"more than {MAX_INTERIM} interim responses")
         else:
             self._quiet = 0
-            self._events.append(Interim(status, Fields(end_to_end(lines))))
+            self._events.append(Interim(status, Fields(lines)))
 
-    def _final(self, status: int, version: str, lines: list[Line]) -> None:
+    def _final(self, status: int, version: str, lines: list[Line], hop: list[Line]) -> None:
         """Length and end of the body (RFC 9112 §6.3). The parser has checked that there is at most one length, made of
         digits, and none beside a transfer coding."""
-        persistent = _persistent(version, lines)
-        length, codings = _framing(lines)
+        named = options(hop)
+        persistent = b"close" not in named and (version == "1.1" or b"keep-alive" in named)  # RFC 9112 §9.3
+        length = next((int(value) for name, value in lines if name == b"content-length"), None)
+        codings = [value.lower() for name, value in hop if name == b"transfer-encoding"]
         if self._method == "HEAD" or status in (204, 304):
             length = 0
         elif codings and (codings != [b"chunked"] or version == "1.0"):  # RFC 9112 §6.1
-            named = b", ".join(codings).decode("latin-1")
-            self._fail(errors.HTTP_RESPONSE_TRANSFER_CODING, f"transfer-encoding {named!r} in HTTP/{version}")
+            coding = b", ".join(codings).decode("latin-1")
+            self._fail(errors.HTTP_RESPONSE_TRANSFER_CODING, f"transfer-encoding {coding!r} in HTTP/{version}")
             return
         elif length is None and not codings:
             self._until_close = True
             persistent = False
         if status == 204:  # RFC 9110 §8.6: it has none, whatever the origin wrote
             lines = [line for line in lines if line[0] != b"content-length"]
-        self._head = ResponseHead(status, Fields(end_to_end(lines)), length, version, persistent)
+        self._head = ResponseHead(status, Fields(_kept(lines, hop)), length, version, persistent)
         self._events.append(self._head)
         self.reusable = persistent
         if self._method == "HEAD":
@@ -220,19 +226,6 @@ def _size(lines: list[Line]) -> int:
     return sum(len(name) + len(value) for name, value in lines)
 
 
-def _framing(lines: list[Line]) -> tuple[int | None, list[bytes]]:
-    """What `content-length` and the lines of `transfer-encoding` say."""
-    length = None
-    codings = []
-    for name, value in lines:
-        if name == b"content-length":
-            length = int(value)
-        elif name == b"transfer-encoding":
-            codings.append(value.lower())
-    return length, codings
-
-
-def _persistent(version: str, lines: list[Line]) -> bool:
-    """RFC 9112 §9.3."""
-    named = options(lines)
-    return b"close" not in named and (version == "1.1" or b"keep-alive" in named)
+def _kept(lines: list[Line], hop: list[Line]) -> list[Line]:
+    """What is passed on: the lines without those that `Connection` names."""
+    return lines if _ORDINARY.issuperset(options(hop)) else end_to_end(hop + lines)

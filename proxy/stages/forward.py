@@ -40,9 +40,9 @@ def outgoing(request: Request) -> Request:
     if via is not None and passes(via) >= MAX_PASSES:
         raise ProxyError(errors.PROXY_LOOP_DETECTED, f"the request came through {PSEUDONYM} {MAX_PASSES} times")
     lines = add_via(request.fields.lines, "1.1", PSEUDONYM)
-    lines = add_forwarded(lines, exchange.client, request.scheme, request.authority)
-    fields = Fields(line for line in lines if line[0] != b"x-request-id")
-    fields.append(b"x-request-id", exchange.id.encode())
+    fields = Fields()
+    fields.lines = add_forwarded(lines, exchange.client, request.scheme, request.authority)
+    fields.set(b"x-request-id", exchange.id.encode())
     return Request(
         request.method, request.scheme, request.authority, request.path, request.query, fields, exchange, request.body
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from itertools import cycle
+from typing import Any
 
 from proxy.exchange import Request, Response
 from proxy.upstream.connect import Connect, Endpoint, connect_tcp
@@ -31,7 +32,7 @@ class Upstream:
         self._tick = min(4.0, limits.connect_timeout, limits.response_timeout, limits.idle_timeout) / 4
         self._timer: asyncio.TimerHandle | None = None
 
-    async def send(self, request: Request) -> Response:
+    def send(self, request: Request) -> Coroutine[Any, Any, Response]:
         """The response, as soon as its head is there. ProxyError when there is none.
 
         A request that may be repeated is sent once more when a connection that was idle turns out to be dead.
@@ -39,7 +40,7 @@ class Upstream:
         """
         if self._timer is None:
             self._arm()
-        return await next(self._turns).send(request)
+        return next(self._turns).send(request)
 
     def samples(self) -> list[Sample]:
         """For telemetry, one of each endpoint."""

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from itertools import pairwise
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from proxy import errors
 from proxy.errors import Failure, ProxyError
 from proxy.exchange import Exchange, Response, collect
 from proxy.http.fields import Fields
-from proxy.upstream import Upstream
-from tests.upstream.scripted import OK, answering, answering_once, request, run, scripted
+from proxy.upstream import Endpoint, Upstream
+from proxy.upstream.connect import connect_tcp
+from proxy.upstream.connection import Connection
+from tests.upstream.scripted import OK, Peer, answering, answering_once, request, run, scripted
+
+LONG_ANSWER = (
+    b"HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n"
+    b"HTTP/1.1 200 OK\r\nx-a: 1\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n7;x\r\n, world\r\n0\r\ny: z\r\n\r\n"
+)
 
 
 async def failure_of(upstream: Upstream, method: str = "GET") -> Failure:
@@ -56,6 +69,35 @@ def test_a_request_and_its_answer() -> None:
 )
 def test_a_body_that_came_with_its_head_is_bytes(data: bytes, method: str, body: bytes) -> None:
     assert answered(data, method).body == body
+
+
+@given(st.lists(st.integers(1, len(LONG_ANSWER) - 1), max_size=12))
+@settings(max_examples=50, deadline=None)
+def test_where_reads_end_does_not_matter(cuts: list[int]) -> None:
+    edges = sorted({0, len(LONG_ANSWER), *cuts})
+    opened: list[Connection] = []
+
+    async def connect(endpoint: Endpoint, protocol: Callable[[], Connection]) -> Connection:
+        opened.append(await connect_tcp(endpoint, protocol))
+        return opened[0]
+
+    async def silent(peer: Peer) -> None:
+        await peer.head()
+        await peer.gone()
+
+    async def test() -> None:
+        async with scripted(silent) as (_, origin):
+            upstream = Upstream("cut", [origin.endpoint], connect=connect)
+            asking = asyncio.create_task(upstream.send(request()))
+            await origin.asked()
+            for start, end in pairwise(edges):
+                opened[0].data_received(LONG_ANSWER[start:end])
+            response = await asking
+            assert response.fields == Fields([(b"x-a", b"1")])
+            assert await collect(response.body, 100) == b"hello, world"
+            upstream.close()
+
+    run(test())
 
 
 def test_trailers_reach_the_reader() -> None:
