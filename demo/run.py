@@ -20,7 +20,7 @@ PATIENCE = 120.0
 TRY = """
 Sluicegate serves the demo on {url}     (Ctrl-C stops it)
 
-A miss, then a hit: run it twice and watch Cache-Status
+A miss at both caches, then a hit at the upper one: run it twice
     curl -si {url}/about.html | grep -i cache-status
 A variant: the page is kept once for each value of the cookie that a filter below the cache reads ...
     curl -si -H 'Cookie: design=a' {url}/ | grep -i cache-status

@@ -32,7 +32,18 @@ def test_that_there_is_no_secret_is_no_secret(value: object) -> None:
 
 
 def test_user_information_of_urls() -> None:
-    assert redacted(["http://joe:hush@origin.test:9000/a@b"]) == [f"http://{REDACTED}@origin.test:9000/a@b"]
+    assert redacted({"x": ["http://joe:hush@origin.test:9000/a@b"]}) == {
+        "x": [f"http://{REDACTED}@origin.test:9000/a@b"]
+    }
+
+
+def test_names_that_somebody_gave_are_no_keys() -> None:
+    config = {"filters": {"api-key": {"component": "a.wasm", "config": {"keys": ["hush"]}}}, "upstreams": {"keys": 1}}
+
+    assert redacted(config) == {
+        "filters": {"api-key": {"component": "a.wasm", "config": {"keys": REDACTED}}},
+        "upstreams": {"keys": 1},
+    }
 
 
 def test_the_original_is_untouched() -> None:
