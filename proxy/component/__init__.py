@@ -1,0 +1,34 @@
+"""A Component Model host over wasmtime's core engine: decodes components, links them, and does the canonical ABI.
+
+    component = decode(data)
+    linked = link(component, engine, {"acme:demo/log@1.0.0": HostInterface({"log": log})}, Limits())
+    instance = linked.instantiate(data)
+    linked.exports["acme:demo/run@1.0.0"]["run"](instance, "text")
+
+What Python values stand for which types is in proxy.component.types. Knows nothing of HTTP, and usable on its own.
+"""
+
+from proxy.component.binary import DecodeError
+from proxy.component.bind import LinkError
+from proxy.component.decode import Component, decode, interfaces
+from proxy.component.handles import GuestResource
+from proxy.component.instance import Instance
+from proxy.component.link import ExportFunc, HostFunc, HostInterface, Linked, link
+from proxy.component.types import FuncType, InstanceType
+
+__all__ = [
+    "Component",
+    "DecodeError",
+    "ExportFunc",
+    "FuncType",
+    "GuestResource",
+    "HostFunc",
+    "HostInterface",
+    "Instance",
+    "InstanceType",
+    "LinkError",
+    "Linked",
+    "decode",
+    "interfaces",
+    "link",
+]

@@ -1,0 +1,186 @@
+"""Generates the two functions of a function type: calling an export, and being called as an import.
+
+What they use at run time is given by name (`runtime`), so that this module stays free of the engine:
+  instance    the instance: `enter()`, `leave(previous)`, `context(number)`, `func(number)`, `state`, `data`
+  cx          of `instance.context(number)`: `memory`, `realloc`, `left`, handles
+  run         run(cx, function, count): calls a core function on the raw values in RAW
+  carry       what a callback returns when it failed
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from proxy.component import types as t
+from proxy.component.abi import layout
+from proxy.component.abi.code import Code
+from proxy.component.abi.lift import Lift, needs_budget
+from proxy.component.abi.lower import MISMATCH, RUNTIME, Lower
+from proxy.component.abi.places import FLAT_LIFT, FLAT_LOWER, MEMORY, MemoryPlace
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The canonical options of one lift or lower, as numbers of an instance's tables."""
+
+    context: int
+    component: int
+    encoding: str
+    function: int = 0
+    post_return: int | None = None
+
+
+BORROWS = (t.Borrow,)
+
+
+def _trap_on_bad_text(code: Code) -> None:
+    """Ends a `try:` around lifting: text that does not decode is the guest's fault."""
+    with code.block("except UnicodeDecodeError as error:"):
+        code.line("raise trap('string is not valid: %s' % error.reason) from None")
+
+
+def _budget(code: Code, kinds: list[t.ValueType]) -> bool:
+    budget = needs_budget(kinds)
+    code.line("left = cx.left" if budget else "left = 0")
+    return budget
+
+
+def export_function(kind: t.FuncType, target: Target, runtime: dict[str, Any], *, outermost: bool) -> Any:
+    """`call(instance, *args)`: lowers, calls, lifts (canon lift). The raw values go through `RAW`, a buffer at
+    `ADDRESS`.
+
+    `outermost` is for calls from the host, which enter the instance; calls from another component in it do not."""
+    code = Code(RUNTIME | runtime | {"MISMATCH": MISMATCH})
+    args = [f"a{index}" for index in range(len(kind.params))]
+    kinds = [part for _, part in kind.params]
+    borrows = any(t.contains(part, BORROWS) for part in kinds)
+    lower = Lower(code, target.encoding)
+    with code.block(f"def call({', '.join(['instance', *args])}):"):
+        if outermost:
+            code.line("previous = instance.enter()")
+            code.line("try:")
+            code.indent += 1
+        code.line(f"cx = instance.contexts[{target.context}] or instance.open({target.context})")
+        code.line("memory = cx.memory; realloc = cx.realloc")
+        code.line("scope = cx.scope()" if borrows else "scope = None")
+        with code.block("try:"):
+            _lower_params(code, lower, kind, kinds, args)
+        with code.block("except MISMATCH as error:"):
+            if outermost:
+                code.line("instance.state = 0")
+            code.line("raise mismatch(error) from error")
+        slots = max(1, *map(len, layout.lifted_signature(kind)))
+        code.line(f"run(cx, instance.funcs[{target.function}] or instance.find({target.function}), {slots})")
+        lift = _lift_result(code, kind, target)
+        if borrows:
+            code.line("scope.close()")
+        if target.post_return is not None:
+            post = f"instance.funcs[{target.post_return}] or instance.find({target.post_return})"
+            code.line(f"instance.components[{target.component}].may_leave = False")
+            code.line(f"run(cx, {post}, 1)")
+            code.line(f"instance.components[{target.component}].may_leave = True")
+        if outermost:
+            code.line("instance.state = 0")
+        code.line("return result")
+        if outermost:
+            code.indent -= 1
+            with code.block("finally:"):
+                code.line("instance.leave(previous)")
+    return code.function("call", [*lower.outlined, *lift.outlined])
+
+
+def _lower_params(code: Code, lower: Lower, kind: t.FuncType, kinds: list[t.ValueType], args: list[str]) -> None:
+    if layout.flat_params(kind) is not None:
+        lower.values(kinds, args, FLAT_LOWER, "RAW", "0")
+    else:
+        together = t.Tuple(tuple(kinds))
+        code.line(f"pointer = realloc({layout.alignment(together)}, {layout.size(together)})")
+        lower.values(kinds, args, MEMORY, "memory.view", "pointer")
+        code.line("RAW[0] = pointer")
+    code.line("pass")
+
+
+def _lift_result(code: Code, kind: t.FuncType, target: Target) -> Lift:
+    kinds = [] if kind.result is None else [kind.result]
+    lift = Lift(code, target.encoding, budget=_budget(code, kinds))
+    if kind.result is None:
+        code.line("result = None")
+        return lift
+    with code.block("try:"):
+        if layout.flat_result(kind) is not None:
+            (value,) = lift.values(kinds, FLAT_LIFT, "RAW", "0")
+        else:
+            code.line("pointer = RAW[0] & 0xFFFFFFFF")
+            _check_pointer(code, "pointer", kind.result)
+            (value,) = lift.values(kinds, MEMORY, "memory.view", "pointer")
+        code.line(f"result = {value}")
+    _trap_on_bad_text(code)
+    return lift
+
+
+def _check_pointer(code: Code, pointer: str, kind: t.ValueType) -> None:
+    alignment = layout.alignment(kind)
+    if alignment > 1:
+        with code.block(f"if {pointer} & {alignment - 1}:"):
+            code.line("raise trap('unaligned pointer')")
+    with code.block(f"if {pointer} + {layout.size(kind)} > memory.size:"):
+        code.line(f"memory.reach({pointer} + {layout.size(kind)})")
+
+
+def import_function(kind: t.FuncType, target: Target, runtime: dict[str, Any], *, inner: bool) -> Any:
+    """`callback(env, caller, address, count)`: lifts, calls `HOST`, lowers (canon lower). `SLOTS(address)` is the
+    buffer of raw values, `CELL.current` the instance that is running. HOST gets the instance when `inner`, else the
+    instance's data."""
+    code = Code(RUNTIME | runtime)
+    kinds = [part for _, part in kind.params]
+    borrows = any(t.contains(part, BORROWS) for part in kinds)
+    lower = Lower(code, target.encoding)
+    with code.block("def callback(env, caller, address, count):"):
+        with code.block("try:"):
+            code.line("instance = CELL.current")
+            with code.block(f"if not instance.components[{target.component}].may_leave:"):
+                code.line("raise trap('cannot leave component instance')")
+            code.line(f"cx = instance.contexts[{target.context}] or instance.open({target.context})")
+            code.line("memory = cx.memory; slots = SLOTS(address); lends = []; scope = None")
+            lift = Lift(code, target.encoding, budget=_budget(code, kinds))
+            values = _lift_params(code, lift, kind, kinds)
+            first = "instance" if inner else "instance.data"
+            code.line(f"result = HOST({', '.join([first, *values])})")
+            if borrows:
+                with code.block("for handle in lends:"):
+                    code.line("handle.lends -= 1")
+            _lower_result(code, lower, kind)
+        with code.block("except BaseException as error:"):
+            code.line("return carry(error)")
+        code.line("return 0")
+    return code.function("callback", [*lift.outlined, *lower.outlined])
+
+
+def _lift_params(code: Code, lift: Lift, kind: t.FuncType, kinds: list[t.ValueType]) -> list[str]:
+    if not kinds:
+        return []
+    with code.block("try:"):
+        place: MemoryPlace = FLAT_LIFT
+        if layout.flat_params(kind) is not None:
+            values = lift.values(kinds, place, "slots", "0")
+        else:
+            code.line("pointer = slots[0] & 0xFFFFFFFF")
+            _check_pointer(code, "pointer", t.Tuple(tuple(kinds)))
+            values = lift.values(kinds, MEMORY, "memory.view", "pointer")
+        names = [code.bind(value) for value in values]
+    _trap_on_bad_text(code)
+    return names
+
+
+def _lower_result(code: Code, lower: Lower, kind: t.FuncType) -> None:
+    if kind.result is None:
+        return
+    code.line("realloc = cx.realloc")
+    if layout.flat_result(kind) is not None:
+        lower.values([kind.result], ["result"], FLAT_LOWER, "slots", "0")
+        return
+    last = len(layout.lowered_signature(kind)[0]) - 1
+    code.line(f"pointer = slots[{2 * last}] & 0xFFFFFFFF")
+    _check_pointer(code, "pointer", kind.result)
+    lower.values([kind.result], ["result"], MEMORY, "memory.view", "pointer")

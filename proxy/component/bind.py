@@ -1,0 +1,365 @@
+"""A plan bound to an engine: core modules compiled, host functions made, what an instance has to do laid out.
+
+The raw calls do not check types, so the type of every core function that is ever called from here is compared, once,
+with what the canonical ABI makes of its component function. What host functions look like wasmtime checks itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from proxy.component import core_functions
+from proxy.component.abi import layout
+from proxy.component.abi.functions import Target, export_function, import_function
+from proxy.component.binary.core_module import acts_when_instantiated, memory_minimums
+from proxy.component.binary.definitions import Sort
+from proxy.component.handles import GuestResource, trap
+from proxy.component.instance import Cell, ContextPlan, Instance
+from proxy.component.plan import (
+    Builtin,
+    CoreDefinition,
+    CoreExport,
+    CoreInstance,
+    Func,
+    LiftedFunc,
+    Lowered,
+    Options,
+    Plan,
+    ResourceOperation,
+)
+from proxy.component.shims import elide
+from proxy.component.types import ResourceType
+from proxy.sandbox import (
+    CoreFuncType,
+    CoreMemoryType,
+    Engine,
+    HostCallback,
+    Limits,
+    Linker,
+    Module,
+    RawValues,
+    StoreLayout,
+    call,
+    carry,
+    raw_values_at,
+)
+
+if TYPE_CHECKING:
+    from proxy.component.link import HostInterface
+
+MAX_TYPE_SIZE = 200_000
+"""Of all functions of a component together: bounds the source that is generated for it."""
+
+REALLOC = CoreFuncType(("i32",) * 4, ("i32",))
+DESTRUCTOR = CoreFuncType(("i32",), ())
+RESOURCE_FUNCTIONS = {
+    "new": CoreFuncType(("i32",), ("i32",)),
+    "rep": CoreFuncType(("i32",), ("i32",)),
+    "drop": CoreFuncType(("i32",), ()),
+}
+
+
+class LinkError(Exception):
+    """The component and this host do not fit together; the message says which import or export, and how."""
+
+
+Maker = Callable[[Instance], None]
+
+
+@dataclass(slots=True)
+class Binding:
+    """What instances are made from. Externs are numbered; `names` has core instance and export name of each."""
+
+    externs: int
+    names: list[tuple[int, bytes]]
+    contexts: list[ContextPlan]
+    components: int
+    memories: int
+    layout: StoreLayout
+    makers: list[Maker]
+    first: list[int]
+    """Core instances that every instance needs."""
+    acting: list[Maker]
+    """When making core instances runs guest code: all that must be done at once, in order. Else empty."""
+    destroy: Callable[[Instance, GuestResource], None]
+    linkers: list[Linker]
+
+    def close(self) -> None:
+        for linker in self.linkers:
+            linker.close()
+
+
+class Binder:
+    """Numbers what instances need, as functions ask for it."""
+
+    def __init__(
+        self, plan: Plan, engine: Engine, limits: Limits, cell: Cell, hosts: Mapping[str, HostInterface]
+    ) -> None:
+        self._plan = plan
+        self._engine = engine
+        self._cell = cell
+        self._hosts = hosts
+        self._elided = elide(plan)
+        self._modules: list[Module] = [engine.module(data) for data in plan.modules]
+        self._names: list[tuple[int, bytes]] = []
+        self._numbers: dict[CoreExport, int] = {}
+        self._contexts: dict[Options, int] = {}
+        self._context_plans: list[ContextPlan] = []
+        self._callbacks: dict[CoreDefinition, HostCallback] = {}
+        self._destructors: dict[ResourceType, int | None] = {}
+        self._needed: set[int] = set()
+        self._type_size = 0
+        self._memories = self._count_memories(limits)
+
+    def _count_memories(self, limits: Limits) -> int:
+        minimums: list[int] = []
+        for slot, made in enumerate(self._plan.core_instances):
+            if slot not in self._elided.gone:
+                minimums += memory_minimums(self._plan.modules[made.module])
+        count = max(1, len(minimums))
+        if any(minimum > limits.memory // count for minimum in minimums):
+            shared = f", shared by {count} memories" if count > 1 else ""
+            raise LinkError(
+                f"the component starts with {sum(minimums)} bytes of memory; its limit is {limits.memory}{shared}"
+            )
+        return count
+
+    # Core definitions.
+
+    def _direct(self, definition: CoreDefinition) -> CoreDefinition:
+        """The definition behind the exports of shims that are left out."""
+        for _ in range(len(self._plan.core_instances) + 1):
+            if not isinstance(definition, CoreExport) or definition not in self._elided.direct:
+                break
+            definition = self._elided.direct[definition]
+        return definition
+
+    def _extern(self, definition: CoreExport, kind: str) -> int:
+        """The number of an export, which must be there and of this kind."""
+        module = self._modules[self._plan.core_instances[definition.instance].module]
+        found = module.exports.get(definition.name)
+        if found is None or found.kind != kind or definition.instance in self._elided.gone:
+            raise LinkError(f"a core module does not export the {kind} {definition.name!r}")
+        return self._number(definition)
+
+    def _number(self, definition: CoreExport) -> int:
+        if definition not in self._numbers:
+            self._numbers[definition] = len(self._names)
+            self._names.append((definition.instance, definition.name.encode()))
+        return self._numbers[definition]
+
+    def _function(self, definition: CoreDefinition | None, kind: CoreFuncType, what: str) -> int:
+        """The number of a core function of exactly this type."""
+        definition = None if definition is None else self._direct(definition)
+        if not isinstance(definition, CoreExport):
+            raise LinkError(f"{what} is not an export of a core module")
+        number = self._extern(definition, "func")
+        module = self._modules[self._plan.core_instances[definition.instance].module]
+        found = module.exports[definition.name].type
+        if found != kind:
+            raise LinkError(
+                f"{what}: the core function {definition.name!r} is {found}, the component type asks for {kind}"
+            )
+        return number
+
+    def _memory(self, definition: CoreDefinition) -> int:
+        definition = self._direct(definition)
+        if not isinstance(definition, CoreExport):
+            raise LinkError("a memory is not an export of a core module")
+        number = self._extern(definition, "memory")
+        found = self._modules[self._plan.core_instances[definition.instance].module].exports[definition.name].type
+        if not isinstance(found, CoreMemoryType) or found.is_64:
+            raise LinkError("64-bit memories are not supported")
+        return number
+
+    def _context(self, options: Options) -> int:
+        if options.is_async:
+            raise LinkError("the component is asynchronous (Component Model 0.3), which is not supported yet")
+        if options not in self._contexts:
+            memory = None if options.memory is None else self._memory(options.memory)
+            realloc = None if options.realloc is None else self._function(options.realloc, REALLOC, "realloc")
+            plan = ContextPlan(options.component_instance, memory, realloc)
+            self._contexts[options] = len(self._contexts)
+            self._context_plans.append(plan)
+        return self._contexts[options]
+
+    # Component functions.
+
+    def target(self, func: LiftedFunc) -> Target:
+        """The options of a lifted function as numbers. Checks the type of its core function."""
+        options = func.options
+        if func.type.is_async:
+            raise LinkError("the component exports an async function (Component Model 0.3), which is not supported yet")
+        params, results = layout.lifted_signature(func.type)
+        function = self._function(func.core, CoreFuncType(params, results), "an exported function")
+        post = None
+        if options.post_return is not None:
+            post = self._function(options.post_return, CoreFuncType(results, ()), "post-return")
+        core = self._direct(func.core)
+        assert isinstance(core, CoreExport)
+        self._needed.add(core.instance)
+        context = self._context(options)
+        return Target(context, options.component_instance, options.encoding, function, post)
+
+    def export_runtime(self, name: str, func: LiftedFunc) -> dict[str, Any]:
+        """What the generated caller of a lifted function uses."""
+        self._reckon(func)
+        values = RawValues(max(1, *map(len, layout.lifted_signature(func.type))))
+        address = values.address
+
+        def run(cx: Any, function: int, count: int) -> None:
+            call(cx.context, function, address, count)
+
+        def mismatch(error: Exception) -> TypeError:
+            return TypeError(f"an argument of {name} is not of its type {func.type}: {error}")
+
+        return {"RAW": values.buffer, "VALUES": values, "run": run, "mismatch": mismatch, "trap": trap}
+
+    def _reckon(self, func: Func) -> None:
+        self._type_size += sum(kind.size for kind in func.type.values())
+        if self._type_size > MAX_TYPE_SIZE:
+            raise LinkError("the types of the component's functions are too large")
+
+    def _host(self, func: Func) -> tuple[Callable[..., object], bool]:
+        """What a lowered function calls, and whether that wants the instance rather than its data."""
+        if isinstance(func, LiftedFunc):
+            runtime = self.export_runtime("a function of a nested component", func)
+            return export_function(func.type, self.target(func), runtime, outermost=False), True
+        if func.interface not in self._hosts:
+            raise LinkError(f"{func.name!r} of a component type is called")
+        return self._hosts[func.interface].functions[func.name], False
+
+    def _callback(self, definition: CoreDefinition, wanted: CoreFuncType) -> tuple[CoreFuncType, HostCallback]:
+        """A host function for a core definition that is not an export at hand."""
+        if definition not in self._callbacks:
+            self._callbacks[definition] = self._new_callback(definition, wanted)
+        if isinstance(definition, Lowered):
+            return CoreFuncType(*layout.lowered_signature(definition.func.type)), self._callbacks[definition]
+        if isinstance(definition, ResourceOperation):
+            return RESOURCE_FUNCTIONS[definition.operation], self._callbacks[definition]
+        return wanted, self._callbacks[definition]
+
+    def _new_callback(self, definition: CoreDefinition, wanted: CoreFuncType) -> HostCallback:
+        if isinstance(definition, Lowered):
+            return self._lowered(definition)
+        if isinstance(definition, ResourceOperation):
+            destroy = self._destroyer(definition.resource) if definition.operation == "drop" else None
+            return core_functions.resource_operation(definition, self._cell, destroy)
+        if isinstance(definition, Builtin):
+            raise LinkError(f"the component uses {definition.name} (Component Model 0.3), which is not supported yet")
+        return core_functions.forward(self._function(definition, wanted, "a function"), self._cell)
+
+    def _lowered(self, definition: Lowered) -> HostCallback:
+        func, options = definition.func, definition.options
+        if func.type.is_async:
+            raise LinkError("the component imports an async function (Component Model 0.3), which is not supported yet")
+        self._reckon(func)
+        host, inner = self._host(func)
+        params, results = layout.lowered_signature(func.type)
+        target = Target(self._context(options), options.component_instance, options.encoding)
+        slots = raw_values_at(max(len(params), len(results)))
+        runtime = {"SLOTS": slots, "CELL": self._cell, "HOST": host, "carry": carry, "trap": trap}
+        callback: HostCallback = import_function(func.type, target, runtime, inner=inner)
+        return callback
+
+    # Resources.
+
+    def _destroyer(self, resource: ResourceType) -> Callable[[Instance, Any], None]:
+        """What ends a resource: the guest's destructor, or what the host gave for its own."""
+        if resource.implementer is None:
+            return core_functions.host_destructor(self._host_resource(resource))
+        if resource not in self._destructors:
+            destructor: Any = resource.destructor
+            number = None if destructor is None else self._function(destructor, DESTRUCTOR, "a destructor")
+            self._destructors[resource] = number
+        return core_functions.guest_destructor(self._destructors[resource])
+
+    def _host_resource(self, resource: ResourceType) -> Callable[[Any, Any], object] | None:
+        for (interface, name), known in self._plan.imported_resources.items():
+            if known is resource:
+                host = self._hosts.get(interface)
+                return None if host is None else host.resources.get(name)
+        return None
+
+    # Core instances.
+
+    def finish(self) -> Binding:
+        """Binds every core instance."""
+        linkers: list[Linker] = []
+        makers: list[Maker] = []
+        for slot, made in enumerate(self._plan.core_instances):
+            makers.append(_nothing if slot in self._elided.gone else self._maker(slot, made, linkers))
+        destructors = dict(self._destructors)
+        return Binding(
+            externs=len(self._names),
+            names=self._names,
+            contexts=self._context_plans,
+            components=self._plan.component_instances,
+            memories=self._memories,
+            layout=StoreLayout(len(self._plan.core_instances), len(self._names)),
+            makers=makers,
+            first=sorted(self._needed),
+            acting=self._acting(),
+            destroy=core_functions.destroyer(destructors),
+            linkers=linkers,
+        )
+
+    def _acting(self) -> list[Maker]:
+        steps: list[Maker] = []
+        acts = False
+        for slot, made in enumerate(self._plan.core_instances):
+            if slot in self._elided.starts:
+                number = self._function(self._elided.starts[slot], CoreFuncType((), ()), "a start function")
+                steps.append(core_functions.start(number))
+                acts = True
+            elif slot not in self._elided.gone:
+                acting = acts_when_instantiated(self._plan.modules[made.module])
+                acts = acts or acting
+                if acting or slot in self._needed:
+                    steps.append(core_functions.make(slot))
+        return steps if acts else []
+
+    def _maker(self, slot: int, made: CoreInstance, linkers: list[Linker]) -> Maker:
+        module = self._modules[made.module]
+        linker = Linker(self._engine)
+        linkers.append(linker)
+        sources: list[tuple[bytes, bytes] | int] = []
+        for where, name, extern in module.imports:
+            definition = self._given(made, where, name, extern.kind)
+            if extern.kind == "func" and not self._is_earlier(definition, slot):
+                wanted = extern.type
+                assert isinstance(wanted, CoreFuncType)
+                kind, callback = self._callback(definition, wanted)
+                if ("?" in kind.params + kind.results) or kind != wanted:
+                    raise LinkError(f"a core module imports {where}#{name} as {wanted}; the component gives {kind}")
+                linker.define(where, name, kind, callback)
+                sources.append((where.encode(), name.encode()))
+            else:
+                if not isinstance(definition, CoreExport) or definition.instance >= slot:
+                    raise LinkError(f"a core module imports the {extern.kind} {name!r} from something made later")
+                sources.append(self._extern(definition, extern.kind))
+        if not any(isinstance(source, int) for source in sources):
+            return core_functions.prepared(slot, linker.prepare(module))
+        scratch = len(self._names)
+        self._names += [(slot, b"")] * len(sources)
+        return core_functions.assembled(slot, module.address, linker, sources, scratch)
+
+    def _is_earlier(self, definition: CoreDefinition, slot: int) -> bool:
+        return isinstance(definition, CoreExport) and definition.instance < slot
+
+    def _given(self, made: CoreInstance, where: str, name: str, kind: str) -> CoreDefinition:
+        bag = made.args.get(where)
+        if bag is None:
+            raise LinkError(f"a core module imports {where}#{name}, which the component does not give it")
+        if isinstance(bag, int):
+            return self._direct(CoreExport(bag, name))
+        found = bag.get(name)
+        if found is None or found[0] is not Sort(f"core {kind}"):
+            raise LinkError(f"a core module imports the {kind} {where}#{name}, which the component does not give it")
+        return self._direct(found[1])
+
+
+def _nothing(instance: Instance) -> None:
+    """Makes a core instance that was left out."""

@@ -1,0 +1,155 @@
+"""The host functions and steps of an instance that are the same for every type, hence not generated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from proxy.component.handles import GuestResource, Handle, trap
+from proxy.component.plan import ResourceOperation
+from proxy.component.types import ResourceType
+from proxy.sandbox import HostCallback, Linker, RawValues, call, carry, raw_values_at
+
+if TYPE_CHECKING:
+    from proxy.component.instance import Cell, ComponentState, Instance
+
+_one_at = raw_values_at(1)
+
+
+def forward(number: int, cell: Cell) -> HostCallback:
+    """A function that is another core function, found when called: what it breaks the cycle with, a shim did in
+    Wasm."""
+
+    def callback(env: int, caller: int, address: int, count: int) -> int:
+        try:
+            instance = cell.current
+            function = instance.funcs[number] or instance.find(number)
+            call(instance.store.context, function, address, count)
+        except BaseException as error:
+            return carry(error)
+        return 0
+
+    return callback
+
+
+def resource_operation(
+    operation: ResourceOperation, cell: Cell, destroy: Callable[[Instance, Any], None] | None
+) -> HostCallback:
+    """canon resource.new, resource.rep and resource.drop."""
+    resource, component = operation.resource, operation.component_instance
+
+    def new(instance: Instance, state: ComponentState, value: int) -> int:
+        _may_leave(state)
+        return state.handles.add(Handle(resource, value, True))
+
+    def rep(instance: Instance, state: ComponentState, value: int) -> int:
+        number = state.handles.get(value, resource).representation
+        assert isinstance(number, int)
+        return number
+
+    def drop(instance: Instance, state: ComponentState, value: int) -> int:
+        _may_leave(state)
+        handle = state.handles.remove(value, resource)
+        if handle.own:
+            assert destroy is not None
+            destroy(instance, handle.representation)
+        elif handle.scope is not None:
+            handle.scope.borrows -= 1
+        return 0
+
+    body = {"new": new, "rep": rep, "drop": drop}[operation.operation]
+
+    def callback(env: int, caller: int, address: int, count: int) -> int:
+        try:
+            slots = _one_at(address)
+            instance = cell.current
+            slots[0] = body(instance, instance.components[component], slots[0] & 0xFFFFFFFF)
+        except BaseException as error:
+            return carry(error)
+        return 0
+
+    return callback
+
+
+def _may_leave(state: ComponentState) -> None:
+    if not state.may_leave:
+        raise trap("cannot leave component instance")
+
+
+def host_destructor(function: Callable[[Any, Any], object] | None) -> Callable[[Instance, Any], None]:
+    def destroy(instance: Instance, value: Any) -> None:
+        if function is not None:
+            function(instance.data, value)
+
+    return destroy
+
+
+def guest_destructor(number: int | None) -> Callable[[Instance, Any], None]:
+    values = RawValues(1)
+
+    def destroy(instance: Instance, representation: Any) -> None:
+        if number is not None:
+            values.buffer[0] = representation
+            function = instance.funcs[number] or instance.find(number)
+            call(instance.store.context, function, values.address, 1)
+
+    return destroy
+
+
+def destroyer(destructors: Mapping[ResourceType, int | None]) -> Callable[[Instance, GuestResource], None]:
+    """Ends resources that the host owns."""
+    by_resource = {resource: guest_destructor(number) for resource, number in destructors.items()}
+
+    def destroy(instance: Instance, resource: GuestResource) -> None:
+        representation = resource.take()
+        if resource.resource in by_resource:
+            by_resource[resource.resource](instance, representation)
+
+    return destroy
+
+
+def make(slot: int) -> Callable[[Instance], None]:
+    def step(instance: Instance) -> None:
+        instance.make(slot)
+
+    return step
+
+
+def start(number: int) -> Callable[[Instance], None]:
+    values = RawValues(1)
+
+    def step(instance: Instance) -> None:
+        call(instance.store.context, instance.find(number), values.address, 0)
+
+    return step
+
+
+def prepared(slot: int, pre: int) -> Callable[[Instance], None]:
+    """Makes a core instance whose imports are all host functions."""
+
+    def maker(instance: Instance) -> None:
+        instance.store.instantiate_pre(slot, pre)
+
+    return maker
+
+
+def assembled(
+    slot: int, module: int, linker: Linker, sources: Sequence[tuple[bytes, bytes] | int], scratch: int
+) -> Callable[[Instance], None]:
+    """Makes a core instance that also imports from other core instances. A source is the number of an extern, or the
+    name of a host function, which is put into the extern `scratch` + its position first."""
+
+    def maker(instance: Instance) -> None:
+        store = instance.store
+        externs = []
+        for position, source in enumerate(sources):
+            if isinstance(source, int):
+                if not instance.funcs[source]:
+                    instance.find(source)
+                externs.append(store.extern(source))
+            else:
+                linker.get(store.context, *source, store.extern(scratch + position))
+                externs.append(store.extern(scratch + position))
+        store.instantiate(slot, module, externs)
+
+    return maker

@@ -1,0 +1,93 @@
+"""Handle tables and resources (CanonicalABI.md, table state and resource state)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from proxy.component.types import ResourceType
+from proxy.sandbox import Trap, TrapKind
+
+MAX_HANDLES = 1 << 16
+"""Of one component instance at a time. The specification allows more; a guest that needs them is leaking."""
+
+
+def trap(message: str) -> Trap:
+    """The guest broke a rule of the canonical ABI."""
+    return Trap(TrapKind.ABI, message)
+
+
+@dataclass(slots=True, eq=False)
+class GuestResource:
+    """The host's hold of a resource that a guest implements. `representation` is the guest's own number for it."""
+
+    resource: ResourceType
+    representation: int
+    owned: bool
+    taken: bool = False
+
+    def take(self) -> int:
+        """Gives the resource back to the guest side."""
+        if self.taken or not self.owned:
+            raise ValueError(f"this handle of {self.resource} is borrowed, or was given away already")
+        self.taken = True
+        return self.representation
+
+
+@dataclass(slots=True, eq=False)
+class Handle:
+    """An entry of a handle table. `representation` is a number of the implementing guest, or an object of the host."""
+
+    resource: ResourceType
+    representation: object
+    own: bool
+    scope: BorrowScope | None = None
+    lends: int = 0
+
+
+class BorrowScope:
+    """One call of a guest: handles it has borrowed must be dropped before it returns."""
+
+    __slots__ = ("borrows",)
+
+    def __init__(self) -> None:
+        self.borrows = 0
+
+    def close(self) -> None:
+        if self.borrows:
+            raise trap("borrow handles still remain at the end of the call")
+
+
+class HandleTable:
+    """Index 0 is never used. Freed indices are used again, the last one first."""
+
+    __slots__ = ("_entries", "_free")
+
+    def __init__(self) -> None:
+        self._entries: list[Handle | None] = [None]
+        self._free: list[int] = []
+
+    def get(self, index: int, resource: ResourceType) -> Handle:
+        handle = self._entries[index] if index < len(self._entries) else None
+        if handle is None:
+            raise trap(f"unknown handle index {index}")
+        if handle.resource is not resource:
+            raise trap(f"handle index {index} is used with the wrong type: it is a {handle.resource}")
+        return handle
+
+    def add(self, handle: Handle) -> int:
+        if self._free:
+            index = self._free.pop()
+            self._entries[index] = handle
+            return index
+        if len(self._entries) > MAX_HANDLES:
+            raise trap(f"more than {MAX_HANDLES} handles")
+        self._entries.append(handle)
+        return len(self._entries) - 1
+
+    def remove(self, index: int, resource: ResourceType) -> Handle:
+        handle = self.get(index, resource)
+        if handle.lends:
+            raise trap("cannot remove a handle that is lent")
+        self._entries[index] = None
+        self._free.append(index)
+        return handle

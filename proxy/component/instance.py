@@ -1,0 +1,220 @@
+"""A component instance while it lives: one store, its core instances made when needed, its contexts, its state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from struct import Struct
+from typing import TYPE_CHECKING, Any
+
+from proxy.component.handles import BorrowScope, GuestResource, Handle, HandleTable, trap
+from proxy.component.types import ResourceType
+from proxy.sandbox import Memory, RawValues, Store, call
+
+if TYPE_CHECKING:
+    from proxy.component.link import Linked
+
+IDLE, ENTERED = 0, 1
+
+_values = RawValues(4)
+_realloc_address = _values.address
+_realloc_raw = _values.buffer
+_REALLOC = Struct("<Q8xQ8xI12xI12x")
+
+
+class ComponentState:
+    """Of one component instance in the plan: whether it may call out, and its handles."""
+
+    __slots__ = ("handles", "may_leave")
+
+    def __init__(self) -> None:
+        self.may_leave = True
+        self.handles = HandleTable()
+
+
+@dataclass(frozen=True, slots=True)
+class ContextPlan:
+    """What a context needs: numbers of externs (see `Binding`), None where the options have none."""
+
+    component: int
+    memory: int | None
+    realloc: int | None
+
+
+class _NoMemory:
+    """Stands for the memory of functions that need none."""
+
+    size = 0
+    view = memoryview(b"")
+
+    def reach(self, end: int) -> None:
+        raise trap("the function has no memory")
+
+
+class Context:
+    """The memory, allocator and handles that one set of canonical options stands for, in one instance."""
+
+    __slots__ = ("_realloc", "component", "context", "instance", "left", "memory")
+
+    def __init__(self, instance: Instance, plan: ContextPlan) -> None:
+        self.instance = instance
+        self.context = instance.store.context
+        self.component = instance.components[plan.component]
+        self.left = instance.linked.limits.memory
+        self._realloc = 0 if plan.realloc is None else instance.funcs[plan.realloc] or instance.find(plan.realloc)
+        self.memory: Any = _NoMemory()
+        if plan.memory is not None:
+            self.memory = Memory(self.context, instance.find(plan.memory))
+
+    def realloc(self, alignment: int, size: int) -> int:
+        """Fresh memory of the guest, by its `cabi_realloc`."""
+        if not self._realloc:
+            raise trap("the function has no realloc")
+        _REALLOC.pack_into(_realloc_raw, 0, 0, 0, alignment, size)
+        component = self.component
+        component.may_leave = False
+        call(self.context, self._realloc, _realloc_address, 4)
+        component.may_leave = True
+        pointer: int = _realloc_raw[0] & 0xFFFFFFFF
+        if pointer & (alignment - 1):
+            raise trap("realloc return: result not aligned")
+        if pointer + size > self.memory.size:
+            self.memory.reach(pointer + size)
+        return pointer
+
+    # Handles (lift_own, lift_borrow, lower_own, lower_borrow of the specification).
+
+    def scope(self) -> BorrowScope:
+        return BorrowScope()
+
+    def lift_own(self, index: int, resource: ResourceType) -> object:
+        handle = self.component.handles.remove(index, resource)
+        if not handle.own:
+            raise trap("cannot lift own resource from a borrow")
+        return self._outside(handle, resource, owned=True)
+
+    def lift_borrow(self, index: int, resource: ResourceType, lends: list[Handle]) -> object:
+        handle = self.component.handles.get(index, resource)
+        handle.lends += 1
+        lends.append(handle)
+        return self._outside(handle, resource, owned=False)
+
+    def _outside(self, handle: Handle, resource: ResourceType, *, owned: bool) -> object:
+        if resource.implementer is None:
+            return handle.representation
+        assert isinstance(handle.representation, int)
+        return GuestResource(resource, handle.representation, owned)
+
+    def lower_own(self, value: object, resource: ResourceType) -> int:
+        representation = value
+        if resource.implementer is not None:
+            representation = self._inside(value, resource).take()
+        return self.component.handles.add(Handle(resource, representation, True))
+
+    def lower_borrow(self, value: object, resource: ResourceType, scope: BorrowScope) -> int:
+        representation = value
+        if resource.implementer is not None:
+            representation = self._inside(value, resource).representation
+            if self.instance.components[resource.implementer] is self.component:
+                assert isinstance(representation, int)
+                return representation
+        scope.borrows += 1
+        return self.component.handles.add(Handle(resource, representation, False, scope))
+
+    def _inside(self, value: object, resource: ResourceType) -> GuestResource:
+        if not isinstance(value, GuestResource) or value.resource is not resource:
+            raise TypeError(f"{value!r} is not a handle of {resource}")
+        return value
+
+
+@dataclass(slots=True)
+class Cell:
+    """Which instance is running: calls are nested and on one thread."""
+
+    current: Any = field(default=None)
+
+
+class Instance:
+    """One instance of a linked component. It serves one exchange at a time; `data` is what host functions get first.
+
+    After a trap it cannot be called again. `close` frees it and may be called more than once.
+    """
+
+    __slots__ = ("_made", "components", "contexts", "data", "funcs", "linked", "state", "store")
+
+    def __init__(self, linked: Linked, data: object) -> None:
+        binding = linked.binding
+        self.linked = linked
+        self.data = data
+        self.state = IDLE
+        self.funcs: list[int] = [0] * binding.externs
+        self.contexts: list[Context | None] = [None] * len(binding.contexts)
+        self.components = [ComponentState() for _ in range(binding.components)]
+        self._made = 0
+        self.store = Store(linked.engine, linked.limits, binding.memories, binding.layout)
+        try:
+            if binding.acting:
+                self._start()
+            else:
+                for slot in binding.first:
+                    self.make(slot)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self) -> None:
+        """Makes core instances whose making runs guest code."""
+        previous = self.enter()
+        try:
+            for step in self.linked.binding.acting:
+                step(self)
+            self.state = IDLE
+        finally:
+            self.leave(previous)
+
+    def enter(self) -> object:
+        """Begins a call from the host."""
+        if self.state:
+            raise RuntimeError("this instance is in a call, or was stopped by a trap, or is closed")
+        self.state = ENTERED
+        linked = self.linked
+        self.store.start_clock(linked.deadline)
+        cell = linked.cell
+        previous = cell.current
+        cell.current = self
+        return previous
+
+    def leave(self, previous: object) -> None:
+        self.linked.cell.current = previous
+
+    def open(self, number: int) -> Context:
+        """The context with this number, on first use."""
+        context = self.contexts[number] = Context(self, self.linked.binding.contexts[number])
+        return context
+
+    def find(self, number: int) -> int:
+        """The address of the extern with this number, on first use."""
+        slot, name = self.linked.binding.names[number]
+        self.make(slot)
+        address = self.funcs[number] = self.store.find(slot, name, number)
+        return address
+
+    def make(self, slot: int) -> None:
+        """Makes a core instance unless it is there."""
+        bit = 1 << slot
+        if not self._made & bit:
+            self._made |= bit
+            self.linked.binding.makers[slot](self)
+
+    def drop(self, resource: GuestResource) -> None:
+        """Ends a resource that the host owns: runs the guest's destructor."""
+        self.linked.drop(self, resource)
+
+    def close(self) -> None:
+        self.state = ENTERED
+        self.contexts.clear()
+        self.store.close()
+
+    def __del__(self) -> None:
+        store = getattr(self, "store", None)
+        if store is not None:
+            store.close()

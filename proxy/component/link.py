@@ -1,0 +1,135 @@
+"""Links a component with the host: checks every import, and gives what instances are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from proxy.component.abi.functions import export_function
+from proxy.component.bind import Binder, Binding, LinkError
+from proxy.component.compare import difference
+from proxy.component.decode import Component
+from proxy.component.handles import GuestResource
+from proxy.component.instance import Cell, Instance
+from proxy.component.plan import LiftedFunc
+from proxy.component.types import FuncType, InstanceType, ResourceType
+from proxy.component.versions import compatible, split
+from proxy.sandbox import CompileError, Engine, Limits
+
+HostFunc = Callable[..., object]
+"""Called as fn(instance.data, *arguments) with Python values (proxy.component.types); returns one."""
+
+
+class ExportFunc(Protocol):
+    """An exported function: export(instance, *arguments). Raises Trap; TypeError when an argument is not of its
+    type."""
+
+    type: FuncType
+
+    def __call__(self, instance: Instance, /, *args: Any) -> Any: ...
+
+
+@dataclass
+class HostInterface:
+    """What the host offers under an interface name. The world's own functions are those of the interface "".
+
+    `types`: what the host promises; a component that imports a function as another type is refused. None: not checked.
+    `resources`: the host's resource types by name, each with what is called, as fn(data, object), when a guest drops
+    one.
+    """
+
+    functions: Mapping[str, HostFunc]
+    types: Mapping[str, FuncType] | None = None
+    resources: Mapping[str, Callable[[Any, Any], object]] = field(default_factory=dict)
+
+
+def link(component: Component, engine: Engine, imports: Mapping[str, HostInterface], limits: Limits) -> Linked:
+    """Compiles what is not compiled yet and binds imports. Raises LinkError."""
+    hosts = {name: _provider(name, imports) for name in _interfaces(component)}
+    for name, kind in component.imports.items():
+        if isinstance(kind, InstanceType):
+            _check(name, kind, hosts[name])
+        elif isinstance(kind, FuncType):
+            _check("", InstanceType({name: kind}), hosts[""])
+        elif not _is_type(kind):
+            raise LinkError(f"the component imports {name!r} as a {kind}, which this host cannot give")
+    try:
+        return Linked(component, engine, hosts, limits)
+    except CompileError as error:
+        raise LinkError(str(error)) from None
+
+
+def _interfaces(component: Component) -> list[str]:
+    names = [name for name, kind in component.imports.items() if isinstance(kind, InstanceType)]
+    return [*names, ""] if any(isinstance(kind, FuncType) for kind in component.imports.values()) else names
+
+
+def _is_type(kind: object) -> bool:
+    return isinstance(kind, ResourceType) or hasattr(kind, "depth")
+
+
+def _provider(name: str, imports: Mapping[str, HostInterface]) -> HostInterface:
+    found = compatible(name, imports)
+    if found is not None:
+        return imports[found]
+    others = sorted(other for other in imports if split(other)[0] == split(name)[0])
+    if others:
+        raise LinkError(f"the component imports {name}, which {', '.join(others)} of this host cannot stand for")
+    raise LinkError(f"the component imports {name or 'functions'}, which this host does not offer")
+
+
+def _check(name: str, wanted: InstanceType, given: HostInterface) -> None:
+    if wanted.instances:
+        raise LinkError(f"{name} holds instances, which this host cannot give")
+    for func, kind in wanted.functions.items():
+        where = f"{name}#{func}" if name else func
+        if func not in given.functions:
+            raise LinkError(f"the component imports {where}, which this host does not offer")
+        promised = None if given.types is None else given.types.get(func)
+        wrong = None if promised is None else difference(kind, promised)
+        if wrong is not None:
+            raise LinkError(f"the component imports {where} as another type than the host's: {wrong}")
+
+
+class Linked:
+    """A component ready to run. Instances are made with `instantiate`; `exports` has its functions by interface."""
+
+    def __init__(
+        self, component: Component, engine: Engine, hosts: Mapping[str, HostInterface], limits: Limits
+    ) -> None:
+        self.engine = engine
+        self.limits = limits
+        self.cell = Cell()
+        self.deadline = engine.ticker.deadline(limits.time)
+        binder = Binder(component.plan, engine, limits, self.cell, hosts)
+        self.exports: Mapping[str, Mapping[str, ExportFunc]] = {
+            interface: {name: _export(binder, name, func) for name, func in functions.items()}
+            for interface, functions in component.plan.functions.items()
+        }
+        self.binding: Binding = binder.finish()
+
+    def instantiate(self, data: object) -> Instance:
+        """A fresh instance. Raises PoolExhausted, or Trap when a start function fails."""
+        return Instance(self, data)
+
+    def drop(self, instance: Instance, resource: GuestResource) -> None:
+        previous = instance.enter()
+        try:
+            self.binding.destroy(instance, resource)
+            instance.state = 0
+        finally:
+            instance.leave(previous)
+
+    def close(self) -> None:
+        """Frees what instances were made from. None may be alive."""
+        self.binding.close()
+
+
+def _export(binder: Binder, name: str, func: Any) -> ExportFunc:
+    if not isinstance(func, LiftedFunc):
+        raise LinkError(f"the component exports {name!r}, which is an import of its own")
+    call = export_function(func.type, binder.target(func), binder.export_runtime(name, func), outermost=True)
+    call.type = func.type
+    exported: ExportFunc = call
+    return exported

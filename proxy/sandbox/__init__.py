@@ -1,0 +1,32 @@
+"""The wasmtime engine for every guest: raw calls, limits, traps, machine code on disk. Knows nothing of components."""
+
+from proxy.sandbox.engine import CompileError, Engine
+from proxy.sandbox.limits import Limits
+from proxy.sandbox.linker import HostCallback, Linker
+from proxy.sandbox.module import CoreExtern, CoreFuncType, CoreMemoryType, Module
+from proxy.sandbox.store import Memory, RawValues, Store, StoreLayout, call, carry, raw_values_at
+from proxy.sandbox.ticker import Deadline
+from proxy.sandbox.trap import PoolExhausted, Trap, TrapKind
+
+__all__ = [
+    "CompileError",
+    "CoreExtern",
+    "CoreFuncType",
+    "CoreMemoryType",
+    "Deadline",
+    "Engine",
+    "HostCallback",
+    "Limits",
+    "Linker",
+    "Memory",
+    "Module",
+    "PoolExhausted",
+    "RawValues",
+    "Store",
+    "StoreLayout",
+    "Trap",
+    "TrapKind",
+    "call",
+    "carry",
+    "raw_values_at",
+]

@@ -1,0 +1,139 @@
+"""The wasmtime engine: its settings, its pool, its clock, and the modules compiled with it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from proxy.sandbox import raw
+from proxy.sandbox.code_cache import CodeCache
+from proxy.sandbox.module import Module
+from proxy.sandbox.ticker import Ticker
+from proxy.sandbox.trap import error_text
+
+# What WebAssembly leaves open is fixed (NaN bits, relaxed SIMD), so that a run depends on nothing but its inputs.
+FEATURES = {
+    "epoch_interruption": True,
+    "cranelift_nan_canonicalization": True,
+    "wasm_relaxed_simd_deterministic": True,
+    "wasm_threads": False,
+    "shared_memory": False,
+    "wasm_gc": False,
+    "wasm_function_references": False,
+    "wasm_stack_switching": False,
+    "wasm_component_model": False,
+    "gc_support": False,
+    "concurrency_support": False,
+    "memory_init_cow": True,
+}
+MAX_STACK = 512 << 10
+
+# Room for 2,000 instances of one core module, or for half as many of a component with an adapter. The pages that an
+# instance has touched are wiped, not given back, up to so much: taking them anew would cost more than all the rest.
+POOL = {
+    "total_core_instances": 4_000,
+    "total_memories": 2_000,
+    "total_tables": 4_000,
+    "max_memories_per_module": 4,
+    "max_tables_per_module": 16,
+    "max_core_instance_size": 1 << 20,
+    "table_elements": 20_000,
+    "max_unused_warm_slots": 200,
+    "linear_memory_keep_resident": 2 << 20,
+    "table_keep_resident": 64 << 10,
+}
+
+
+class CompileError(Exception):
+    """wasmtime refuses a core module."""
+
+
+class Engine:
+    """One per process. Guests run on one thread at a time.
+
+    `code_cache` is a directory for machine code, None for none. `compiles` counts modules that were really compiled.
+    """
+
+    def __init__(self, code_cache: Path | None = None) -> None:
+        self.address: int = raw.engine_new(_configuration())
+        self.compiles = 0
+        self.ticker = Ticker(self._advance)
+        self._modules: dict[str, Module] = {}
+        fingerprint = f"{raw.VERSION} {sorted(FEATURES.items())} {MAX_STACK}"
+        self._cache = None if code_cache is None else CodeCache(code_cache, fingerprint)
+
+    def _advance(self) -> None:
+        raw.engine_increment_epoch(self.address)
+
+    def module(self, data: bytes) -> Module:
+        """The compiled module; compiled at most once per digest. Raises CompileError."""
+        digest = hashlib.sha256(data).hexdigest()
+        module = self._modules.get(digest)
+        if module is None:
+            address = self._stored(digest) or self._compile(digest, data)
+            module = self._modules[digest] = Module(address, digest)
+        return module
+
+    def _stored(self, digest: str) -> int:
+        code = None if self._cache is None else self._cache.load(digest)
+        if code is None:
+            return 0
+        out = raw.block(8)
+        error = raw.module_deserialize(self.address, code, len(code), raw.address_of(out))
+        if error:
+            error_text(error)
+        return int(out[0])
+
+    def _compile(self, digest: str, data: bytes) -> int:
+        out = raw.block(8)
+        error = raw.module_new(self.address, data, len(data), raw.address_of(out))
+        if error:
+            raise CompileError(error_text(error))
+        self.compiles += 1
+        if self._cache is not None:
+            self._cache.store(digest, _serialized(out[0]))
+        return int(out[0])
+
+    def close(self) -> None:
+        """Stops the clock and frees the engine. No instance may be alive, and nothing of it used afterwards."""
+        if self.address:
+            self.ticker.close()
+            for module in self._modules.values():
+                raw.module_delete(module.address)
+            self._modules.clear()
+            raw.engine_delete(self.address)
+            self.address = 0
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _configuration() -> int:
+    config: int = raw.config_new()
+    for name, value in FEATURES.items():
+        raw.config_bool[name](config, value)
+    raw.config_max_wasm_stack(config, MAX_STACK)
+    pooling = raw.pooling_new()
+    for name, number in POOL.items():
+        raw.pooling_set[name](pooling, number)
+    raw.pooling_strategy(config, pooling)
+    raw.pooling_delete(pooling)
+    return config
+
+
+def _serialized(module: int) -> bytes:
+    vector: Any = raw.block(raw.VEC_SIZE)
+    address = raw.address_of(vector)
+    error = raw.module_serialize(module, address)
+    if error:
+        raise CompileError(error_text(error))
+    code = raw.bytes_at(vector[1], vector[0])
+    raw.byte_vec_delete(address)
+    return bytes(code)

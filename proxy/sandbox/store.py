@@ -1,0 +1,186 @@
+"""One guest's store: its core instances, functions and memories, as addresses in a block of C memory.
+
+A fresh store per instance is the product's hot path, so blocks are used again and nothing is made that is not asked
+for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from proxy.sandbox import raw
+from proxy.sandbox.limits import Limits
+from proxy.sandbox.trap import Trap, TrapKind, take_error, take_trap
+
+if TYPE_CHECKING:
+    from proxy.sandbox.engine import Engine
+    from proxy.sandbox.ticker import Deadline
+
+_UNUSED = 10_000
+"""Bounds of the store limiter that the pool's own bounds make superfluous."""
+
+_trap = raw.block(8)
+_trap_address = raw.address_of(_trap)
+
+_MAX_VIEWS = 4096
+_views: dict[tuple[int, int], memoryview] = {}
+"""Views by address and size. The pool hands out the same slots again and again."""
+
+pending: list[BaseException] = []
+"""What host functions raised and wasmtime is carrying to the surface as a trap, innermost last."""
+
+
+class RawValues:
+    """Room for the raw values of a call: `buffer` has two 64-bit words for each."""
+
+    __slots__ = ("address", "buffer")
+
+    def __init__(self, count: int) -> None:
+        self.buffer = raw.block(count * raw.RAW_VALUE_SIZE)
+        self.address: int = raw.address_of(self.buffer)
+
+
+def raw_values_at(count: int) -> Callable[[int], Any]:
+    """A function from an address to the buffer of `count` raw values there."""
+    return raw.slots_type(max(1, count)).from_address  # type: ignore[no-any-return]
+
+
+class Memory:
+    """A linear memory as the host sees it: `view` is of its first `size` bytes. It may have grown since."""
+
+    __slots__ = ("_address", "_context", "size", "view")
+
+    def __init__(self, context: int, address: int) -> None:
+        self._context = context
+        self._address = address
+        self.size = 0
+        self.view = self.refresh()
+
+    def refresh(self) -> memoryview:
+        base: int = raw.memory_data(self._context, self._address)
+        size: int = raw.memory_data_size(self._context, self._address)
+        view = _views.get((base, size))
+        if view is None:
+            if len(_views) >= _MAX_VIEWS:
+                _views.clear()
+            view = _views[base, size] = raw.view(base, size)
+        self.size = size
+        self.view = view
+        return view
+
+    def reach(self, end: int) -> tuple[memoryview, int]:
+        """The memory as it is now, which must go up to `end`."""
+        view = self.refresh()
+        if end > self.size:
+            raise Trap(TrapKind.ABI, f"address 0x{end:x} is outside of the guest's memory of {self.size} bytes")
+        return view, self.size
+
+
+class StoreLayout:
+    """Where the parts of a store lie in its block: first the instances, then one extern per name that is used."""
+
+    def __init__(self, instances: int, externs: int) -> None:
+        self.size = max(8, instances * raw.INSTANCE_SIZE + externs * raw.EXTERN_SIZE)
+        self.externs = instances * raw.INSTANCE_SIZE
+        self.blocks: list[tuple[Any, int]] = []
+
+
+class Store:
+    """`slot` below numbers core instances, `index` externs."""
+
+    __slots__ = ("_block", "_engine", "_layout", "_store", "base", "context")
+
+    def __init__(self, engine: Engine, limits: Limits, memories: int, layout: StoreLayout) -> None:
+        if layout.blocks:
+            self._block = layout.blocks.pop()
+        else:
+            block = raw.block(layout.size)
+            self._block = block, raw.address_of(block)
+        self._engine = engine
+        self._layout = layout
+        self.base = self._block[1]
+        self._store = raw.store_new(engine.address, None, None)
+        self.context: int = raw.store_context(self._store)
+        raw.store_limiter(self._store, limits.memory // memories, limits.tables, _UNUSED, _UNUSED, _UNUSED)
+
+    def close(self) -> None:
+        """Frees the store. Views of its memories must not be used any more."""
+        if self._store:
+            raw.store_delete(self._store)
+            self._store = 0
+            self._layout.blocks.append(self._block)
+
+    def instance(self, slot: int) -> int:
+        return self.base + slot * raw.INSTANCE_SIZE
+
+    def extern(self, index: int) -> int:
+        return self.base + self._layout.externs + index * raw.EXTERN_SIZE
+
+    def start_clock(self, deadline: Deadline) -> None:
+        ticker = self._engine.ticker
+        ticker.running = True
+        if ticker.asleep:
+            ticker.wake()
+        raw.context_set_epoch_deadline(self.context, deadline.ticks)
+
+    def instantiate_pre(self, slot: int, pre: int) -> None:
+        error = raw.instance_pre_instantiate(pre, self.context, self.base + slot * raw.INSTANCE_SIZE, _trap_address)
+        if error or _trap[0]:
+            raise _failure(error)
+
+    def instantiate(self, slot: int, module: int, externs: list[int]) -> None:
+        """Instantiates with imports given as addresses of externs."""
+        imports = raw.block(max(1, len(externs)) * raw.EXTERN_SIZE)
+        words = raw.EXTERN_SIZE // 8
+        for number, extern in enumerate(externs):
+            for word in range(words):
+                imports[number * words + word] = raw.word(extern + 8 * word)
+        at = self.base + slot * raw.INSTANCE_SIZE
+        error = raw.instance_new(self.context, module, raw.address_of(imports), len(externs), at, _trap_address)
+        if error or _trap[0]:
+            raise _failure(error)
+
+    def find(self, slot: int, name: bytes, index: int) -> int:
+        """Puts an export of a core instance into extern `index`; the address of what it holds. The link has checked
+        that it is there."""
+        extern = self.base + self._layout.externs + index * raw.EXTERN_SIZE
+        raw.instance_export_get(self.context, self.base + slot * raw.INSTANCE_SIZE, name, len(name), extern)
+        return extern + raw.EXTERN_OF
+
+
+def call(context: int, func: int, values: int, count: int) -> None:
+    """Calls a function with the `count` raw values at `values`, where the results will be. Unchecked: the link has
+    compared the function's type with what the values are."""
+    error = raw.func_call_unchecked(context, func, values, count, _trap_address)
+    if error or _trap[0]:
+        raise _failure(error)
+
+
+def _failure(error: int) -> BaseException:
+    """The exception for what a call into wasmtime returned, which is freed. A host function's trap comes as an
+    error."""
+    address, _trap[0] = _trap[0], 0
+    failure = take_error(error) if error else take_trap(address)
+    if not pending or not isinstance(failure, Trap):
+        return failure
+    cause = pending.pop()
+    if isinstance(cause, Trap):
+        cause.backtrace = "\n".join(filter(None, (cause.backtrace, failure.backtrace)))
+        return cause
+    if not isinstance(cause, Exception):
+        return cause
+    wrapped = Trap(TrapKind.HOST, f"{type(cause).__name__}: {cause}", failure.backtrace)
+    wrapped.__cause__ = cause
+    return wrapped
+
+
+_HOST_TRAP = b"host function failed"
+
+
+def carry(error: BaseException) -> int:
+    """What a host function returns to wasmtime instead of 0 when it raised: a trap, `error` waiting for it to
+    surface."""
+    pending.append(error)
+    trap: int = raw.trap_new(_HOST_TRAP, len(_HOST_TRAP))
+    return trap

@@ -1,0 +1,85 @@
+"""The clock of time limits: a thread that advances wasmtime's epoch while guests run.
+
+A guest's deadline is a number of ticks. The period is half of the shortest time limit, so a call ends after its limit
+and before twice that. When no guest has been called for a while the thread sleeps.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+import weakref
+from collections.abc import Callable
+
+MIN_PERIOD = 0.001
+IDLE_TICKS = 100
+
+
+class Deadline:
+    """A time limit, in `ticks` of the period as it is now."""
+
+    __slots__ = ("__weakref__", "seconds", "ticks")
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.ticks = 0
+
+
+class Ticker:
+    """`advance` is called once per period. `running` is to be set, and `wake` called when `asleep`, before each
+    call."""
+
+    def __init__(self, advance: Callable[[], None]) -> None:
+        self._advance = advance
+        self._period = 0.025
+        self._deadlines: weakref.WeakSet[Deadline] = weakref.WeakSet()
+        self._wake = threading.Event()
+        self._closed = False
+        self.running = False
+        self.asleep = True
+        self._thread: threading.Thread | None = None
+
+    def deadline(self, seconds: float) -> Deadline:
+        """A deadline for calls of this limit. Shortens the period when the limit asks for it."""
+        deadline = Deadline(seconds)
+        self._deadlines.add(deadline)
+        self._period = max(MIN_PERIOD, min(self._period, seconds / 2))
+        for known in self._deadlines:
+            # The tick in progress may be nearly over, hence one more.
+            known.ticks = max(1, math.ceil(known.seconds / self._period)) + 1
+        return deadline
+
+    def wake(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="guest ticker", daemon=True)
+            self._thread.start()
+        self.asleep = False
+        self._wake.set()
+
+    def close(self) -> None:
+        self._closed = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        idle = 0
+        while not self._closed:
+            time.sleep(self._period)
+            if self._closed:
+                return
+            self._advance()
+            idle = 0 if self.running else idle + 1
+            self.running = False
+            if idle >= IDLE_TICKS:
+                self._rest()
+                idle = 0
+
+    def _rest(self) -> None:
+        self._wake.clear()
+        self.asleep = True
+        # A call that began between the two lines above has not seen `asleep`: look once more.
+        if not self.running and not self._closed:
+            self._wake.wait()
+        self.asleep = False
