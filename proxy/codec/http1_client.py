@@ -103,7 +103,7 @@ class Http1Client:
         if not self._ended:
             if self._quiet > MAX_SECTION:
                 self._fail_size()
-        elif self._method == "HEAD" and data.find(b"\r\n\r\n") != len(data) - 4:
+        elif self._method == "HEAD" and (len(data) < 4 or data.find(b"\r\n\r\n") != len(data) - 4):
             self.reusable = False  # more came than one head, or we cannot tell
         return events
 

@@ -41,6 +41,8 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, None)
         self._codec = Http1Client()
         self._writable: asyncio.Future[None] | None = None  # there is one while writing is paused
+        self._unsent = 0  # bytes that the origin had not taken when somebody looked
+        self._write_by = NEVER
         self._served = 0
         self._heard = False  # a byte of the response has come
         self._body_read = False  # something of the request's body is gone
@@ -59,7 +61,6 @@ class Connection(asyncio.Protocol):
         self._go_ahead: asyncio.Future[None] | None = None
         self._sent = False
         self._read_by = NEVER
-        self._write_by = NEVER
 
     # For whoever has taken it from the pool.
 
@@ -97,11 +98,19 @@ class Connection(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """Fail the exchange if its time is over."""
-        if now > self._write_by:
-            self._fail(ProxyError(errors.CONNECTION_WRITE_TIMEOUT, f"the origin took nothing for {self._timeout:g} s"))
+        if self._writable is not None and (self._sent or self._upload is not None):
+            self._check_writing(now)
         elif now > self._read_by:
             failure = errors.HTTP_RESPONSE_TIMEOUT if self._head is None else errors.CONNECTION_READ_TIMEOUT
             self._fail(ProxyError(failure, f"the origin sent nothing for {self._timeout:g} s"))
+
+    def _check_writing(self, now: float) -> None:
+        unsent = self._transport.get_write_buffer_size()
+        if unsent < self._unsent:
+            self._unsent = unsent
+            self._write_by = now + self._timeout
+        elif now > self._write_by:
+            self._fail(ProxyError(errors.CONNECTION_WRITE_TIMEOUT, f"the origin took nothing for {self._timeout:g} s"))
 
     def close(self) -> None:
         """At once; an exchange that is going on fails."""
@@ -137,11 +146,13 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._writable = self._loop.create_future()
+        self._unsent = self._transport.get_write_buffer_size()
         self._write_by = self._loop.time() + self._timeout
 
     def resume_writing(self) -> None:
-        self._write_by = NEVER
         writable, self._writable = self._writable, None
+        if self._sent and self._head is None:
+            self._request_sent()  # now it really is
         if writable is not None and not writable.done():
             writable.set_result(None)
 
@@ -191,7 +202,6 @@ class Connection(asyncio.Protocol):
             self._upload = None
             if self._body_read:
                 cast(Stream, cast(Request, self._request).body).close()
-        self._write_by = NEVER
 
     # The response.
 

@@ -195,6 +195,11 @@ class TestResponse:
         assert isinstance(events[-1], End)
         assert not codec.reusable
 
+    def test_also_when_the_reads_end_in_odd_places(self) -> None:
+        codec, events = answer(b"HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r", b"\n5\r", method="HEAD")
+        assert events[-1] == END
+        assert not codec.reusable
+
 
 class TestMalformed:
     @pytest.mark.parametrize(

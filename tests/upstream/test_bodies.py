@@ -150,6 +150,37 @@ class TestRequestBody:
 
         run(test())
 
+    def test_an_origin_that_takes_it_slowly_has_its_time(self) -> None:
+        gate = asyncio.Event()
+
+        async def play(peer: Peer) -> None:
+            await peer.head()
+            for _ in range(4):
+                await gate.wait()
+                gate.clear()
+                taken = 0
+                while taken < 8 * MiB:
+                    taken += len(await peer.read())
+            await asyncio.Event().wait()
+
+        async def test() -> None:
+            async with scripted(play) as (upstream, origin):
+                sending = asyncio.create_task(upstream.send(request("POST", body=bytes(64 * MiB))))
+                await origin.asked()
+                now = asyncio.get_running_loop().time()
+                for _ in range(4):
+                    gate.set()
+                    await asyncio.sleep(0.05)
+                    now += 50
+                    upstream.sweep(now)
+                assert not sending.done()
+                upstream.sweep(now + 61)
+                with pytest.raises(ProxyError) as caught:
+                    await sending
+                assert caught.value.failure is errors.CONNECTION_WRITE_TIMEOUT
+
+        run(test())
+
     def test_a_slow_client_is_not_the_origins_fault(self) -> None:
         async def test() -> None:
             async with scripted(answering(OK)) as (upstream, _):
