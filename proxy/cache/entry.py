@@ -29,7 +29,8 @@ tracemalloc, rounded up."""
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A response to GET, whole. lines: as they are sent, but for Age and Cache-Status."""
+    """A response to GET, whole. lines: as they are sent, but for Age and Cache-Status. place: which stages made it,
+    so that caches with one store and other stages below them do not take it for theirs."""
 
     status: int
     lines: list[Line]
@@ -39,6 +40,7 @@ class Entry:
     selecting: Selecting
     values: Values
     received_at: float
+    place: str = ""
     fresh_until: float = field(init=False)
     size: int = field(init=False)
 
@@ -70,38 +72,41 @@ def updated(entry: Entry, answer: Fields, received_at: float) -> Fields:
 
 
 class Variants:
-    """The entries of one primary key, by what they select on, then by its values."""
+    """The entries of one primary key, by the place they were made at, by what they select on, then by its values."""
 
-    __slots__ = ("_groups", "count", "key_size", "size")
+    __slots__ = ("_places", "count", "key_size", "size")
 
     LIMIT = 128
     """Entries; the oldest goes first."""
 
     def __init__(self, key: Key) -> None:
-        self._groups: dict[Selecting, dict[Values, Entry]] = {}
+        self._places: dict[str, dict[Selecting, dict[Values, Entry]]] = {}
         self.count = 0
         self.key_size = sum(len(part) for part in key if part is not None)
         self.size = self.key_size
 
-    def match(self, request: Request) -> Entry | None:
+    def match(self, request: Request, place: str = "") -> Entry | None:
         """The entry that answers this request; the most recent if several do (RFC 9111 §4.1)."""
+        groups = self._places.get(place)
+        if groups is None:
+            return None
         best: Entry | None = None
-        for selecting, entries in self._groups.items():
+        for selecting, entries in groups.items():
             entry = entries.get(values(request, selecting) if selecting else ())
             if entry is not None and (best is None or entry.received_at > best.received_at):
                 best = entry
         return best
 
-    def signature(self, request: Request) -> tuple[Values, ...]:
-        """Requests with the same one select the same entry, as far as is known from the entries so far."""
-        return tuple([values(request, selecting) for selecting in self._groups])
+    def has(self, place: str) -> bool:
+        return bool(self._places.get(place))
 
-    def selections(self, request: Request) -> list[tuple[Selecting, Values]]:
-        """Each selecting set there is, and what it yields on this request."""
-        return [(selecting, values(request, selecting)) for selecting in self._groups]
+    def selections(self, request: Request, place: str = "") -> tuple[tuple[Selecting, Values], ...]:
+        """Each selecting set there is, and what it yields on this request: requests for which this is the same
+        select the same entry, as far as is known from the entries so far."""
+        return tuple([(selecting, values(request, selecting)) for selecting in self._places.get(place, ())])
 
     def add(self, entry: Entry) -> None:
-        entries = self._groups.setdefault(entry.selecting, {})
+        entries = self._places.setdefault(entry.place, {}).setdefault(entry.selecting, {})
         replaced = entries.pop(entry.values, None)
         if replaced is not None:
             self.count -= 1
@@ -113,13 +118,12 @@ class Variants:
             self.drop_oldest()
 
     def drop_oldest(self) -> None:
-        oldest = min(
-            (entry for entries in self._groups.values() for entry in entries.values()),
-            key=lambda entry: entry.received_at,
-        )
-        entries = self._groups[oldest.selecting]
+        groups = (entries for place in self._places.values() for entries in place.values())
+        oldest = min((entry for entries in groups for entry in entries.values()), key=lambda entry: entry.received_at)
+        place = self._places[oldest.place]
+        entries = place[oldest.selecting]
         del entries[oldest.values]
         if not entries:
-            del self._groups[oldest.selecting]
+            del place[oldest.selecting]
         self.count -= 1
         self.size -= oldest.size

@@ -49,11 +49,12 @@ def bypass(request: Request) -> str | None:
     return None if PRECONDITIONS.isdisjoint(map(_NAME, request.fields.lines)) else "precondition"
 
 
-def decide(variants: Variants | None, request: Request, wishes: Directives, now: float) -> Decision:
-    """What a request that needs no bypass gets of the variants stored under its key. wishes: its directives."""
-    if variants is None:
+def decide(variants: Variants | None, request: Request, place: str, wishes: Directives, now: float) -> Decision:
+    """What a request that needs no bypass gets, at this place, of the variants stored under its key. wishes: its
+    directives."""
+    if variants is None or not variants.has(place):
         return Decision(None, Forward.URI_MISS, "nothing is stored under this key")
-    entry = variants.match(request)
+    entry = variants.match(request, place)
     if entry is None:
         return Decision(None, Forward.VARY_MISS, "no stored variant has the same selecting values")
     verdict = reuse(entry.terms, wishes, now)

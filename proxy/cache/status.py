@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 
+from proxy.cache.policy import Refusal
 from proxy.http.fields import Fields
 
 _TOKEN = re.compile(r"[A-Za-z*][!#$%&'*+\-.^_`|~:/0-9A-Za-z]*")
@@ -29,27 +30,30 @@ def label(name: str) -> str:
     return '"' + printable.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def hit(label: str, ttl: int) -> str:
+    """The member of a request that was answered from the store. ttl: seconds it is still fresh."""
+    return f"{label}; hit; ttl={ttl}"
+
+
+def collapsed(label: str, why: Forward, ttl: int) -> str:
+    """Of a request that waited for another one's answer."""
+    return f"{label}; fwd={why.value}; collapsed; ttl={ttl}"
+
+
+def unstored(label: str, why: Forward, detail: str | None = None) -> str:
+    """Of a request that went below, with no thought of storing. detail: a token."""
+    return f"{label}; fwd={why.value}" + (f"; detail={detail}" if detail is not None else "")
+
+
 def forwarded(
-    label: str,
-    why: Forward,
-    *,
-    status: int | None = None,
-    stored: bool = False,
-    collapsed: bool = False,
-    ttl: int | None = None,
-    detail: str | None = None,
+    label: str, why: Forward, refusal: Refusal | None, *, status: int | None = None, ttl: int | None = None
 ) -> str:
-    """The member of a request that no stored response answered by itself. status: the next hop's, where it is not
-    the one passed on. stored: it is, or will be when the body has ended well. ttl: seconds it is still fresh.
-    detail: a token."""
-    parameters = (
-        f"; fwd-status={status}" if status is not None else "",
-        "; stored" if stored else "",
-        "; collapsed" if collapsed else "",
-        f"; ttl={ttl}" if ttl is not None else "",
-        f"; detail={detail}" if detail is not None else "",
-    )
-    return f"{label}; fwd={why.value}{''.join(parameters)}"
+    """Of a request that went below to fill the store. refusal: why what came is not stored; None says that it is,
+    or will be when its body has ended well. status: the next hop's, where it is not the one passed on."""
+    fwd_status = f"; fwd-status={status}" if status is not None else ""
+    if refusal is not None:
+        return f"{label}; fwd={why.value}{fwd_status}; detail={refusal.value}"
+    return f"{label}; fwd={why.value}{fwd_status}; stored" + (f"; ttl={ttl}" if ttl is not None else "")
 
 
 def add(fields: Fields, member: str) -> None:

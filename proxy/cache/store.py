@@ -8,6 +8,7 @@ from cachetools import LRUCache
 
 from proxy.cache.entry import Entry, Variants
 from proxy.cache.key import Key
+from proxy.cache.policy import Refusal
 
 
 class Store(Protocol):
@@ -29,9 +30,9 @@ class Store(Protocol):
     def mark(self) -> int:
         """The moment before asking for what will be `put`."""
 
-    def put(self, key: Key, entry: Entry, mark: int) -> bool:
-        """Adds an entry, in place of one with the same selecting values. False when it is too large for the store,
-        or deleted since `mark`."""
+    def put(self, key: Key, entry: Entry, mark: int) -> Refusal | None:
+        """Adds an entry, in place of one with the same selecting values; or SIZE when it is too large for the store,
+        INVALIDATED when the key was deleted since `mark`."""
 
     def delete(self, key: Key) -> None:
         """Deletes all variants, including those being fetched."""
@@ -68,17 +69,17 @@ class MemoryStore:
     def mark(self) -> int:
         return self._clock
 
-    def put(self, key: Key, entry: Entry, mark: int) -> bool:
+    def put(self, key: Key, entry: Entry, mark: int) -> Refusal | None:
         if self._deleted.get(key, self._forgotten) > mark:
-            return False
+            return Refusal.INVALIDATED
         variants = self.peek(key) or Variants(key)
         if entry.size > self._variants.maxsize - variants.key_size:
-            return False
+            return Refusal.SIZE
         variants.add(entry)
         while variants.size > self._variants.maxsize:
             variants.drop_oldest()
         self._variants[key] = variants
-        return True
+        return None
 
     def delete(self, key: Key) -> None:
         self._variants.pop(key, None)

@@ -10,7 +10,7 @@ from proxy.errors import ProxyError
 from proxy.exchange import Stream
 from proxy.http.fields import Fields
 
-Done = Callable[[bytes | Refusal], None]
+Done = Callable[[bytes | Refusal], object]
 
 
 class Tee:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from proxy.cache.entry import Entry
 from proxy.cache.key import Key
-from proxy.cache.policy import Terms
+from proxy.cache.policy import Refusal, Terms
 from proxy.cache.store import Store
 from tests.cache.scene import NOON, request
 
@@ -32,7 +32,7 @@ class StoreContract:
 
     def test_what_is_put_is_got(self) -> None:
         store = self.store()
-        assert store.put(KEY, entry(b"one"), store.mark())
+        assert store.put(KEY, entry(b"one"), store.mark()) is None
         assert self._body(store) == b"one"
         assert store.get(("http", "a.example", "/", "")) is None
 
@@ -78,9 +78,9 @@ class StoreContract:
         store = self.store()
         before = store.mark()
         store.delete(KEY)
-        assert not store.put(KEY, entry(), before)
-        assert store.put(("http", "b.example", "/", None), entry(), before)
-        assert store.put(KEY, entry(), store.mark())
+        assert store.put(KEY, entry(), before) is Refusal.INVALIDATED
+        assert store.put(("http", "b.example", "/", None), entry(), before) is None
+        assert store.put(KEY, entry(), store.mark()) is None
 
     def test_many_deletions_do_not_make_it_forget(self) -> None:
         store = self.store()
@@ -88,14 +88,14 @@ class StoreContract:
         store.delete(KEY)
         for i in range(20_000):
             store.delete(("http", "a.example", f"/{i}", None))
-        assert not store.put(KEY, entry(), before)
-        assert store.put(KEY, entry(), store.mark())
+        assert store.put(KEY, entry(), before) is Refusal.INVALIDATED
+        assert store.put(KEY, entry(), store.mark()) is None
 
     def test_it_holds_no_more_than_its_size(self) -> None:
         store = self.store(50_000)
         keys: list[Key] = [("http", "a.example", f"/{i}", None) for i in range(100)]
         for key in keys:
-            assert store.put(key, entry(bytes(2000)), store.mark())
+            assert store.put(key, entry(bytes(2000)), store.mark()) is None
         held = [variants.size for key in keys if (variants := store.peek(key)) is not None]
         assert held
         assert sum(held) <= 50_000
@@ -103,14 +103,14 @@ class StoreContract:
 
     def test_too_large_an_entry_is_refused(self) -> None:
         store = self.store(50_000)
-        assert not store.put(KEY, entry(bytes(50_000)), store.mark())
-        assert not store.put(("http", "a.example", "/" * 50_000, None), entry(), store.mark())
+        assert store.put(KEY, entry(bytes(50_000)), store.mark()) is Refusal.SIZE
+        assert store.put(("http", "a.example", "/" * 50_000, None), entry(), store.mark()) is Refusal.SIZE
         assert store.get(KEY) is None
 
     def test_variants_of_one_key_share_the_bound(self) -> None:
         store = self.store(50_000)
         for i in range(10):
-            assert store.put(KEY, entry(bytes(9000), cookie=str(i), at=NOON + i), store.mark())
+            assert store.put(KEY, entry(bytes(9000), cookie=str(i), at=NOON + i), store.mark()) is None
         variants = store.peek(KEY)
         assert variants is not None
         assert variants.size <= 50_000
