@@ -83,8 +83,9 @@ def test_requests_are_answered_in_order_however_they_are_cut(
 
 
 PIECES = st.sampled_from(
-    [b"GET ", b"POST ", b"/", b" HTTP/1.1\r\n", b"\r\n", b"\n", b"\r", b"\0", b"Host: a\r\n", b"Content-Length: 3\r\n\r\n",
-     b"Transfer-Encoding: chunked\r\n\r\n", b"Expect: 100-continue\r\n", b"Connection: close\r\n", b"3\r\n", b"0\r\n\r\n", b"abc"]
+    [b"GET ", b"POST ", b"/", b" HTTP/1.1\r\n", b"\r\n", b"\n", b"\r", b"\0", b"Host: a\r\n", b"abc",
+     b"Content-Length: 3\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n", b"Expect: 100-continue\r\n",
+     b"Connection: close\r\n", b"3\r\n", b"0\r\n\r\n"]
 )  # fmt: skip
 
 
