@@ -35,7 +35,7 @@ def component(**parts: str | bytes) -> bytes:
 
 @cache
 def assembled(text: str) -> bytes:
-    command = [WASM_TOOLS, "parse", "-"]
+    command = [str(WASM_TOOLS), "parse", "-"]
     return subprocess.run(command, input=text.encode(), capture_output=True, check=True).stdout
 
 
