@@ -23,9 +23,7 @@ class Tee:
 
     __slots__ = ("_chunks", "_done", "_left", "_limit", "_size", "_source")
 
-    def __init__(
-        self, source: Stream, limit: int, done: Done, left: Callable[[Tee], None]
-    ) -> None:
+    def __init__(self, source: Stream, limit: int, done: Done, left: Callable[[Tee], None]) -> None:
         self._source = source
         self._limit = limit
         self._chunks: list[bytes] = []

@@ -7,6 +7,11 @@ import re
 from proxy.http import dates
 from proxy.http.fields import Fields, Line
 
+_ABOUT_CONTENT = frozenset((
+    b"content-digest", b"content-disposition", b"content-encoding", b"content-language", b"content-length",
+    b"content-md5", b"content-range", b"content-type",
+))  # fmt: skip
+
 _ENTITY_TAG = re.compile(rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 
 
@@ -56,4 +61,4 @@ def confirms(stored: Fields, answer: Fields) -> bool:
 
 def without_content(lines: list[Line]) -> list[Line]:
     """The lines a 304 repeats of the 200 it stands for: nothing about a content it does not send (RFC 9110 §15.4.5)."""
-    return [(n, v) for n, v in lines if not n.startswith(b"content-") or n == b"content-location"]
+    return [line for line in lines if line[0] not in _ABOUT_CONTENT]

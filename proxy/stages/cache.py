@@ -23,6 +23,7 @@ from proxy.cache.flight import Flight, Flights
 from proxy.cache.key import Key, Selecting, Values
 from proxy.cache.lookup import SAFE, Decision, bypass, decide, is_plain, may_collapse
 from proxy.cache.policy import Refusal, Terms
+from proxy.cache.representation import representation
 from proxy.cache.status import Forward, add, collapsed, forwarded, hit, label, unstored
 from proxy.cache.store import Store
 from proxy.cache.tee import Tee
@@ -115,8 +116,10 @@ class Cache:
 
     async def _pass(self, request: Request, below: Below, member: str) -> Response:
         """Ask below without storing."""
-        request.exchange.cache_status.append(member)
-        response = (await below(request)).copy()
+        try:
+            response = (await below(request)).copy()
+        finally:
+            request.exchange.cache_status.append(member)
         add(response.fields, member)
         return response
 
@@ -174,15 +177,12 @@ class Cache:
         return Response(504, Fields([(b"content-length", b"0"), (b"cache-status", member.encode())]))
 
     def _answer(self, request: Request, entry: Entry, now: float, member: str) -> Response:
-        """An entry as the answer, or that it has not changed since the client got it."""
+        """An entry as the answer: whole, a part of it, or that it has not changed since the client got it."""
         request.exchange.cache_status.append(member)
         self._tell(request, entry, member)
-        own = (_age(entry, now), (b"cache-status", member.encode()))
-        fields = Fields(entry.lines)
-        if entry.status == 200 and conditional.not_modified(request.fields, fields, entry.received_at):
-            return Response(304, Fields([*conditional.without_content(entry.lines), *own]), b"", entry.tags)
-        fields.lines += own
-        return Response(entry.status, fields, b"" if request.method == "HEAD" else entry.body, entry.tags)
+        response = representation(entry, request, now)
+        response.fields.lines += (_age(entry, now), (b"cache-status", member.encode()))
+        return response
 
     def _tell(self, request: Request, entry: Entry, member: str) -> None:
         """What the stages below read when the entry was made is what they would read now: the caches above, which

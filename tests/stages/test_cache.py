@@ -325,8 +325,27 @@ def test_a_range_of_what_is_not_stored_goes_below() -> None:
     assert scene.asked[0].fields.lines == [(b"range", b"bytes=0-1")]
     scene.script = [response(FRESH)]
     assert scene.get().outcome == "fwd=uri-miss; stored"
-    whole = scene.get("range: bytes=0-1")
-    assert (whole.status, whole.body, whole.outcome) == (200, b"body", "hit")
+
+
+def test_a_range_of_what_is_stored() -> None:
+    scene = Scene(response(FRESH))
+    scene.get()
+    part = scene.get("range: bytes=1-2")
+    assert (part.status, part.body, part.outcome) == (206, b"od", "hit")
+    assert (part["content-range"], part["content-length"], part["etag"]) == ("bytes 1-2/4", "2", '"a"')
+    beyond = scene.get("range: bytes=4-")
+    assert (beyond.status, beyond.body, beyond["content-range"]) == (416, b"", "bytes */4")
+    assert (beyond["content-length"], beyond["content-type"], beyond["cache-control"]) == ("0", None, "no-store")
+    assert scene.get("range: bytes=0-0,2-3").body == b"body"
+    assert scene.get('range: bytes=0-0|if-range: "b"').body == b"body"
+    assert scene.get('range: bytes=0-0|if-none-match: "a"').status == 304
+    assert scene.get("range: bytes=0-0", method="HEAD").status == 200
+
+
+def test_a_range_of_an_error_is_the_error() -> None:
+    scene = Scene(response(FRESH, b"not here", 404))
+    scene.get()
+    assert scene.get("range: bytes=0-1").body == b"not here"
 
 
 def test_a_request_with_a_body_is_not_answered_from_the_store() -> None:
