@@ -26,7 +26,7 @@ def top(machine: Machine, target: Target, seconds: int) -> Iterator[str]:
     stacks = machine.scratch / f"{target.case.value}.stacks"
     command = [program, "record", "--pid", str(target.pid), "--duration", str(seconds), "--rate", "500"]
     spy = subprocess.Popen(
-        machine.on_core(1, [*command, "--format", "raw", "--output", str(stacks)]),
+        machine.on_core(1, [*command, "--threads", "--format", "raw", "--output", str(stacks)]),
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     sample = measure(machine, target, seconds)
@@ -40,13 +40,15 @@ def top(machine: Machine, target: Target, seconds: int) -> Iterator[str]:
 
 
 def functions(stacks: Iterable[str]) -> Iterator[str]:
-    """From lines `outermost (file:line);…;innermost (file:line) count`: each function's share of the samples, its
-    own and with what it called."""
+    """From lines `thread;outermost (file:line);…;innermost (file:line) count`: each function's share of the samples of
+    the main thread, its own and with what it called. Of the others py-spy cannot tell well whether they sleep."""
     own: Counter[str] = Counter()
     total: Counter[str] = Counter()
     for line in stacks:
         stack, _, count = line.rpartition(" ")
-        frames = [re.sub(r":\d+\)$", ")", frame) for frame in stack.split(";")]
+        thread, *frames = [re.sub(r":\d+\)$", ")", frame) for frame in stack.split(";")]
+        if not thread.endswith("MainThread"):
+            continue
         own[frames[-1]] += int(count)
         total.update(dict.fromkeys(frames, int(count)))
     samples = max(own.total(), 1)
