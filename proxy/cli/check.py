@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from time import time
 
@@ -24,9 +25,9 @@ def command(config: Path) -> None:
     Prints every mistake with its place on standard error, and exits with 2 when there are any.
     """
     try:
-        engine = Engine(code_cache())
-        assemble(load(config), Lasting(engine, Metrics(), time)).close()
-        engine.close()
+        file = load(config)
+        with closing(Engine(code_cache())) as engine:
+            assemble(file, Lasting(engine, Metrics(), time)).close()
     except ConfigErrors as errors:
         click.echo(str(errors), err=True)
         sys.exit(2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,9 @@ def command(config: Path, url: str, headers: tuple[str, ...], method: str) -> No
     """
     try:
         request = question(method, url, headers)
-        engine = Engine(code_cache())
-        try:
-            story = asyncio.run(explain(load(config), engine, request))
-        finally:
-            engine.close()
+        file = load(config)
+        with closing(Engine(code_cache())) as engine:
+            story = asyncio.run(explain(file, engine, request))
     except (ConfigErrors, BadQuestion) as error:
         click.echo(str(error), err=True)
         sys.exit(2)

@@ -34,8 +34,8 @@ REQUEST_LINE = 8 * 1024
 class Server:
     """One process's worth of a configuration. `start` binds, `drain` ends; `reload` changes what new exchanges meet."""
 
-    def __init__(self, file: ConfigFile, engine: Engine) -> None:
-        """Compiles and links; raises ConfigErrors. Nothing listens yet."""
+    def __init__(self, file: ConfigFile, engine: Engine, clock: Callable[[], float] = time) -> None:
+        """Compiles and links; raises ConfigErrors. Nothing listens yet. clock: seconds since the epoch, for caches."""
         self.listeners: list[Listener] = []
         self.admin: Listener | None = None
         self.metrics = telemetry.Metrics(
@@ -43,7 +43,7 @@ class Server:
             connections=lambda: sum(listener.connections for listener in self.listeners),
             running=lambda: sum(listener.running for listener in self.listeners),
         )
-        self._lasting = Lasting(engine, self.metrics, time)
+        self._lasting = Lasting(engine, self.metrics, clock)
         self._assembly = assemble(file, self._lasting)
         self._retired: list[Assembly] = []
         self._entry = Entry(self._assembly.routes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from proxy.component import Instance
+from proxy.component import ExportFunc, Instance
 from proxy.exchange import Request, Response
 from proxy.exchange.observation import Observation, Value, observed, value_of, written
 from proxy.sluice import edits
@@ -18,7 +18,7 @@ from proxy.sluice.memo import Leaf, Root
 from proxy.sluice.program import Program
 from proxy.sluice.run import Run
 
-Step = Callable[["Session"], Any]
+Step = Callable[[Program, Instance], Any]
 
 
 class Session:
@@ -151,40 +151,39 @@ class Session:
         return run
 
     def _call(self, step: Step) -> Any:
+        assert self._instance is not None
+        self.ran += 1
         try:
-            self.ran += 1
-            return step(self)
+            return step(self._program, self._instance)
         except BaseException:
             self._failed = True
             raise
 
     def _body_step(self, function: int, *arguments: bytes) -> bytes:
-        body, run = self._program.body, self._run
-        assert body is not None
-        if run is None:
-            run = self._live()
+        run = self._live()
         run.begin()
-        transformed: bytes = self._call(lambda session: body[function](session._instance, *arguments))
+        transformed: bytes = self._call(lambda program, instance: _body(program)[function](instance, *arguments))
         return transformed
 
 
-def _on_request(session: Session) -> Response | None:
-    export = session._program.on_request
-    assert export is not None
-    verdict, reply = export(session._instance)
+def _on_request(program: Program, instance: Instance) -> Response | None:
+    assert program.on_request is not None
+    verdict, reply = program.on_request(instance)
     return edits.reply(reply) if verdict == "reply" else None
 
 
-def _on_response(session: Session) -> None:
-    export = session._program.on_response
-    assert export is not None
-    export(session._instance)
+def _on_response(program: Program, instance: Instance) -> None:
+    assert program.on_response is not None
+    program.on_response(instance)
 
 
-def _open_body(session: Session) -> bool:
-    body = session._program.body
-    assert body is not None
-    return bool(body[0](session._instance))
+def _open_body(program: Program, instance: Instance) -> bool:
+    return bool(_body(program)[0](instance))
+
+
+def _body(program: Program) -> tuple[ExportFunc, ExportFunc, ExportFunc]:
+    assert program.body is not None
+    return program.body
 
 
 def _told(

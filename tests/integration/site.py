@@ -1,0 +1,185 @@
+"""A whole proxy in the test's event loop: real sockets, a real origin, filters as they are shipped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from proxy.config.loader import load
+from proxy.sandbox import Engine
+from proxy.server.serve import Server
+
+BUILT = Path(__file__).parents[2] / "filters" / "built"
+HOSTILE = Path(__file__).parents[1] / "hostile" / "built"
+
+
+@dataclass
+class Answer:
+    """A response as a client sees it."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        values = [value for key, value in self.headers if key == name]
+        return ", ".join(values) if values else None
+
+
+@dataclass
+class Asked:
+    """A request as the origin saw it."""
+
+    method: str
+    target: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key == name), None)
+
+
+Reply = Callable[[Asked], bytes]
+"""What the origin sends, as bytes."""
+
+
+def ok(body: bytes = b"hello", *headers: str) -> bytes:
+    """A 200 with these header lines."""
+    lines = "".join(f"{header}\r\n" for header in headers)
+    return f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\n{lines}\r\n".encode() + body
+
+
+@dataclass
+class Site:
+    """port: the proxy's. asked: what reached the origin."""
+
+    port: int
+    admin_port: int | None
+    server: Server
+    asked: list[Asked] = field(default_factory=list)
+
+    async def get(self, target: str, **headers: str) -> Answer:
+        return await self.request("GET", target, headers)
+
+    async def request(
+        self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Answer:
+        lines = {"host": "site.example", "connection": "close", **(headers or {})}
+        if body:
+            lines["content-length"] = str(len(body))
+        head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in lines.items())
+        raw = await self.raw(f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode() + body)
+        return parse(raw, method)
+
+    async def raw(self, data: bytes) -> bytes:
+        """Send bytes, and read until the proxy closes."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(data)
+        received = await asyncio.wait_for(reader.read(), 20)
+        writer.close()
+        return received
+
+
+def parse(raw: bytes, method: str = "GET") -> Answer:
+    """One response that ended with the connection."""
+    head, _, rest = raw.partition(b"\r\n\r\n")
+    status_line, *lines = head.decode("latin-1").split("\r\n")
+    headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    answer = Answer(int(status_line.split()[1]), headers, rest)
+    if answer.header("transfer-encoding") == "chunked" and method != "HEAD":
+        answer.body = unchunk(rest)
+    return answer
+
+
+def unchunk(data: bytes) -> bytes:
+    """The content of a chunked body; AssertionError when it is not whole."""
+    body = b""
+    while True:
+        size, _, data = data.partition(b"\r\n")
+        n = int(size, 16)
+        if n == 0:
+            return body
+        body += data[:n]
+        assert data[n : n + 2] == b"\r\n", "the body was cut off"
+        data = data[n + 2 :]
+
+
+@asynccontextmanager
+async def site(
+    directory: Path,
+    reply: Reply | bytes,
+    *,
+    chain: list[dict[str, Any]] | None = None,
+    routes: list[dict[str, Any]] | None = None,
+    filters: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> AsyncIterator[Site]:
+    """A proxy with this chain (ended by the origin) or these routes, and an origin that gives these replies."""
+    asked: list[Asked] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while (request := await _read_request(reader)) is not None:
+                asked.append(request)
+                writer.write(reply if isinstance(reply, bytes) else reply(request))
+                await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    origin = await asyncio.start_server(serve, "127.0.0.1", 0)
+    config = {
+        "version": 1,
+        "listeners": [{"address": "127.0.0.1:0"}],
+        "access_log": "off",
+        "upstreams": {"origin": {"endpoints": [f"http://127.0.0.1:{origin.sockets[0].getsockname()[1]}"]}},
+        "filters": filters or {},
+        "routes": routes or [{"chain": [*(chain or []), {"forward": "origin"}]}],
+        **more,
+    }
+    path = directory / "sluice.yaml"
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    server = Server(load(path), engine(), clock=lambda: 1_000_000.0)
+    await server.start()
+    admin = server.admin.addresses[0][1] if server.admin is not None else None
+    try:
+        yield Site(server.listeners[0].addresses[0][1], admin, server, asked)
+    finally:
+        await server.drain(0)
+        origin.close()
+
+
+_engines: list[Engine] = []
+
+
+def engine() -> Engine:
+    """One engine for all tests: what it compiles once is compiled once."""
+    if not _engines:
+        _engines.append(Engine())
+    return _engines[0]
+
+
+async def _read_request(reader: asyncio.StreamReader) -> Asked | None:
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return None
+    request_line, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
+    method, target, _ = request_line.split(" ")
+    headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    asked = Asked(method, target, headers, b"")
+    if length := asked.header("content-length"):
+        asked.body = await reader.readexactly(int(length))
+    elif asked.header("transfer-encoding"):
+        raw = b""
+        while not raw.endswith(b"0\r\n\r\n"):
+            raw += await reader.readuntil(b"\r\n")
+        asked.body = unchunk(raw)
+    return asked
