@@ -10,7 +10,7 @@ import re
 
 from proxy import errors
 from proxy.codec.events import END, Data, End, Event
-from proxy.codec.head import field_lines
+from proxy.codec.head import field_lines, refuse_bare_lf
 from proxy.codec.limits import Limits
 from proxy.errors import ProxyError
 from proxy.http import framing
@@ -19,7 +19,10 @@ from proxy.http.fields import Fields
 MAX_EXTENSIONS = 4 * 1024
 """Bytes of chunk extensions in one body. Nobody uses them; they are only read past."""
 
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(;[\t\x20-\x7e\x80-\xff]*)?")
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_QUOTED = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"'
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})((?:;%b(?:=(?:%b|%b))?)*)" % (_TOKEN, _TOKEN, _QUOTED))
+_BEGUN_SIZE_LINE = re.compile(rb"[0-9A-Fa-f]{1,15}(?:;[\t\x20-\x7e\x80-\xff]*)?")
 _LONGEST_LINE = 15 + MAX_EXTENSIONS
 
 
@@ -75,7 +78,7 @@ class ChunkedDecoder:
         match = _SIZE_LINE.fullmatch(data, at, end)
         if match is None:
             raise _malformed("bad chunk size or chunk extension")
-        self._extensions += len(match[2] or b"")
+        self._extensions += len(match[2])
         if self._extensions > MAX_EXTENSIONS:
             raise _malformed("too many chunk extensions")
         self._left = int(match[1], 16)
@@ -88,7 +91,7 @@ class ChunkedDecoder:
     def _check_begun(self, line: bytes) -> None:
         """A size line that is not over yet and already wrong must not keep the client waiting for an answer."""
         begun = line.removesuffix(b"\r")
-        if len(begun) > _LONGEST_LINE or (_SIZE_LINE.fullmatch(begun) is None and begun) or line == b"\r":
+        if len(begun) > _LONGEST_LINE or (begun and not _BEGUN_SIZE_LINE.fullmatch(begun)) or line == b"\r":
             raise _malformed("bad chunk size or chunk extension")
 
     def _piece(self, data: bytes, at: int, events: list[Event]) -> int:
@@ -117,6 +120,7 @@ class ChunkedDecoder:
         if (len(data) if end < 0 else end) - at > self._limits.field_section:
             raise ProxyError(errors.HTTP_REQUEST_ERROR, "trailer section is too long", status=431)
         if end < 0:
+            refuse_bare_lf(data, at)
             return at
         lines = field_lines(data[at : end + 4])
         if len(lines) > self._limits.field_lines:

@@ -34,6 +34,12 @@ def refused(status: int, detail: str) -> ProxyError:
     return ProxyError(errors.HTTP_REQUEST_ERROR, detail, status=status)
 
 
+def refuse_bare_lf(data: bytes, at: int) -> None:
+    """A section that is not over yet, and cannot become one, must not keep the client waiting for an answer."""
+    if data.count(b"\n", at) != data.count(b"\r\n", at):
+        raise refused(400, "line feed without carriage return")
+
+
 class _Section:
     """What llhttp calls for each field line. Apart from HeadParser, so that it and the parser are no cycle."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from proxy.codec.chunked import ChunkedDecoder
 from proxy.codec.events import END, Data, Event
-from proxy.codec.head import HeadParser, refused
+from proxy.codec.head import HeadParser, refuse_bare_lf, refused
 from proxy.codec.limits import Limits
 from proxy.errors import ProxyError
 from proxy.http.syntax import is_token
@@ -37,24 +37,31 @@ class Http1Server:
     @property
     def pending(self) -> bool:
         """There are bytes that no event has told of, or none ever will."""
-        return self._over or self._at < len(self._data)
+        return self._over or bool(self._data)
 
     def feed(self, data: bytes) -> None:
         if self._over:
             return
-        self._data = self._data[self._at :] + data if self._at < len(self._data) else data
-        self._at = 0
+        if self._data:
+            data = self._data[self._at :] + data
+            self._at = 0
+        self._data = data
 
     def events(self) -> list[Event]:
         events: list[Event] = []
+        if not self._data:
+            return events
         try:
             if self._left or self._chunked is not None:
                 self._body(events)
-            elif self._at < len(self._data):
+            else:
                 self._head(events)
         except ProxyError as error:
             self.stop()
             events.append(error)
+        if self._at == len(self._data):
+            self._data = b""
+            self._at = 0
         return events
 
     def stop(self) -> None:
@@ -74,12 +81,12 @@ class Http1Server:
             self._check_size(data, at, size)
         if end < 0:
             self._at = at
-            self._check_begun(data, at)
+            refuse_bare_lf(data, at)
+            if at < len(data) and data[at : at + 1] != b"\r" and not is_token(data[at : at + 1]):
+                raise refused(400, "bad request line")  # a TLS handshake, most likely
             return
         head = self._heads.parse(data[at : end + 4])
         self._at = end + 4
-        if self._at == len(data):
-            self._data, self._at = b"", 0
         events.append(head)
         if head.length == 0:
             events.append(END)
@@ -97,13 +104,6 @@ class Http1Server:
             raise refused(414, f"request line is longer than {longest} bytes")
         if line >= 0 and size - line - 2 > self._limits.field_section:
             raise refused(431, f"header section is longer than {self._limits.field_section} bytes")
-
-    def _check_begun(self, data: bytes, at: int) -> None:
-        """A head that is not over yet and cannot become one must not keep the client waiting for an answer."""
-        if data.count(b"\n", at) != data.count(b"\r\n", at):
-            raise refused(400, "line feed without carriage return")
-        if at < len(data) and data[at : at + 1] != b"\r" and not is_token(data[at : at + 1]):
-            raise refused(400, "bad request line")
 
     def _body(self, events: list[Event]) -> None:
         if self._chunked is not None:

@@ -23,4 +23,4 @@ class Clock:
     def tick(self) -> None:
         now = self._wall()
         self.epoch = now - self.monotonic()
-        self.date = f"date: {formatdate(now, usegmt=True)}\r\n".encode()
+        self.date = f"date: {formatdate(now, usegmt=True)}".encode()

@@ -17,10 +17,10 @@ from proxy.downstream.output import Output
 from proxy.downstream.request_body import RequestBody
 from proxy.downstream.service import Outcome, Service
 from proxy.errors import ProxyError
-from proxy.exchange import Body, Exchange, Request, Response, length_of
+from proxy.exchange import Body, Exchange, Request, Response, Stream, length_of
 from proxy.exchange.eager import start
-from proxy.http import framing
 from proxy.http.fields import Fields
+from proxy.http.framing import ResponseFraming, of_response
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,9 @@ class State(Enum):
     LINGERING = auto()
     """The last word is said; what the client still sends is read, so that it gets to see it (RFC 9112 §9.6)."""
     CLOSED = auto()
+
+
+OPEN, LAST, OVER, LINGERING, CLOSED = State  # looking a member up in its class is slow, and done often
 
 
 class Company(Protocol):
@@ -52,7 +55,7 @@ class DownstreamConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_body", "_client", "_codec", "_company", "_idle_limit", "_out", "_partial", "_reading",
+        "_body", "_client", "_clock", "_codec", "_company", "_idle_limit", "_out", "_partial", "_reading",
         "_request", "_response", "_service", "_since", "_stalled", "_started", "_state", "_task", "_transport",
     )  # fmt: skip
 
@@ -62,8 +65,9 @@ class DownstreamConnection(asyncio.Protocol):
 
     def __init__(self, service: Service, company: Company) -> None:
         self._service = service
+        self._clock = service.clock
         self._company = company
-        self._state = State.OPEN
+        self._state = OPEN
         self._client = "unknown"
         self._request: Request | None = None
         self._response: Response | None = None
@@ -81,7 +85,7 @@ class DownstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
         self._out = Output(self._transport)
-        self._since = self._service.clock.monotonic()
+        self._since = self._clock.monotonic()
         peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         if isinstance(peer, tuple):
             self._client = peer[0]
@@ -91,16 +95,16 @@ class DownstreamConnection(asyncio.Protocol):
             self._settle()
 
     def data_received(self, data: bytes) -> None:
-        if self._state in (State.LINGERING, State.CLOSED):
+        if self._state in (LINGERING, CLOSED):
             return
         self._codec.feed(data)
         self._advance()
         if self._request is None:
             if not self._partial and self._codec.pending:
                 self._partial = True
-                self._since = self._service.clock.monotonic()
+                self._since = self._clock.monotonic()
         elif self._body is not None:
-            self._since = self._service.clock.monotonic()
+            self._since = self._clock.monotonic()
 
     def eof_received(self) -> None:
         # Half a connection is of no use to anybody but netcat, and a client that is gone looks the same.
@@ -127,8 +131,8 @@ class DownstreamConnection(asyncio.Protocol):
 
     def drain(self) -> None:
         """The exchange that runs, if any, is the last."""
-        if self._codec.pending and self._state is State.OPEN:
-            self._state = State.LAST  # the head of a request has begun
+        if self._codec.pending and self._state is OPEN:
+            self._state = LAST  # the head of a request has begun
         else:
             self._no_more()
             self._settle()
@@ -145,10 +149,10 @@ class DownstreamConnection(asyncio.Protocol):
                 self._stalled = (unsent, now)
             elif now - self._stalled[1] > timeouts.write:
                 self.abort()
-        elif self._state is State.LINGERING:
+        elif self._state is LINGERING:
             if waited > timeouts.linger:
                 self.abort()
-        elif self._state in (State.OVER, State.CLOSED):
+        elif self._state in (OVER, CLOSED):
             return
         elif self._body is not None:
             if waited > timeouts.body and not self._body.full and self._body.ask is None:
@@ -158,26 +162,29 @@ class DownstreamConnection(asyncio.Protocol):
             if self._partial:
                 self._refuse(ProxyError(errors.HTTP_REQUEST_ERROR, "the request head took too long", status=408))
             else:
-                self._state = State.OVER
+                self._state = OVER
             self._settle()
 
     # Requests.
 
     def _advance(self) -> None:
         """Go as far as the bytes there are and the exchange that runs allow."""
-        out = self._out
+        out, codec = self._out, self._codec
         out.hold()
-        while self._parsing and (events := self._codec.events()):
+        while codec.pending and self._wants_events():
+            events = codec.events()
+            if not events:
+                break
             self._take(events)
         out.release()
-        self._settle()
+        if codec.pending or self._state is not OPEN or not self._reading or self._body is not None:
+            self._settle()
 
-    @property
-    def _parsing(self) -> bool:
-        """The next events are wanted: more of a body, or a request whose turn has come."""
+    def _wants_events(self) -> bool:
+        """More of a body, or a request whose turn has come."""
         if self._body is not None:
             return True
-        return self._request is None and self._state in (State.OPEN, State.LAST) and not self._out.paused
+        return self._request is None and (self._state is OPEN or self._state is LAST) and not self._out.paused
 
     def _take(self, events: list[Event]) -> None:
         head = events[0]
@@ -220,28 +227,30 @@ class DownstreamConnection(asyncio.Protocol):
         self._no_more()
 
     def _body_changed(self) -> None:
-        self._since = self._service.clock.monotonic()
+        self._since = self._clock.monotonic()
         self._read_or_not()
 
     # The exchange.
 
     def _exchange(self, head: RequestHead, body: Body) -> None:
-        service = self._service
-        fields = head.fields
-        now = self._started = self._since = service.clock.monotonic()
+        service, clock = self._service, self._clock
+        now = self._started = self._since = clock.monotonic()
         self._partial = False
-        inform = self._inform if head.version == "1.1" else None
-        request_id = service.ids.of(fields.get(b"x-request-id"))
-        exchange = Exchange(request_id, self._client, now + service.clock.epoch, inform)
         self._response = None
         self._out.sent = 0
-        self._request = Request(
-            head.method, service.scheme, head.authority, head.path, head.query, fields, exchange, body
-        )  # fmt: skip
+        exchange = Exchange(
+            service.ids.of(head.fields.get(b"x-request-id")),
+            self._client,
+            now + clock.epoch,
+            self._inform if head.version == "1.1" else None,
+        )
+        request = self._request = Request(
+            head.method, service.scheme, head.authority, head.path, head.query, head.fields, exchange, body
+        )
         if not head.keep_alive:
             self._no_more()
         try:
-            task = start(self._run(head, self._request))
+            task = start(self._run(head, request))
         except (Exception, asyncio.CancelledError) as error:
             self._end(error)
             return
@@ -260,36 +269,43 @@ class DownstreamConnection(asyncio.Protocol):
             self._no_more()
         self._response = response
         body = response.body
-        if self._body is not None and isinstance(body, bytes):
-            self._body.close()  # the handler is done and did not read it to the end
-        try:
-            await self._send(head, response, body)
-        finally:
-            if not isinstance(body, bytes):
+        if isinstance(body, bytes):
+            if self._body is not None:
+                self._body.close()  # the handler is done and did not read it to the end
+            self._begin_response(head, response, body)
+        else:
+            try:
+                await self._stream(head, response, body)
+            finally:
                 body.close()
 
-    async def _send(self, request: RequestHead, response: Response, body: Body) -> None:
-        out, status, fields = self._out, response.status, response.fields
-        keep_alive = self._state is State.OPEN and (self._body is None or self._body.may_be_drained)
-        framed = framing.of_response(request.method, request.version, status, fields, length_of(body), keep_alive)
+    def _begin_response(self, request: RequestHead, response: Response, content: bytes) -> ResponseFraming | None:
+        """Write the head, and the body so far as it is there. None: that was not possible, and was answered for."""
+        status, fields, out = response.status, response.fields, self._out
+        keep_alive = self._state is OPEN and (self._body is None or self._body.may_be_drained)
+        length = length_of(response.body)
+        framing = of_response(request.method, request.version, status, fields, length, keep_alive)
         try:
-            head = encode_head(status, fields.lines, self._service.clock.date, framed.lines)
+            head = encode_head(status, fields.lines, self._clock.date, framing.lines)
         except ProxyError as error:
             self._response = Response(error.status, Fields())
             self._refuse(error)
-            return
-        if not framed.keep_alive:
+            return None
+        if not framing.keep_alive:
             self._no_more()
         out.write(head)
-        if not framed.has_body:
-            return
-        if isinstance(body, bytes):
-            out.write(body)
+        if content and framing.has_body:
+            out.write(content)
+        return framing
+
+    async def _stream(self, request: RequestHead, response: Response, body: Stream) -> None:
+        framing = self._begin_response(request, response, b"")
+        if framing is None or not framing.has_body:
             return
         try:
-            await responding.send_stream(out, body, framed.chunked)
+            await responding.send_stream(self._out, body, framing.chunked)
         except ProxyError:
-            if not framed.chunked and body.length is None:
+            if not framing.chunked and body.length is None:
                 self.abort()  # closed in order, it would look like the end of the body
             raise
 
@@ -300,15 +316,15 @@ class DownstreamConnection(asyncio.Protocol):
     def _end(self, error: BaseException | None) -> None:
         service, request = self._service, self._request
         assert request is not None
-        now = self._since = service.clock.monotonic()
-        complete = error is None and self._state is not State.CLOSED
+        now = self._since = self._clock.monotonic()
+        complete = error is None and self._state is not CLOSED
         request.exchange.inform = None
         self._request = self._task = None
         self._idle_limit = service.timeouts.idle
         if error is not None:
             self._failed(request, error)
-        elif self._state is State.LAST:
-            self._state = State.OVER
+        elif self._state is LAST:
+            self._state = OVER
         elif self._body is not None:
             self._body.close()
         if service.on_done is not None:
@@ -317,14 +333,14 @@ class DownstreamConnection(asyncio.Protocol):
 
     def _failed(self, request: Request, error: BaseException) -> None:
         """Without its end, and with the end of the connection, the client sees that the response is not whole."""
-        if self._state is State.CLOSED:
+        if self._state is CLOSED:
             return
         if isinstance(error, ProxyError):
             request.exchange.failure = (error.failure.type, error.detail)
         logger.warning("response cut off", exc_info=error, extra={"request_id": request.exchange.id})
         if self._response is None:
             self._refuse(ProxyError(errors.PROXY_INTERNAL_ERROR, "cancelled"))
-        self._state = State.OVER
+        self._state = OVER
 
     def _inform(self, status: int, fields: Fields) -> None:
         """Pass an interim response on, while there is no final one. 101 is none: we do not switch protocols."""
@@ -334,43 +350,43 @@ class DownstreamConnection(asyncio.Protocol):
             if self._body is None or self._body.ask is None:
                 return  # nobody waits for it
             self._body.ask = None
-            self._since = self._service.clock.monotonic()
+            self._since = self._clock.monotonic()
         self._out.write(encode_interim(status, fields.lines))
 
     def _continue(self) -> None:
         """The body is read before the origin asked for it: now it is us who want it."""
         if self._response is None:
             self._out.write(encode_interim(100, []))
-        self._since = self._service.clock.monotonic()
+        self._since = self._clock.monotonic()
 
     # The end.
 
     def _no_more(self) -> None:
         """The exchange that runs, if any, is the last."""
-        if self._state is State.OPEN or (self._state is State.LAST and self._request is None):
-            self._state = State.OVER if self._request is None else State.LAST
+        if self._state is OPEN or (self._state is LAST and self._request is None):
+            self._state = OVER if self._request is None else LAST
 
     def _refuse(self, error: ProxyError) -> None:
-        if self._state is State.CLOSED:
+        if self._state is CLOSED:
             return
         self._codec.stop()
-        self._out.write(responding.bare(error, self._service.clock.date))
-        self._state = State.OVER
+        self._out.write(responding.bare(error, self._clock.date))
+        self._state = OVER
 
     def _settle(self) -> None:
         """Act on what the state has become, after everything is written."""
-        if self._state is not State.OVER:
+        if self._state is not OVER:
             self._read_or_not()
         elif self._body is None and not self._codec.pending:
-            self._state = State.CLOSED
+            self._state = CLOSED
             self._transport.close()
         else:
             self._linger()
 
     def _linger(self) -> None:
         """RFC 9112 §9.6: closed at once, with bytes unread, the answer could be lost with the connection."""
-        self._state = State.LINGERING
-        self._since = self._service.clock.monotonic()
+        self._state = LINGERING
+        self._since = self._clock.monotonic()
         self._body = None
         self._codec.stop()
         if self._transport.can_write_eof():
@@ -382,7 +398,7 @@ class DownstreamConnection(asyncio.Protocol):
         if self._body is not None:
             self._set_reading(not self._body.full)
         else:
-            self._set_reading(self._parsing or not self._codec.pending)
+            self._set_reading(self._wants_events() or not self._codec.pending)
 
     def _set_reading(self, reading: bool) -> None:
         if reading != self._reading and not self._transport.is_closing():
@@ -394,9 +410,9 @@ class DownstreamConnection(asyncio.Protocol):
 
     def _lost(self) -> None:
         """The client is gone: nobody wants what is being made for it."""
-        if self._state is State.CLOSED:
+        if self._state is CLOSED:
             return
-        self._state = State.CLOSED
+        self._state = CLOSED
         self._out.close()
         if self._body is not None:
             self._body.fail(ProxyError(errors.HTTP_REQUEST_ERROR, "the client left within its request"))

@@ -30,27 +30,28 @@ class Output:
         if not self._open:
             return
         self.sent += len(data)
-        if self._holding and len(data) < _TOGETHER:
-            self._held.append(data)
-            self._size += len(data)
-            if self._size > _TOGETHER:
-                self._flush()
-        else:
+        self._held.append(data)
+        self._size += len(data)
+        if not self._holding or self._size > _TOGETHER:
             self._flush()
-            self._transport.write(data)
 
     def hold(self) -> None:
         self._holding = True
 
     def release(self) -> None:
         self._holding = False
-        self._flush()
+        if self._held:
+            self._flush()
 
     def _flush(self) -> None:
-        if self._held:
-            self._transport.write(b"".join(self._held))
-            self._held = []
-            self._size = 0
+        held = self._held
+        if self._size > _TOGETHER:
+            for piece in held:
+                self._transport.write(piece)
+        else:
+            self._transport.write(b"".join(held))
+        held.clear()
+        self._size = 0
 
     @property
     def waiting(self) -> int:
@@ -60,7 +61,8 @@ class Output:
     def close(self) -> None:
         """What is written from now on goes nowhere."""
         self._open = False
-        self._held = []
+        self._held.clear()
+        self._size = 0
         self.resume()
 
     def resume(self) -> None:

@@ -19,7 +19,7 @@ def bare(error: ProxyError, date: bytes) -> bytes:
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"proxy-status", f'sluicegate; error={error.failure.type}; details="{detail}"'.encode()),
     ]
-    return encode_head(error.status, lines, date, b"content-length: %d\r\nconnection: close\r\n" % len(text)) + text
+    return encode_head(error.status, lines, date, [b"content-length: %d" % len(text), b"connection: close"]) + text
 
 
 async def send_stream(out: Output, body: Stream, chunked: bool) -> None:

@@ -65,7 +65,7 @@ class ResponseFraming(NamedTuple):
     """lines: the field lines that say where the response ends and whether the connection goes on. has_body: the body
     is sent at all. chunked: in chunks. keep_alive: the connection goes on."""
 
-    lines: bytes
+    lines: list[bytes]
     has_body: bool
     chunked: bool
     keep_alive: bool
@@ -79,22 +79,22 @@ def of_response(
 
     An answer without a body keeps the `content-length` it has, where one is allowed (RFC 9110 §8.6, §9.3.2).
     """
-    lines = b""
+    lines: list[bytes] = []
     chunked = False
     has_body = response_has_body(method, status)
     if not has_body:
         announced = fields.get(b"content-length")
         if announced is not None and status != 204 and _LENGTH.fullmatch(announced):
-            lines = b"content-length: %b\r\n" % announced
+            lines.append(b"content-length: " + announced)
     elif length is not None:
-        lines = b"content-length: %d\r\n" % length
+        lines.append(b"content-length: %d" % length)
     elif version == "1.0":
         keep_alive = False
     else:
-        lines = b"transfer-encoding: chunked\r\n"
+        lines.append(b"transfer-encoding: chunked")
         chunked = True
     if not keep_alive:
-        lines += b"connection: close\r\n"
+        lines.append(b"connection: close")
     elif version == "1.0":
-        lines += b"connection: keep-alive\r\n"
+        lines.append(b"connection: keep-alive")
     return ResponseFraming(lines, has_body, chunked, keep_alive)

@@ -53,14 +53,14 @@ def test_which_responses_have_a_body() -> None:
 @pytest.mark.parametrize(
     ("method", "version", "status", "length", "keep_alive", "expected"),
     [
-        ("GET", "1.1", 200, 3, True, (b"content-length: 3\r\n", True, False, True)),
-        ("GET", "1.1", 200, None, True, (b"transfer-encoding: chunked\r\n", True, True, True)),
-        ("GET", "1.0", 200, None, True, (b"connection: close\r\n", True, False, False)),
-        ("GET", "1.0", 200, 3, True, (b"content-length: 3\r\nconnection: keep-alive\r\n", True, False, True)),
-        ("GET", "1.1", 200, 3, False, (b"content-length: 3\r\nconnection: close\r\n", True, False, False)),
-        ("HEAD", "1.1", 200, None, True, (b"content-length: 9\r\n", False, False, True)),
-        ("GET", "1.1", 304, None, True, (b"content-length: 9\r\n", False, False, True)),
-        ("GET", "1.1", 204, 3, True, (b"", False, False, True)),
+        ("GET", "1.1", 200, 3, True, ([b"content-length: 3"], True, False, True)),
+        ("GET", "1.1", 200, None, True, ([b"transfer-encoding: chunked"], True, True, True)),
+        ("GET", "1.0", 200, None, True, ([b"connection: close"], True, False, False)),
+        ("GET", "1.0", 200, 3, True, ([b"content-length: 3", b"connection: keep-alive"], True, False, True)),
+        ("GET", "1.1", 200, 3, False, ([b"content-length: 3", b"connection: close"], True, False, False)),
+        ("HEAD", "1.1", 200, None, True, ([b"content-length: 9"], False, False, True)),
+        ("GET", "1.1", 304, None, True, ([b"content-length: 9"], False, False, True)),
+        ("GET", "1.1", 204, 3, True, ([], False, False, True)),
     ],
 )
 def test_framing_of_responses(
@@ -69,7 +69,7 @@ def test_framing_of_responses(
     status: int,
     length: int | None,
     keep_alive: bool,
-    expected: tuple[bytes, bool, bool, bool],
+    expected: tuple[list[bytes], bool, bool, bool],
 ) -> None:
     fields = Fields([(b"content-length", b"9")])
     assert of_response(method, version, status, fields, length, keep_alive) == expected
