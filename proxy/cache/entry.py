@@ -17,7 +17,9 @@ _NOT_STORED = frozenset((
     b"age", b"cache-status", b"trailer",
 ))  # fmt: skip
 
-_NOT_UPDATED = frozenset((b"content-length", b"content-encoding", b"content-range"))
+_NOT_UPDATED = frozenset((
+    b"content-digest", b"content-encoding", b"content-length", b"content-md5", b"content-range",
+))  # fmt: skip
 """A 304 cannot change these of the stored response (RFC 9111 §3.2): they describe the bytes that are stored."""
 
 ENTRY_OVERHEAD = 1536

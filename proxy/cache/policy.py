@@ -164,6 +164,16 @@ def _date(fields: Fields, name: bytes, now: float) -> float | None:
     return None if value is None else dates.parse(value, now)
 
 
+FAILURE_GRACE = 3600.0
+"""Seconds for which a stale response may stand in while the origin cannot be asked, unless it forbids that."""
+
+
+def stands_in(terms: Terms, wishes: Directives, now: float) -> bool:
+    """Whether a stale response may be used because asking below has failed (§4.2.4: disconnected)."""
+    demanding = "no-cache" in wishes or "max-age" in wishes or "min-fresh" in wishes
+    return not (terms.validate or terms.strict or demanding) and now <= terms.fresh_until + FAILURE_GRACE
+
+
 class Reuse(Enum):
     """Whether a stored response answers a request, and if not, why not."""
 

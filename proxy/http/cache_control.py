@@ -72,6 +72,10 @@ def wishes(request: Fields) -> Directives:
 
 
 def age_value(fields: Fields) -> int:
-    """The Age field; the first of several (RFC 9111 §5.1), and 0 when there is none or it is not a number."""
-    first = (fields.get(b"age") or b"").partition(b",")[0]
-    return delta_seconds(first.strip(b" \t")) or 0
+    """The Age field, 0 when there is none. What is not one number counts as FOREVER: RFC 9111 §5.1 would rather have
+    it ignored, or the first of several used; but then what may be old passes for new."""
+    value = fields.get(b"age")
+    if value is None:
+        return 0
+    age = delta_seconds(value)
+    return FOREVER if age is None else age

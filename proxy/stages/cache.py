@@ -22,12 +22,13 @@ from proxy.cache.fill import Fill, Settings
 from proxy.cache.flight import Flight, Flights
 from proxy.cache.key import Key, Selecting, Values
 from proxy.cache.lookup import SAFE, Decision, bypass, decide, is_plain, may_collapse
-from proxy.cache.policy import Refusal, Terms
+from proxy.cache.policy import Refusal, Terms, stands_in
 from proxy.cache.representation import representation
 from proxy.cache.status import Forward, add, collapsed, forwarded, hit, label, unstored
 from proxy.cache.store import Store
 from proxy.cache.tee import Tee
 from proxy.chain.stage import Below
+from proxy.errors import ProxyError, Side
 from proxy.exchange import Request, Response
 from proxy.exchange.observation import observed
 from proxy.http import conditional
@@ -213,10 +214,21 @@ class Cache:
                 # RFC 9111 §4.3.4: not about what is stored, so of no use to anybody
                 response = await below(fill.downward([]))
             return self._arrived(fill, decision.forward, response)
+        except ProxyError as error:
+            return self._failed(fill, decision.forward, stale, error)
         except BaseException:
             fill.failed()
-            request.exchange.cache_status.append(unstored(self._label, decision.forward))
             raise
+
+    def _failed(self, fill: Fill, why: Forward, stale: Entry | None, error: ProxyError) -> Response:
+        """Nothing came from below: what is stored stands in, if it may. Raises the error otherwise."""
+        now = self._clock()
+        fill.failed()
+        origin = error.failure.side is Side.UPSTREAM
+        if stale is not None and origin and stands_in(stale.terms, wishes(fill.request.fields), now):
+            return self._answer(fill.request, stale, now, unstored(self._label, why, error.failure.type))
+        fill.request.exchange.cache_status.append(unstored(self._label, why))
+        raise error
 
     def _validated(self, fill: Fill, why: Forward, stale: Entry, answer: Response) -> Response:
         """A 304 for what is stored: update it, and answer with it."""

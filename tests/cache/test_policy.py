@@ -116,7 +116,7 @@ def test_the_ttl_counts_only_where_the_response_gives_none() -> None:
     [
         ("", 0, 0), ("age: 7", 0, 7), ("age: 7", 3, 10),
         ("age: 7|date: @-100", 0, 100), ("age: 200|date: @-100", 0, 200),
-        ("date: @+100", 0, 0), ("age: x", 2, 2), ("age: 7, 900", 0, 7),
+        ("date: @+100", 0, 0), ("age: x", 0, 2**31),
     ],
 )  # fmt: skip
 def test_initial_age(fields: str, delay: float, age: float) -> None:

@@ -45,10 +45,11 @@ def test_pragma_counts_only_without_cache_control() -> None:
 
 @pytest.mark.parametrize(
     ("value", "age"),
-    [(b"7", 7), (b"7, 9", 7), (b"-7", 0), (b"x", 0), (b"1.5", 0), (b"", 0), (b"9" * 40, FOREVER)],
+    [(b"7", 7), *((odd, FOREVER) for odd in (b"7, 9", b"0, 0", b"-7", b"x", b"1.5", b"", b"7;a=b", b"9" * 40))],
 )
 def test_age(value: bytes, age: int) -> None:
     assert age_value(Fields([(b"age", value)])) == age
+    assert age_value(Fields()) == 0
 
 
 @given(st.binary(max_size=200) | st.text(alphabet='max-ge=0123456789,"\\ \tnsor', max_size=200).map(str.encode))

@@ -94,15 +94,46 @@ def test_a_304_that_forbids_storing_answers_once() -> None:
     assert scene.get().outcome == "fwd=stale; fwd-status=304; detail=no-store"
 
 
-def test_a_failure_below_while_validating_is_passed_on() -> None:
-    scene = Scene(response(FRESH), ProxyError(errors.CONNECTION_REFUSED, "no"))
+DOWN = ProxyError(errors.CONNECTION_REFUSED, "no")
+
+
+def test_what_is_stored_stands_in_for_an_origin_that_is_down() -> None:
+    scene = Scene(response(FRESH), DOWN)
     scene.get()
     scene.now += 61
-    asked = request()
-    with pytest.raises(ProxyError, match="connection_refused"):
+    answer = scene.get()
+    assert (answer.body, answer["age"], answer.outcome) == (b"body", "61", "fwd=stale; detail=connection_refused")
+    scene.now += 3600
+    with pytest.raises(ProxyError):
+        scene.get()
+
+
+@pytest.mark.parametrize(
+    ("directives", "wish", "failure"),
+    [
+        ("max-age=60, must-revalidate", "", DOWN), ("max-age=60, proxy-revalidate", "", DOWN),
+        ("s-maxage=60", "", DOWN), ("no-cache", "", DOWN),
+        ("max-age=60", "cache-control: no-cache", DOWN),
+        ("max-age=60", "cache-control: max-age=100", DOWN),
+        ("max-age=60", "", ProxyError(errors.PROXY_INTERNAL_ERROR, "a filter trapped")),
+    ],
+)  # fmt: skip
+def test_a_failure_below_is_passed_on_where_nothing_may_stand_in(
+    directives: str, wish: str, failure: ProxyError
+) -> None:
+    scene = Scene(response(f'cache-control: {directives}|etag: "a"'), failure)
+    scene.get()
+    scene.now += 61
+    asked = request(wish)
+    with pytest.raises(ProxyError):
         run(scene.ask(asked))
     assert asked.exchange.cache_status == ["pages; fwd=stale"]
-    scene.script = [response("", b"oops", 500)]
+
+
+def test_an_answer_that_says_error_is_passed_on() -> None:
+    scene = Scene(response(FRESH), response("", b"oops", 500))
+    scene.get()
+    scene.now += 61
     assert scene.get().status == 500
     assert scene.get("cache-control: max-stale").body == b"body"
 
