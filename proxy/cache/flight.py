@@ -26,24 +26,24 @@ class Flight:
 
     def __init__(self, key: Hashable) -> None:
         self.key = key
-        self.waiters: dict[asyncio.Future[None], None] = {}
+        self.waiters: dict[asyncio.Future[bool], None] = {}
 
-    async def landed(self, patience: float) -> None:
-        """Returns when it has, or after `patience` seconds."""
+    async def landed(self, patience: float) -> bool:
+        """Wait until it has, but no longer than `patience` seconds: False when it has not."""
         loop = asyncio.get_running_loop()
-        waiter = loop.create_future()
-        timer = loop.call_later(max(patience, 0.0), _wake, waiter)
+        waiter: asyncio.Future[bool] = loop.create_future()
+        timer = loop.call_later(patience, _wake, waiter, False)
         self.waiters[waiter] = None
         try:
-            await waiter
+            return await waiter
         finally:
             timer.cancel()
             self.waiters.pop(waiter, None)
 
 
-def _wake(waiter: asyncio.Future[None]) -> None:
+def _wake(waiter: asyncio.Future[bool], landed: bool) -> None:
     if not waiter.done():
-        waiter.set_result(None)
+        waiter.set_result(landed)
 
 
 class Flights:
@@ -73,4 +73,4 @@ class Flights:
         if shared is False:
             self._solitary[flight.key] = None
         for waiter in flight.waiters:
-            _wake(waiter)
+            _wake(waiter, True)

@@ -165,7 +165,8 @@ class Cache:
             deadline = deadline or loop.time() + PATIENCE
             if loop.time() >= deadline:
                 return await self._fetch(request, below, decision, None)
-            await flight.landed(deadline - loop.time())
+            if not await flight.landed(deadline - loop.time()):
+                self._flights.land(flight, shared=None)  # whoever comes next need not wait for it as well
 
     def _reused(self, request: Request, entry: Entry, now: float, waited: Forward | None) -> Response:
         ttl = int(entry.fresh_until - now)
@@ -241,7 +242,8 @@ class Cache:
             entry = fill.entry(whole, verdict, now, stale.body)
             refusal = fill.put(entry)
         else:
-            entry, refusal = fill.entry(whole, Terms(now, 0.0, validate=True, strict=True), now, stale.body), verdict
+            once = Terms(born=now, lifetime=0.0, validate=True, strict=True)
+            entry, refusal = fill.entry(whole, once, now, stale.body), verdict
             fill.refused(verdict)
         return self._answer(fill.request, entry, now, forwarded(self._label, why, refusal, status=304))
 
@@ -270,7 +272,8 @@ class Cache:
 
     def _passed_on(self, fill: Fill, response: Response, member: str) -> Response:
         fill.request.exchange.cache_status.append(member)
-        self._trace(fill.request, member, fill.selecting(response))
+        if fill.request.exchange.trace is not None:
+            self._trace(fill.request, member, fill.selecting(response))
         passed = response.copy()
         add(passed.fields, member)
         return passed

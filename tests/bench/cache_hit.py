@@ -1,7 +1,8 @@
-"""What a fresh hit costs in the cache stage alone: `python -m tests.bench.cache_hit`."""
+"""What the cache stage alone costs, on a fresh hit and on the way below: `python -m tests.bench.cache_hit`."""
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 
@@ -50,6 +51,21 @@ def _measure(what: str, reads: list[Observation], lines: list[tuple[bytes, bytes
     print(f"{what:<28} {_best(hit) - _best(_request):5.2f} µs")
 
 
+def _measure_miss(what: str, directive: bytes) -> None:
+    answer = Response(200, Fields([(b"content-type", b"text/html"), (b"cache-control", directive)]), b"x" * 1000)
+
+    async def below(request: Request) -> Response:
+        return answer
+
+    stage = Cache("pages", MemoryStore(1 << 20), ttl=None, max_object_size=1 << 20, clock=time.time)
+    count = itertools.count()
+
+    def request() -> Request:
+        return Request("GET", "https", "shop.example", f"/{next(count)}", None, BROWSER, Exchange())
+
+    print(f"{what:<28} {_best(lambda: start(stage(request(), below))) - _best(request):5.2f} µs")
+
+
 def _status(answer: object) -> str:
     assert isinstance(answer, Response)
     return (answer.fields.get(b"cache-status") or b"").decode()
@@ -71,3 +87,5 @@ if __name__ == "__main__":
     _measure("hit, Vary: accept-encoding", [], [(b"vary", b"accept-encoding")])
     _measure("hit, a cookie was read", [("cookie", "theme")], [])
     _measure("hit, a header was read", [("header", "accept-language")], [])
+    _measure_miss("miss, not stored", b"no-store")
+    _measure_miss("miss, stored", b"max-age=60")

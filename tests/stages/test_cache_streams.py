@@ -342,11 +342,17 @@ def test_the_leader_s_client_going_away_does_not_end_what_others_wait_for() -> N
 
 def test_patience_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
-        scene, stuck = Scene(response(FRESH)), Origin(lambda _: response(FRESH))
+        scene, stuck = Scene(response("cache-control: no-store")), Origin(lambda _: response(FRESH))
         (leader,) = _crowd(scene, stuck, "")
         await asyncio.sleep(0)
-        assert (await scene.ask(request())).outcome == "fwd=uri-miss; stored"
-        leader.cancel()
+        assert (await scene.ask(request())).outcome == "fwd=uri-miss; detail=no-store"
+        scene.now += 11
+        begun = asyncio.get_running_loop().time()
+        monkeypatch.setattr(cache, "PATIENCE", 60)
+        assert (await scene.ask(request())).outcome == "fwd=uri-miss; detail=no-store"  # waits for nobody any more
+        assert asyncio.get_running_loop().time() - begun < 30
+        stuck.go.set()
+        assert (await leader).outcome == "fwd=uri-miss; stored"
 
     monkeypatch.setattr(cache, "PATIENCE", 0.01)
     run(scenario())
