@@ -6,7 +6,7 @@ with what the canonical ABI makes of its component function. What host functions
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ from proxy.component.plan import (
     ResourceOperation,
 )
 from proxy.component.shims import elide
-from proxy.component.types import ResourceType
+from proxy.component.types import Composite, FuncType, Own, ResourceType
 from proxy.sandbox import (
     CoreFuncType,
     CoreMemoryType,
@@ -200,6 +200,8 @@ class Binder:
         core = self._direct(func.core)
         assert isinstance(core, CoreExport)
         self._needed.add(core.instance)
+        for resource in _owned(func.type):
+            self._destroyer(resource)
         context = self._context(options)
         return Target(context, options.component_instance, options.encoding, function, post)
 
@@ -359,6 +361,17 @@ class Binder:
         if found is None or found[0] is not Sort(f"core {kind}"):
             raise LinkError(f"a core module imports the {kind} {where}#{name}, which the component does not give it")
         return self._direct(found[1])
+
+
+def _owned(kind: FuncType) -> Iterator[ResourceType]:
+    """The resources that a call of this type may leave in the host's hands."""
+    pending = list(kind.values())
+    while pending:
+        part = pending.pop()
+        if isinstance(part, Own) and part.resource.implementer is not None:
+            yield part.resource
+        elif isinstance(part, Composite):
+            pending += part.parts()
 
 
 def _nothing(instance: Instance) -> None:

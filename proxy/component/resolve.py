@@ -38,7 +38,7 @@ from proxy.component.types import (
     TypeTooLarge,
 )
 
-MAX_STEPS = 100_000
+MAX_STEPS = 50_000
 MAX_INSTANCES = 1_000
 MAX_NESTED = 60
 

@@ -63,7 +63,10 @@ def resolve_type(type_def: d.TypeDef, lookup: Callable[[int], Any]) -> t.ValueTy
         case d.FuncDef(params, result, is_async):
             given = tuple((name, value(ref)) for name, ref in params)
             _labels(tuple(name for name, _ in given), may_be_empty=True)
-            return t.FuncType(given, maybe(result), is_async)
+            returned = maybe(result)
+            if returned is not None and t.contains(returned, (t.Borrow,)):
+                raise TypeError("a function cannot return a borrow")
+            return t.FuncType(given, returned, is_async)
     raise TypeError("a type stands where it cannot")
 
 

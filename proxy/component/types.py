@@ -168,7 +168,7 @@ class Map(Composite):
     value: ValueType
 
     def parts(self) -> Iterable[ValueType]:
-        return (self.key, self.value)
+        return (Tuple((self.key, self.value)),)
 
     def __str__(self) -> str:
         return f"map<{self.key}, {self.value}>"
@@ -239,6 +239,13 @@ class FuncType:
     params: tuple[tuple[str, ValueType], ...]
     result: ValueType | None
     is_async: bool = False
+
+    def __post_init__(self) -> None:
+        self.together()
+
+    def together(self) -> Tuple:
+        """The parameters as one value, which is what they are when they go through memory. Raises TypeTooLarge."""
+        return Tuple(tuple(part for _, part in self.params))
 
     def __str__(self) -> str:
         params = ", ".join(f"{name}: {part}" for name, part in self.params)

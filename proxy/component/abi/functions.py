@@ -64,6 +64,7 @@ def export_function(kind: t.FuncType, target: Target, runtime: dict[str, Any], *
         code.line(f"cx = instance.contexts[{target.context}] or instance.open({target.context})")
         code.line("memory = cx.memory; realloc = cx.realloc")
         code.line("scope = cx.scope()" if borrows else "scope = None")
+        code.line("lends = None")
         with code.block("try:"):
             _lower_params(code, lower, kind, kinds, args)
         with code.block("except MISMATCH as error:"):
@@ -94,7 +95,7 @@ def _lower_params(code: Code, lower: Lower, kind: t.FuncType, kinds: list[t.Valu
     if layout.flat_params(kind) is not None:
         lower.values(kinds, args, FLAT_LOWER, "RAW", "0")
     else:
-        together = t.Tuple(tuple(kinds))
+        together = kind.together()
         code.line(f"pointer = realloc({layout.alignment(together)}, {layout.size(together)})")
         lower.values(kinds, args, MEMORY, "memory.view", "pointer")
         code.line("RAW[0] = pointer")
@@ -166,7 +167,7 @@ def _lift_params(code: Code, lift: Lift, kind: t.FuncType, kinds: list[t.ValueTy
             values = lift.values(kinds, place, "slots", "0")
         else:
             code.line("pointer = slots[0] & 0xFFFFFFFF")
-            _check_pointer(code, "pointer", t.Tuple(tuple(kinds)))
+            _check_pointer(code, "pointer", kind.together())
             values = lift.values(kinds, MEMORY, "memory.view", "pointer")
         names = [code.bind(value) for value in values]
     _trap_on_bad_text(code)

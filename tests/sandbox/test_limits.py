@@ -1,0 +1,90 @@
+"""Time, memory, stack, and what a Trap says; a guest harms only its own call."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from proxy.component import Linked
+from proxy.sandbox import Engine, Limits, Trap, TrapKind
+from tests.sandbox.guests import harmful
+
+
+def trap(linked: Linked, name: str) -> Trap:
+    instance = linked.instantiate(None)
+    with pytest.raises(Trap) as caught:
+        linked.exports[""][name](instance)
+    instance.close()
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("unreachable", TrapKind.UNREACHABLE, "unreachable executed"),
+        ("loop", TrapKind.TIMEOUT, "time limit exceeded"),
+        ("recurse", TrapKind.STACK, "stack overflow"),
+        ("fill", TrapKind.MEMORY, "memory access out of bounds"),
+    ],
+)
+def test_each_harm_has_its_kind(engine: Engine, name: str, kind: TrapKind, message: str) -> None:
+    linked = harmful(engine, Limits(time=0.02))
+    found = trap(linked, name)
+    assert (found.kind, found.message) == (kind, message)
+    healthy = linked.instantiate(None)
+    linked.exports[""]["nothing"](healthy)
+    healthy.close()
+
+
+def test_the_backtrace_names_functions(engine: Engine) -> None:
+    found = trap(harmful(engine, Limits()), "unreachable")
+    assert found.backtrace == "0: inner\n1: outer"
+
+
+def test_a_deep_backtrace_is_cut(engine: Engine) -> None:
+    assert len(trap(harmful(engine, Limits()), "recurse").backtrace.splitlines()) <= 30
+
+
+@pytest.mark.parametrize("limit", [0.01, 0.05])
+def test_an_endless_loop_ends_between_its_limit_and_twice_that(engine: Engine, limit: float) -> None:
+    linked = harmful(engine, Limits(time=limit))
+    taken = []
+    for _ in range(5):
+        started = time.perf_counter()
+        trap(linked, "loop")
+        taken.append(time.perf_counter() - started)
+    assert min(taken) >= limit
+    assert sorted(taken)[2] < 2 * limit + 0.01, "the median, since this machine may be busy"
+
+
+def test_a_later_shorter_limit_does_not_shorten_others(engine: Engine) -> None:
+    slow = harmful(engine, Limits(time=0.1))
+    harmful(engine, Limits(time=0.004))
+    started = time.perf_counter()
+    trap(slow, "loop")
+    assert time.perf_counter() - started >= 0.1
+
+
+def test_the_clock_wakes_after_it_has_slept(engine: Engine) -> None:
+    linked = harmful(engine, Limits(time=0.004))
+    deadline = time.monotonic() + 5
+    while not engine.ticker.asleep and time.monotonic() < deadline:
+        time.sleep(0.01)  # the real thread, falling asleep for want of calls
+    assert engine.ticker.asleep
+    assert trap(linked, "loop").kind is TrapKind.TIMEOUT
+
+
+def test_memory_grows_to_the_limit_and_no_further(engine: Engine) -> None:
+    linked = harmful(engine, Limits(memory=10 << 16, time=1))
+    instance = linked.instantiate(None)
+    assert linked.exports[""]["grow"](instance) == 10
+    instance.close()
+
+
+def test_an_instance_begins_as_new_whatever_the_last_one_did(engine: Engine) -> None:
+    linked = harmful(engine, Limits(memory=1 << 20, time=1))
+    for _ in range(300):
+        instance = linked.instantiate(None)
+        assert linked.exports[""]["grow"](instance) == 16
+        instance.close()
