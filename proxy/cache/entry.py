@@ -29,10 +29,11 @@ VALUE_OVERHEAD = 200
 tracemalloc, rounded up."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Entry:
-    """A response to GET, whole. lines: as they are sent, but for Age and Cache-Status. place: which stages made it,
-    so that caches with one store and other stages below them do not take it for theirs."""
+    """A response to GET, whole; never changed once it is stored. lines: as they are sent, but for Age and
+    Cache-Status. place: which stages made it, so that caches with one store and other stages below them do not take
+    it for theirs."""
 
     status: int
     lines: list[Line]
@@ -47,10 +48,12 @@ class Entry:
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "fresh_until", self.terms.fresh_until)
-        fields = sum(len(name) + len(value) + LINE_OVERHEAD for name, value in self.lines)
-        selected = sum(len(str(value)) + VALUE_OVERHEAD for value in self.values)
-        object.__setattr__(self, "size", ENTRY_OVERHEAD + fields + selected + len(self.body))
+        self.fresh_until = self.terms.fresh_until
+        self.size = ENTRY_OVERHEAD + len(self.body)
+        for name, value in self.lines:
+            self.size += len(name) + len(value) + LINE_OVERHEAD
+        for selected in self.values:
+            self.size += len(str(selected)) + VALUE_OVERHEAD
 
 
 def stored_lines(status: int, fields: Fields, length: int, received_at: float) -> list[Line]:

@@ -13,11 +13,12 @@ from proxy.cache.lookup import CONDITIONS
 from proxy.cache.policy import Received, Refusal, Terms, judge
 from proxy.cache.store import Store
 from proxy.exchange import Request, Response, length_of
-from proxy.exchange.observation import Reads, written
+from proxy.exchange.observation import Reads, Source, written
 from proxy.http import conditional
-from proxy.http.fields import Fields, Line
+from proxy.http.fields import Line
 from proxy.http.vary import selecting_fields
 
+_NO_SOURCES: frozenset[Source] = frozenset()
 _CONDITION_SOURCES = frozenset(("header", name.decode()) for name in CONDITIONS)
 
 
@@ -55,9 +56,9 @@ class Fill:
     def downward(self, asking: list[Line]) -> Request:
         """The request to pass below: with an observer of ours, and our own conditions in place of the client's."""
         down = self.request.copy()
-        down.observers += ((self.reads, frozenset()),)
+        down.observers += ((self.reads, _NO_SOURCES),)
         if self.bare or asking:
-            down.fields = Fields([line for line in down.fields.lines if line[0] not in CONDITIONS] + asking)
+            down.fields.lines = [line for line in down.fields.lines if line[0] not in CONDITIONS] + asking
             written(down, _CONDITION_SOURCES)
         return down
 

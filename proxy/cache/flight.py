@@ -11,8 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Hashable
 
-from cachetools import TTLCache
-
 REMEMBERED = 10.0
 """Seconds for which a flight that brought nothing to share lets requests for the same go on their own."""
 
@@ -51,7 +49,9 @@ class Flights:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._under_way: dict[Hashable, Flight] = {}
-        self._solitary: TTLCache[Hashable, None] = TTLCache(REMEMBERED_COUNT, REMEMBERED, timer=clock)
+        self._clock = clock
+        self._solitary: dict[Hashable, float] = {}
+        """Until when; in that order."""
 
     def under_way(self, key: Hashable) -> Flight | None:
         return self._under_way.get(key)
@@ -62,7 +62,8 @@ class Flights:
 
     def is_solitary(self, key: Hashable) -> bool:
         """The last flight of that key brought nothing that others could use."""
-        return key in self._solitary
+        until = self._solitary.get(key)
+        return until is not None and self._clock() < until
 
     def land(self, flight: Flight, *, shared: bool | None) -> None:
         """The flight is over. shared: whether it brought something for others; None when it failed, which says
@@ -71,6 +72,12 @@ class Flights:
             return
         del self._under_way[flight.key]
         if shared is False:
-            self._solitary[flight.key] = None
+            self._remember(flight.key)
         for waiter in flight.waiters:
             _wake(waiter, True)
+
+    def _remember(self, key: Hashable) -> None:
+        self._solitary.pop(key, None)
+        self._solitary[key] = self._clock() + REMEMBERED
+        if len(self._solitary) > REMEMBERED_COUNT:
+            del self._solitary[next(iter(self._solitary))]

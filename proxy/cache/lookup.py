@@ -67,4 +67,4 @@ def decide(variants: Variants | None, request: Request, place: str, wishes: Dire
 
 def may_collapse(wishes: Directives) -> bool:
     """Whether an answer that another request is bringing would do: not for one that wants a newer one."""
-    return not any(name in wishes for name in ("no-cache", "no-store", "max-age", "min-fresh"))
+    return wishes.keys().isdisjoint(("no-cache", "no-store", "max-age", "min-fresh"))

@@ -205,5 +205,5 @@ def reuse(terms: Terms, wishes: Directives, now: float) -> Reuse:
         return Reuse.REQUEST_MIN_FRESH if min_fresh is not None and remaining < min_fresh else Reuse.FRESH
     if "max-stale" not in wishes or terms.strict:
         return Reuse.STALE
-    limit = wishes.seconds("max-stale") if wishes.has_argument("max-stale") else None  # §5.2.1.2
+    limit = wishes.seconds("max-stale") if wishes["max-stale"] else None  # §5.2.1.2
     return Reuse.ACCEPTED_STALE if limit is None or -remaining <= limit else Reuse.STALE

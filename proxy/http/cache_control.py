@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from proxy.http.fields import Fields
 
@@ -23,44 +24,40 @@ def delta_seconds(value: bytes) -> int | None:
     return FOREVER if len(value) > 10 else min(int(value), FOREVER)
 
 
-class Directives:
-    """The directives of a message: name, lower case, to argument, unquoted; b"" without one.
+class Directives(dict[str, bytes]):
+    """The directives of a message: name, lower case, to argument, unquoted; b"" without one. Not to be changed.
 
     Of a directive that is repeated the first counts (RFC 9111 §4.2.1).
     """
 
-    __slots__ = ("_arguments",)
-
     def __init__(self, value: bytes | None) -> None:
-        self._arguments: dict[str, bytes] = {}
-        if value is None:
-            return
-        for member in _MEMBER.finditer(value):
+        for member in _MEMBER.finditer(value or b""):
             if (name := member["name"]) is not None:
                 quoted, plain = member["quoted"], member["plain"]
                 argument = re.sub(rb"\\(.)", rb"\1", quoted, flags=re.DOTALL) if quoted is not None else (plain or b"")
-                self._arguments.setdefault(name.decode("latin-1").lower(), argument.strip(b" \t"))
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._arguments
-
-    def __bool__(self) -> bool:
-        return bool(self._arguments)
+                self.setdefault(name.decode("latin-1").lower(), argument.strip(b" \t"))
 
     def seconds(self, name: str) -> int | None:
         """None when the directive is not there. One that is not a number of seconds counts as 0, so that a
         response with invalid freshness is stale (RFC 9111 §4.2.1) and a request for it gets the careful answer."""
-        argument = self._arguments.get(name)
+        argument = self.get(name)
         if argument is None:
             return None
         return delta_seconds(argument) or 0
 
-    def has_argument(self, name: str) -> bool:
-        return bool(self._arguments.get(name))
+
+_USUAL_LENGTH = 128
+_usual = lru_cache(maxsize=1024)(Directives)
+"""Few different values are in use, but they may be long, and those are not worth remembering."""
 
 
 def directives(fields: Fields) -> Directives:
-    return Directives(fields.get(b"cache-control"))
+    """What the Cache-Control of a message says."""
+    return _read(fields.get(b"cache-control"))
+
+
+def _read(value: bytes | None) -> Directives:
+    return _usual(value) if value is None or len(value) <= _USUAL_LENGTH else Directives(value)
 
 
 def wishes(request: Fields) -> Directives:
@@ -68,7 +65,7 @@ def wishes(request: Fields) -> Directives:
     value = request.get(b"cache-control")
     if value is None and b"no-cache" in (request.get(b"pragma") or b"").lower():
         value = b"no-cache"
-    return Directives(value)
+    return _read(value)
 
 
 def age_value(fields: Fields) -> int:

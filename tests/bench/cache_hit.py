@@ -13,8 +13,8 @@ from proxy.exchange.observation import Observation, observed
 from proxy.http.fields import Fields
 from proxy.stages.cache import Cache
 
-ROUNDS = 7
-REPEATS = 50_000
+ROUNDS = 200
+REPEATS = 1_000
 
 BROWSER = Fields(
     [
@@ -72,7 +72,7 @@ def _status(answer: object) -> str:
 
 
 def _best(work: Callable[[], object]) -> float:
-    """Microseconds per call, the best of some rounds."""
+    """Microseconds per call, the best of many short rounds, as other work on the machine comes and goes."""
     best = float("inf")
     for _ in range(ROUNDS):
         begun = time.perf_counter()
