@@ -17,7 +17,7 @@ NOON = 1_700_000_000.0
 
 
 def lines(text: str) -> list[Line]:
-    """Field lines from "name: value" lines, or such separated by "; " when written on one line with "|"."""
+    """Field lines from text: "name: value" each, with "|" or a line break between them."""
     found = []
     for line in text.replace("|", "\n").splitlines():
         if line.strip():
