@@ -1,0 +1,170 @@
+"""Runs the commands of one script on the component host."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from proxy.component import Component, DecodeError, Instance, Linked, LinkError, decode, link
+from proxy.sandbox import CompileError, Engine, Limits, Trap, TrapKind
+from tests.conformance.values import same, value
+from tests.conformance.wast import Command, ScriptError
+
+LIMITS = Limits(memory=1 << 30, time=10)
+CORE_PREAMBLE = b"\0asm\x01\0\0\0"
+
+REFUSALS = (DecodeError, CompileError, LinkError)
+
+
+class FailedError(Exception):
+    """A command did not do what the script says."""
+
+
+@dataclass
+class Running:
+    """An instance of a component."""
+
+    component: Component
+    linked: Linked
+    instance: Instance
+
+
+class Script:
+    """The state of a script: components and instances by name."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._definitions: dict[str | None, Component] = {}
+        self._instances: dict[str | None, Running] = {}
+        self._registered: dict[str, Running] = {}
+
+    def run(self, command: Command) -> str | None:
+        """None when the command passes, else why it does not."""
+        handler = _HANDLERS.get(command.type)
+        if handler is None:
+            return f"the command {command.type} is not known"
+        try:
+            handler(self, command)
+        except FailedError as error:
+            return str(error)
+        except (*REFUSALS, Trap, ScriptError) as error:
+            return f"{type(error).__name__}: {error}"
+        except Exception:
+            return "the host failed: " + traceback.format_exc(limit=-3)
+        return None
+
+    # Components and instances.
+
+    def _load(self, command: Command) -> Component:
+        return decode(command.binary())
+
+    def _instantiate(self, component: Component) -> Running:
+        linked = link(component, self._engine, {}, LIMITS)
+        return Running(component, linked, linked.instantiate(None))
+
+    def _keep(self, name: str | None, running: Running) -> None:
+        self._instances[name] = self._instances[None] = running
+
+    def _module(self, command: Command) -> None:
+        self._keep(command.fields.get("name"), self._instantiate(self._load(command)))
+
+    def _definition(self, command: Command) -> None:
+        component = self._load(command)
+        self._definitions[command.fields.get("name")] = self._definitions[None] = component
+
+    def _instance(self, command: Command) -> None:
+        component = self._definitions.get(command.fields.get("module"))
+        if component is None:
+            raise FailedError("there is no such component: it could not be loaded")
+        self._keep(command.fields.get("instance"), self._instantiate(component))
+
+    def _register(self, command: Command) -> None:
+        self._registered[command.fields["as"]] = self._instances[command.fields.get("name")]
+
+    # Actions.
+
+    def _invoke(self, action: dict[str, Any]) -> tuple[Any, Any]:
+        """The result, and its type."""
+        running = self._instances.get(action.get("module"))
+        if running is None:
+            raise FailedError("there is no such instance: it was not made, or could not be")
+        interface, _, name = action["field"].rpartition("#")
+        function = running.linked.exports[interface][name]
+        params = function.type.params
+        if len(params) != len(action["args"]):
+            raise FailedError(f"{len(action['args'])} arguments are given to {function.type}")
+        arguments = [value(given, kind) for given, (_, kind) in zip(action["args"], params, strict=True)]
+        return function(running.instance, *arguments), function.type.result
+
+    def _action(self, command: Command) -> None:
+        self._invoke(command.fields["action"])
+
+    def _assert_return(self, command: Command) -> None:
+        actual, kind = self._invoke(command.fields["action"])
+        expected = [value(given, kind) for given in command.fields["expected"]] or [None]
+        if not same(expected[0], actual):
+            raise FailedError(f"the result is {actual!r}, not {expected[0]!r}")
+
+    def _assert_trap(self, command: Command) -> None:
+        try:
+            result, _ = self._invoke(command.fields["action"])
+        except Trap:
+            return
+        except RuntimeError as error:
+            if "stopped by a trap" in str(error):
+                return
+            raise
+        raise FailedError(f"no trap ({command.fields['text']!r} expected): the result is {result!r}")
+
+    def _assert_exhaustion(self, command: Command) -> None:
+        try:
+            self._invoke(command.fields["action"])
+        except Trap as trap:
+            if trap.kind is TrapKind.STACK:
+                return
+            raise
+        raise FailedError("the stack was not exhausted")
+
+    # Refusals.
+
+    def _assert_invalid(self, command: Command) -> None:
+        try:
+            self._load(command)
+        except (DecodeError, CompileError, ScriptError):
+            return
+        raise FailedError(f"accepted, though {command.fields['text']!r}")
+
+    def _assert_unlinkable(self, command: Command) -> None:
+        component = self._load(command)
+        try:
+            self._instantiate(component)
+        except LinkError:
+            return
+        raise FailedError(f"linked, though {command.fields['text']!r}")
+
+    def _assert_uninstantiable(self, command: Command) -> None:
+        component = self._load(command)
+        try:
+            self._instantiate(component)
+        except Trap:
+            return
+        raise FailedError(f"instantiated, though {command.fields['text']!r}")
+
+
+_HANDLERS: dict[str, Callable[[Script, Command], None]] = {
+    "module": Script._module,
+    "module_definition": Script._definition,
+    "module_instance": Script._instance,
+    "register": Script._register,
+    "action": Script._action,
+    "assert_return": Script._assert_return,
+    "assert_trap": Script._assert_trap,
+    "assert_exception": Script._assert_trap,
+    "assert_exhaustion": Script._assert_exhaustion,
+    "assert_invalid": Script._assert_invalid,
+    "assert_malformed": Script._assert_invalid,
+    "assert_unlinkable": Script._assert_unlinkable,
+    "assert_uninstantiable": Script._assert_uninstantiable,
+}
