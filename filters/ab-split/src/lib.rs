@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use heap as _;
 use miniserde::{Deserialize, json};
 
 wit_bindgen::generate!({

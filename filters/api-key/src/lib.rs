@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use heap as _;
 use miniserde::{Deserialize, json};
 use subtle::{Choice, ConstantTimeEq};
 

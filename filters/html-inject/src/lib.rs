@@ -4,6 +4,7 @@ mod inject;
 
 use std::cell::RefCell;
 
+use heap as _;
 use inject::Injector;
 
 wit_bindgen::generate!({ path: "../wit", world: "body-filter" });

@@ -1,5 +1,7 @@
 //! Answers the paths named in the configuration with a redirect.
 
+use heap as _;
+
 wit_bindgen::generate!({ path: "../wit", world: "request-filter" });
 
 use exports::sluice::filter::on_request::{Guest, Reply, Verdict};
