@@ -32,6 +32,7 @@ from proxy.component.plan import (
 from proxy.component.shims import elide
 from proxy.component.types import Composite, FuncType, Own, ResourceType
 from proxy.sandbox import (
+    CALL_RUNTIME,
     CoreFuncType,
     CoreMemoryType,
     Engine,
@@ -41,7 +42,6 @@ from proxy.sandbox import (
     Module,
     RawValues,
     StoreLayout,
-    call,
     carry,
     raw_values_at,
 )
@@ -67,6 +67,20 @@ class LinkError(Exception):
 
 Maker = Callable[[Instance], None]
 
+ContextKey = tuple[int, CoreDefinition | None, CoreDefinition | None]
+"""Component instance, memory and realloc."""
+
+
+def _option_keys(plan: Plan) -> list[ContextKey]:
+    """Memory and realloc of all canonical options in a plan."""
+    funcs = [func for functions in plan.functions.values() for func in functions.values()]
+    options = [func.options for func in funcs if isinstance(func, LiftedFunc)]
+    for made in plan.core_instances:
+        for bag in made.args.values():
+            if not isinstance(bag, int):
+                options += [item.options for _, item in bag.values() if isinstance(item, Lowered)]
+    return list(dict.fromkeys((each.component_instance, each.memory, each.realloc) for each in options))
+
 
 @dataclass(slots=True)
 class Binding:
@@ -76,6 +90,8 @@ class Binding:
     names: list[tuple[int, bytes]]
     contexts: list[ContextPlan]
     components: int
+    implementers: Mapping[int, int]
+    """Where the component instances of the plan are among those that hold state."""
     memories: int
     layout: StoreLayout
     makers: list[Maker]
@@ -105,7 +121,9 @@ class Binder:
         self._modules: list[Module] = [engine.module(data) for data in plan.modules]
         self._names: list[tuple[int, bytes]] = []
         self._numbers: dict[CoreExport, int] = {}
-        self._contexts: dict[Options, int] = {}
+        self._options = _option_keys(plan)
+        self._contexts: dict[ContextKey, int] = {}
+        self._components: dict[int, int] = {}
         self._context_plans: list[ContextPlan] = []
         self._callbacks: dict[CoreDefinition, HostCallback] = {}
         self._destructors: dict[ResourceType, int | None] = {}
@@ -174,16 +192,35 @@ class Binder:
             raise LinkError("64-bit memories are not supported")
         return number
 
-    def _context(self, options: Options) -> int:
+    def _context(self, options: Options, needs: layout.Needs) -> int:
+        """The number of the context for these options. Options that agree in memory and realloc share one, and those
+        that leave out what their function does not need share that of others: an instance then makes fewer."""
         if options.is_async:
             raise LinkError("the component is asynchronous (Component Model 0.3), which is not supported yet")
-        if options not in self._contexts:
-            memory = None if options.memory is None else self._memory(options.memory)
-            realloc = None if options.realloc is None else self._function(options.realloc, REALLOC, "realloc")
-            plan = ContextPlan(options.component_instance, memory, realloc)
-            self._contexts[options] = len(self._contexts)
-            self._context_plans.append(plan)
-        return self._contexts[options]
+        if needs.memory and options.memory is None:
+            raise LinkError("a function has strings, lists or too many values, but the option memory is missing")
+        if needs.realloc and options.realloc is None:
+            raise LinkError("a function is given strings or lists, but the option realloc is missing")
+        key = self._fullest(options)
+        if key not in self._contexts:
+            memory = None if key[1] is None else self._memory(key[1])
+            realloc = None if key[2] is None else self._function(key[2], REALLOC, "realloc")
+            self._contexts[key] = len(self._context_plans)
+            self._context_plans.append(ContextPlan(self._component(key[0]), memory, realloc))
+        return self._contexts[key]
+
+    def _fullest(self, options: Options) -> ContextKey:
+        own = (options.component_instance, options.memory, options.realloc)
+        if own[1] is not None and own[2] is not None:
+            return own
+        for other in self._options:
+            if other[0] == own[0] and other[2] is not None and own[1] in (None, other[1]):
+                return other
+        return own
+
+    def _component(self, number: int) -> int:
+        """A component instance by its number among those that hold state."""
+        return self._components.setdefault(number, len(self._components))
 
     # Component functions.
 
@@ -202,22 +239,18 @@ class Binder:
         self._needed.add(core.instance)
         for resource in _owned(func.type):
             self._destroyer(resource)
-        context = self._context(options)
-        return Target(context, options.component_instance, options.encoding, function, post)
+        context = self._context(options, layout.needs(func.type, lifted=True))
+        return Target(context, self._component(options.component_instance), options.encoding, function, post)
 
     def export_runtime(self, name: str, func: LiftedFunc) -> dict[str, Any]:
         """What the generated caller of a lifted function uses."""
         self._reckon(func)
         values = RawValues(max(1, *map(len, layout.lifted_signature(func.type))))
-        address = values.address
-
-        def run(cx: Any, function: int, count: int) -> None:
-            call(cx.context, function, address, count)
 
         def mismatch(error: Exception) -> TypeError:
             return TypeError(f"an argument of {name} is not of its type {func.type}: {error}")
 
-        return {"RAW": values.buffer, "VALUES": values, "run": run, "mismatch": mismatch, "trap": trap}
+        return {"RAW": values.buffer, "ADDRESS": values.address, "mismatch": mismatch, "trap": trap, **CALL_RUNTIME}
 
     def _reckon(self, func: Func) -> None:
         self._type_size += sum(kind.size for kind in func.type.values())
@@ -248,7 +281,8 @@ class Binder:
             return self._lowered(definition)
         if isinstance(definition, ResourceOperation):
             destroy = self._destroyer(definition.resource) if definition.operation == "drop" else None
-            return core_functions.resource_operation(definition, self._cell, destroy)
+            component = self._component(definition.component_instance)
+            return core_functions.resource_operation(definition, component, self._cell, destroy)
         if isinstance(definition, Builtin):
             raise LinkError(f"the component uses {definition.name} (Component Model 0.3), which is not supported yet")
         return core_functions.forward(self._function(definition, wanted, "a function"), self._cell)
@@ -260,7 +294,8 @@ class Binder:
         self._reckon(func)
         host, inner = self._host(func)
         params, results = layout.lowered_signature(func.type)
-        target = Target(self._context(options), options.component_instance, options.encoding)
+        context = self._context(options, layout.needs(func.type, lifted=False))
+        target = Target(context, self._component(options.component_instance), options.encoding)
         slots = raw_values_at(max(len(params), len(results)))
         runtime = {"SLOTS": slots, "CELL": self._cell, "HOST": host, "carry": carry, "trap": trap}
         callback: HostCallback = import_function(func.type, target, runtime, inner=inner)
@@ -298,7 +333,8 @@ class Binder:
             externs=len(self._names),
             names=self._names,
             contexts=self._context_plans,
-            components=self._plan.component_instances,
+            components=len(self._components),
+            implementers=dict(self._components),
             memories=self._memories,
             layout=StoreLayout(len(self._plan.core_instances), len(self._names)),
             makers=makers,

@@ -24,7 +24,7 @@ def forward(number: int, cell: Cell) -> HostCallback:
         try:
             instance = cell.current
             function = instance.funcs[number] or instance.find(number)
-            call(instance.store.context, function, address, count)
+            call(instance.context, function, address, count)
         except BaseException as error:
             return carry(error)
         return 0
@@ -33,10 +33,10 @@ def forward(number: int, cell: Cell) -> HostCallback:
 
 
 def resource_operation(
-    operation: ResourceOperation, cell: Cell, destroy: Callable[[Instance, Any], None] | None
+    operation: ResourceOperation, component: int, cell: Cell, destroy: Callable[[Instance, Any], None] | None
 ) -> HostCallback:
     """canon resource.new, resource.rep and resource.drop."""
-    resource, component = operation.resource, operation.component_instance
+    resource = operation.resource
 
     def new(instance: Instance, state: ComponentState, value: int) -> int:
         _may_leave(state)
@@ -91,7 +91,7 @@ def guest_destructor(number: int | None) -> Callable[[Instance, Any], None]:
         if number is not None:
             values.buffer[0] = representation
             function = instance.funcs[number] or instance.find(number)
-            call(instance.store.context, function, values.address, 1)
+            call(instance.context, function, values.address, 1)
 
     return destroy
 
@@ -119,7 +119,7 @@ def start(number: int) -> Callable[[Instance], None]:
     values = RawValues(1)
 
     def step(instance: Instance) -> None:
-        call(instance.store.context, instance.find(number), values.address, 0)
+        call(instance.context, instance.find(number), values.address, 0)
 
     return step
 
@@ -138,6 +138,7 @@ def assembled(
 ) -> Callable[[Instance], None]:
     """Makes a core instance that also imports from other core instances. A source is the number of an extern, or the
     name of a host function, which is put into the extern `scratch` + its position first."""
+    room = RawValues(2 * max(1, len(sources)))
 
     def maker(instance: Instance) -> None:
         store = instance.store
@@ -150,6 +151,6 @@ def assembled(
             else:
                 linker.get(store.context, *source, store.extern(scratch + position))
                 externs.append(store.extern(scratch + position))
-        store.instantiate(slot, module, externs)
+        store.instantiate(slot, module, externs, room)
 
     return maker

@@ -8,27 +8,36 @@ from typing import TYPE_CHECKING, Any
 
 from proxy.component.handles import BorrowScope, GuestResource, Handle, HandleTable, trap
 from proxy.component.types import ResourceType
-from proxy.sandbox import Memory, RawValues, Store, call
+from proxy.sandbox import CALL_RUNTIME, Memory, RawValues, Store
 
 if TYPE_CHECKING:
     from proxy.component.link import Linked
 
-IDLE, ENTERED = 0, 1
+IDLE, RUNNING, OVER = 0, 1, 2
 
 _values = RawValues(4)
 _realloc_address = _values.address
 _realloc_raw = _values.buffer
+_call = CALL_RUNTIME["CALL"]
+_trap, _trap_address = CALL_RUNTIME["TRAP"], CALL_RUNTIME["TRAP_ADDRESS"]
+_failure = CALL_RUNTIME["failure"]
 _REALLOC = Struct("<Q8xQ8xI12xI12x")
 
 
 class ComponentState:
     """Of one component instance in the plan: whether it may call out, and its handles."""
 
-    __slots__ = ("handles", "may_leave")
+    __slots__ = ("_handles", "may_leave")
 
     def __init__(self) -> None:
         self.may_leave = True
-        self.handles = HandleTable()
+        self._handles: HandleTable | None = None
+
+    @property
+    def handles(self) -> HandleTable:
+        if self._handles is None:
+            self._handles = HandleTable()
+        return self._handles
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,9 @@ class Context:
         _REALLOC.pack_into(_realloc_raw, 0, 0, 0, alignment, size)
         component = self.component
         component.may_leave = False
-        call(self.context, self._realloc, _realloc_address, 4)
+        error = _call(self.context, self._realloc, _realloc_address, 4, _trap_address)
+        if error or _trap[0]:
+            raise _failure(error)
         component.may_leave = True
         pointer: int = _realloc_raw[0] & 0xFFFFFFFF
         if pointer & (alignment - 1):
@@ -114,7 +125,7 @@ class Context:
         representation = value
         if resource.implementer is not None:
             representation = self._inside(value, resource).representation
-            if self.instance.components[resource.implementer] is self.component:
+            if self.instance.implements(resource, self.component):
                 assert isinstance(representation, int)
                 return representation
         scope.borrows += 1
@@ -139,7 +150,7 @@ class Instance:
     After a trap it cannot be called again. `close` frees it and may be called more than once.
     """
 
-    __slots__ = ("_made", "components", "contexts", "data", "funcs", "linked", "state", "store")
+    __slots__ = ("_made", "components", "context", "contexts", "data", "funcs", "linked", "state", "store")
 
     def __init__(self, linked: Linked, data: object) -> None:
         binding = linked.binding
@@ -151,6 +162,7 @@ class Instance:
         self.components = [ComponentState() for _ in range(binding.components)]
         self._made = 0
         self.store = Store(linked.engine, linked.limits, binding.memories, binding.layout)
+        self.context = self.store.context
         try:
             if binding.acting:
                 self._start()
@@ -175,7 +187,7 @@ class Instance:
         """Begins a call from the host."""
         if self.state:
             raise RuntimeError("this instance is in a call, or was stopped by a trap, or is closed")
-        self.state = ENTERED
+        self.state = RUNNING
         linked = self.linked
         self.store.start_clock(linked.deadline)
         cell = linked.cell
@@ -184,7 +196,15 @@ class Instance:
         return previous
 
     def leave(self, previous: object) -> None:
+        """Ends a call. One that has not made the instance idle again has ended it."""
         self.linked.cell.current = previous
+        if self.state:
+            self.state = OVER
+
+    def implements(self, resource: ResourceType, component: ComponentState) -> bool:
+        """Whether a component instance is the one that defines a resource."""
+        number = self.linked.binding.implementers.get(resource.implementer or 0)
+        return number is not None and self.components[number] is component
 
     def open(self, number: int) -> Context:
         """The context with this number, on first use."""
@@ -210,7 +230,9 @@ class Instance:
         self.linked.drop(self, resource)
 
     def close(self) -> None:
-        self.state = ENTERED
+        if self.state == RUNNING:
+            raise RuntimeError("this instance is in a call")
+        self.state = OVER
         self.contexts.clear()
         self.store.close()
 

@@ -4,11 +4,12 @@ from proxy.sandbox.engine import CompileError, Engine
 from proxy.sandbox.limits import Limits
 from proxy.sandbox.linker import HostCallback, Linker
 from proxy.sandbox.module import CoreExtern, CoreFuncType, CoreMemoryType, Module
-from proxy.sandbox.store import Memory, RawValues, Store, StoreLayout, call, carry, raw_values_at
+from proxy.sandbox.store import CALL_RUNTIME, Memory, RawValues, Store, StoreLayout, call, carry, raw_values_at
 from proxy.sandbox.ticker import Deadline
 from proxy.sandbox.trap import PoolExhausted, Trap, TrapKind
 
 __all__ = [
+    "CALL_RUNTIME",
     "CompileError",
     "CoreExtern",
     "CoreFuncType",

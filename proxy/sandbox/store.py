@@ -32,7 +32,7 @@ pending: list[BaseException] = []
 
 
 class RawValues:
-    """Room for the raw values of a call: `buffer` has two 64-bit words for each."""
+    """Room for the raw values of a call: `buffer` has two 64-bit words for each. An extern takes as much as two."""
 
     __slots__ = ("address", "buffer")
 
@@ -111,9 +111,6 @@ class Store:
             self._store = 0
             self._layout.blocks.append(self._block)
 
-    def instance(self, slot: int) -> int:
-        return self.base + slot * raw.INSTANCE_SIZE
-
     def extern(self, index: int) -> int:
         return self.base + self._layout.externs + index * raw.EXTERN_SIZE
 
@@ -129,15 +126,12 @@ class Store:
         if error or _trap[0]:
             raise _failure(error)
 
-    def instantiate(self, slot: int, module: int, externs: list[int]) -> None:
-        """Instantiates with imports given as addresses of externs."""
-        imports = raw.block(max(1, len(externs)) * raw.EXTERN_SIZE)
-        words = raw.EXTERN_SIZE // 8
+    def instantiate(self, slot: int, module: int, externs: list[int], room: RawValues) -> None:
+        """Instantiates with imports given as addresses of externs; `room` is for a copy of them."""
         for number, extern in enumerate(externs):
-            for word in range(words):
-                imports[number * words + word] = raw.word(extern + 8 * word)
+            raw.copy(room.address + number * raw.EXTERN_SIZE, extern, raw.EXTERN_SIZE)
         at = self.base + slot * raw.INSTANCE_SIZE
-        error = raw.instance_new(self.context, module, raw.address_of(imports), len(externs), at, _trap_address)
+        error = raw.instance_new(self.context, module, room.address, len(externs), at, _trap_address)
         if error or _trap[0]:
             raise _failure(error)
 
@@ -147,14 +141,6 @@ class Store:
         extern = self.base + self._layout.externs + index * raw.EXTERN_SIZE
         raw.instance_export_get(self.context, self.base + slot * raw.INSTANCE_SIZE, name, len(name), extern)
         return extern + raw.EXTERN_OF
-
-
-def call(context: int, func: int, values: int, count: int) -> None:
-    """Calls a function with the `count` raw values at `values`, where the results will be. Unchecked: the link has
-    compared the function's type with what the values are."""
-    error = raw.func_call_unchecked(context, func, values, count, _trap_address)
-    if error or _trap[0]:
-        raise _failure(error)
 
 
 def _failure(error: int) -> BaseException:
@@ -173,6 +159,24 @@ def _failure(error: int) -> BaseException:
     wrapped = Trap(TrapKind.HOST, f"{type(cause).__name__}: {cause}", failure.backtrace)
     wrapped.__cause__ = cause
     return wrapped
+
+
+def call(context: int, func: int, values: int, count: int) -> None:
+    """Calls a function with the `count` raw values at `values`, where the results will be. Unchecked: the link has
+    compared the function's type with what the values are."""
+    error = raw.func_call_unchecked(context, func, values, count, _trap_address)
+    if error or _trap[0]:
+        raise _failure(error)
+
+
+CALL_RUNTIME: dict[str, Any] = {
+    "CALL": raw.func_call_unchecked,
+    "TRAP": _trap,
+    "TRAP_ADDRESS": _trap_address,
+    "failure": _failure,
+}
+"""The parts of `call`, for generated code that has it inline:
+error = CALL(context, func, values, count, TRAP_ADDRESS), and raise failure(error) when error or TRAP[0]."""
 
 
 _HOST_TRAP = b"host function failed"

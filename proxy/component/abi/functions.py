@@ -1,9 +1,9 @@
 """Generates the two functions of a function type: calling an export, and being called as an import.
 
 What they use at run time is given by name (`runtime`), so that this module stays free of the engine:
-  instance    the instance: `enter()`, `leave(previous)`, `context(number)`, `func(number)`, `state`, `data`
-  cx          of `instance.context(number)`: `memory`, `realloc`, `left`, handles
-  run         run(cx, function, count): calls a core function on the raw values in RAW
+  instance    the instance: `enter()`, `leave(previous)`, `contexts` or `open(number)`, `funcs` or `find(number)`, …
+  cx          one of its contexts: `memory`, `realloc`, `left`, handles
+  CALL …      proxy.sandbox.CALL_RUNTIME
   carry       what a callback returns when it failed
 """
 
@@ -42,7 +42,8 @@ def _trap_on_bad_text(code: Code) -> None:
 
 def _budget(code: Code, kinds: list[t.ValueType]) -> bool:
     budget = needs_budget(kinds)
-    code.line("left = cx.left" if budget else "left = 0")
+    if budget:
+        code.line("left = cx.left")
     return budget
 
 
@@ -53,42 +54,61 @@ def export_function(kind: t.FuncType, target: Target, runtime: dict[str, Any], *
     `outermost` is for calls from the host, which enter the instance; calls from another component in it do not."""
     code = Code(RUNTIME | runtime | {"MISMATCH": MISMATCH})
     args = [f"a{index}" for index in range(len(kind.params))]
+    with code.block(f"def call({', '.join(['instance', *args])}):"):
+        if not outermost:
+            outlined = _export_body(code, kind, target, args, "pass")
+            code.line("return result")
+        else:
+            code.line("previous = instance.enter()")
+            with code.block("try:"):
+                outlined = _export_body(code, kind, target, args, "instance.state = 0")
+                code.line("instance.state = 0")
+                code.line("return result")
+            with code.block("finally:"):
+                code.line("instance.leave(previous)")
+    return code.function("call", outlined)
+
+
+def _export_body(code: Code, kind: t.FuncType, target: Target, args: list[str], on_mismatch: str) -> list[Code]:
     kinds = [part for _, part in kind.params]
     borrows = any(t.contains(part, BORROWS) for part in kinds)
     lower = Lower(code, target.encoding)
-    with code.block(f"def call({', '.join(['instance', *args])}):"):
-        if outermost:
-            code.line("previous = instance.enter()")
-            code.line("try:")
-            code.indent += 1
-        code.line(f"cx = instance.contexts[{target.context}] or instance.open({target.context})")
-        code.line("memory = cx.memory; realloc = cx.realloc")
-        code.line("scope = cx.scope()" if borrows else "scope = None")
-        code.line("lends = None")
+    _context(code, layout.needs(kind, lifted=True), target)
+    if borrows:
+        code.line("scope = cx.scope()")
+    if kinds:
         with code.block("try:"):
             _lower_params(code, lower, kind, kinds, args)
         with code.block("except MISMATCH as error:"):
-            if outermost:
-                code.line("instance.state = 0")
+            code.line(on_mismatch)
             code.line("raise mismatch(error) from error")
-        slots = max(1, *map(len, layout.lifted_signature(kind)))
-        code.line(f"run(cx, instance.funcs[{target.function}] or instance.find({target.function}), {slots})")
-        lift = _lift_result(code, kind, target)
-        if borrows:
-            code.line("scope.close()")
-        if target.post_return is not None:
-            post = f"instance.funcs[{target.post_return}] or instance.find({target.post_return})"
-            code.line(f"instance.components[{target.component}].may_leave = False")
-            code.line(f"run(cx, {post}, 1)")
-            code.line(f"instance.components[{target.component}].may_leave = True")
-        if outermost:
-            code.line("instance.state = 0")
-        code.line("return result")
-        if outermost:
-            code.indent -= 1
-            with code.block("finally:"):
-                code.line("instance.leave(previous)")
-    return code.function("call", [*lower.outlined, *lift.outlined])
+    _call(code, target.function, max(1, *map(len, layout.lifted_signature(kind))))
+    lift = _lift_result(code, kind, target)
+    if borrows:
+        code.line("scope.close()")
+    if target.post_return is not None:
+        code.line(f"instance.components[{target.component}].may_leave = False")
+        _call(code, target.post_return, 1)
+        code.line(f"instance.components[{target.component}].may_leave = True")
+    return [*lower.outlined, *lift.outlined]
+
+
+def _context(code: Code, needs: layout.Needs, target: Target) -> None:
+    """Only what the type makes use of."""
+    if needs.memory or needs.handles:
+        code.line(f"cx = instance.contexts[{target.context}] or instance.open({target.context})")
+    if needs.memory:
+        code.line("memory = cx.memory")
+    if needs.realloc:
+        code.line("realloc = cx.realloc")
+
+
+def _call(code: Code, function: int, slots: int) -> None:
+    """Calls the core function on the raw values in RAW."""
+    found = f"instance.funcs[{function}] or instance.find({function})"
+    code.line(f"error = CALL(instance.context, {found}, ADDRESS, {slots}, TRAP_ADDRESS)")
+    with code.block("if error or TRAP[0]:"):
+        code.line("raise failure(error)")
 
 
 def _lower_params(code: Code, lower: Lower, kind: t.FuncType, kinds: list[t.ValueType], args: list[str]) -> None:
@@ -99,7 +119,6 @@ def _lower_params(code: Code, lower: Lower, kind: t.FuncType, kinds: list[t.Valu
         code.line(f"pointer = realloc({layout.alignment(together)}, {layout.size(together)})")
         lower.values(kinds, args, MEMORY, "memory.view", "pointer")
         code.line("RAW[0] = pointer")
-    code.line("pass")
 
 
 def _lift_result(code: Code, kind: t.FuncType, target: Target) -> Lift:
@@ -142,8 +161,10 @@ def import_function(kind: t.FuncType, target: Target, runtime: dict[str, Any], *
             code.line("instance = CELL.current")
             with code.block(f"if not instance.components[{target.component}].may_leave:"):
                 code.line("raise trap('cannot leave component instance')")
-            code.line(f"cx = instance.contexts[{target.context}] or instance.open({target.context})")
-            code.line("memory = cx.memory; slots = SLOTS(address); lends = []; scope = None")
+            _context(code, layout.needs(kind, lifted=False), target)
+            code.line("slots = SLOTS(address)")
+            if borrows:
+                code.line("lends = []")
             lift = Lift(code, target.encoding, budget=_budget(code, kinds))
             values = _lift_params(code, lift, kind, kinds)
             first = "instance" if inner else "instance.data"
@@ -177,7 +198,6 @@ def _lift_params(code: Code, lift: Lift, kind: t.FuncType, kinds: list[t.ValueTy
 def _lower_result(code: Code, lower: Lower, kind: t.FuncType) -> None:
     if kind.result is None:
         return
-    code.line("realloc = cx.realloc")
     if layout.flat_result(kind) is not None:
         lower.values([kind.result], ["result"], FLAT_LOWER, "slots", "0")
         return

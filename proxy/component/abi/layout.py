@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 from proxy.component import types as t
@@ -168,3 +169,30 @@ def lowered_signature(kind: t.FuncType) -> tuple[tuple[str, ...], tuple[str, ...
     params, result = flat_params(kind), flat_result(kind)
     given = ["i32"] if params is None else params
     return ((*given, "i32"), ()) if result is None else (tuple(given), tuple(result))
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Which canonical options a function type asks for ("lift and lower" in CanonicalABI.md, validation)."""
+
+    memory: bool
+    realloc: bool
+    handles: bool
+
+
+def needs(kind: t.FuncType, *, lifted: bool) -> Needs:
+    """What the options of a lift, or else of a lower, must have. Values that go into the guest need room there."""
+    params, results = [part for _, part in kind.params], [] if kind.result is None else [kind.result]
+    spilled_params, spilled_result = flat_params(kind) is None, flat_result(kind) is None
+    inward = params if lifted else results
+    realloc = any(t.contains(part, _POINTED) or _has_string(part) for part in inward) or (lifted and spilled_params)
+    pointed = any(t.contains(part, _POINTED) or _has_string(part) for part in kind.values())
+    handles = any(t.contains(part, (t.Own, t.Borrow)) for part in kind.values())
+    return Needs(realloc or pointed or spilled_params or spilled_result, realloc, handles)
+
+
+_POINTED = (t.List, t.Map)
+
+
+def _has_string(kind: t.ValueType) -> bool:
+    return kind == t.STRING or (isinstance(kind, t.Composite) and any(map(_has_string, kind.parts())))

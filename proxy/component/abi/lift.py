@@ -273,7 +273,8 @@ class Lift:
             inner.line("return left")
         self.code = caller
         left = "left" if self.budget else "0"
-        caller.line(f"{'left = ' * self.budget}{function}(cx, memory, lends, {left}, {result}, {pointer}, {total})")
+        lends = "lends" if t.contains(element, (t.Borrow,)) else "None"
+        caller.line(f"{'left = ' * self.budget}{function}(cx, memory, {lends}, {left}, {result}, {pointer}, {total})")
 
 
 def _scalars(kind: t.ValueType) -> int:

@@ -256,7 +256,8 @@ class Lower:
         with inner.block(f"def {function}(cx, memory, realloc, scope, value, pointer):"):
             self._elements(element, "value", "pointer", size)
         self.code = caller
-        caller.line(f"{function}(cx, memory, realloc, scope, {value}, {pointer})")
+        scope = "scope" if t.contains(element, (t.Borrow,)) else "None"
+        caller.line(f"{function}(cx, memory, realloc, {scope}, {value}, {pointer})")
 
 
 def latin1_or_utf16(value: str) -> tuple[bytes, int]:

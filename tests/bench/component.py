@@ -1,0 +1,160 @@
+"""The component host alone: what an instance, a call, a host call and their values cost.
+
+    python -m tests.bench.component
+
+Each line is the best of rounds, in microseconds, next to what docs/architecture.md asks for. The guest is written by
+hand and does nothing itself, so that the host is what is measured; the shipped filters follow, whole exchanges of them.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+
+from proxy.component import HostInterface, Instance, Linked, decode, interfaces, link
+from proxy.sandbox import Engine, Limits
+from tests.component.guests import BUILT, WIT, component, run
+
+GUEST = """(module
+  (import "sluice:filter/request@0.1.0" "header" (func $header (param i32 i32 i32)))
+  (import "sluice:filter/request@0.1.0" "headers" (func $headers (param i32)))
+  (import "sluice:filter/request@0.1.0" "set-header" (func $set (param i32 i32 i32 i32)))
+  (import "sluice:filter/response@0.1.0" "status" (func $status (result i32)))
+  (import "sluice:filter/response@0.1.0" "set-header" (func $set-response (param i32 i32 i32 i32)))
+  (memory (export "memory") 19)
+  (global $heap (mut i32) (i32.const 1048576))
+  (data (i32.const 1048000) "x-hello")
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (local $at i32)
+    (local.set $at (i32.and (i32.add (global.get $heap) (i32.sub (local.get 2) (i32.const 1)))
+                            (i32.sub (i32.const 0) (local.get 2))))
+    (global.set $heap (i32.add (local.get $at) (local.get 3)))
+    (local.get $at))
+  (func $reset (global.set $heap (i32.const 1048576)))
+  (func $read (call $header (i32.const 1048000) (i32.const 7) (i32.const 1048100)))
+  (func (export "sluice:filter/on-request@0.1.0#on-request") (result i32)
+    (call $read) (call $read) (call $read)
+    (call $set (i32.const 1048000) (i32.const 7) (i32.load (i32.const 1048104)) (i32.load (i32.const 1048108)))
+    (i32.const 1048200))
+  (func (export "sluice:filter/on-response@0.1.0#on-response")
+    (call $reset)
+    (drop (call $status))
+    (call $set-response (i32.const 1048000) (i32.const 7) (i32.const 1048000) (i32.const 7)))
+  (func (export "sluice:filter/on-body@0.1.0#open") (result i32) (call $reset) (call $headers (i32.const 1048100))
+    (i32.const 1))
+  (func (export "sluice:filter/on-body@0.1.0#push") (param i32 i32) (result i32) (call $reset)
+    (i32.store (i32.const 1048100) (local.get 0)) (i32.store (i32.const 1048104) (local.get 1)) (i32.const 1048100))
+  (func (export "sluice:filter/on-body@0.1.0#finish") (result i32)
+    (i32.store (i32.const 1048100) (i32.const 0)) (i32.store (i32.const 1048104) (i32.const 0)) (i32.const 1048100)))"""
+
+READS = """(module
+  (import "sluice:filter/request@0.1.0" "header" (func $header (param i32 i32 i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 1000) "x-hello")
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 2048))
+  (func (export "sluice:filter/on-response@0.1.0#on-response")
+    (local $n i32)
+    (loop
+      (call $header (i32.const 1000) (i32.const 7) (i32.const 1100))
+      (br_if 0 (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 1000))))))"""
+
+HEADERS = [(f"x-header-{index}", f"value number {index} of ten") for index in range(10)]
+ROUNDS = 60
+"""Many short rounds: on a machine that does other things too, some of them are undisturbed."""
+
+Interfaces = dict[str, HostInterface]
+
+
+def hosts() -> Interfaces:
+    """Every import of the filter worlds, answering as cheaply as Python can."""
+    answers: dict[str, object] = {"headers": HEADERS, "status": 200, "header": "a value", "path": "/", "json": "{}"}
+    found = interfaces(run("component", "wit", "--wasm", str(WIT)))
+
+    def function(name: str) -> Callable[..., object]:
+        answer = answers.get(name)
+        return lambda data, *args: answer
+
+    return {
+        name: HostInterface({func: function(func) for func in kind.functions}, kind.functions)
+        for name, kind in found.items()
+    }
+
+
+def best(action: Callable[[], object], times: int) -> float:
+    """Microseconds of one `action`."""
+    action()
+    fastest = float("inf")
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        for _ in range(times):
+            action()
+        fastest = min(fastest, (time.perf_counter() - started) / times)
+    return fastest * 1e6
+
+
+def line(what: str, measured: float, asked: str = "") -> None:
+    print(f"{what:58} {measured:8.2f} {asked:>8}", flush=True)
+
+
+def export(linked: Linked, interface: str, name: str) -> Callable[..., object]:
+    return linked.exports[f"sluice:filter/{interface}@0.1.0"][name]
+
+
+def main() -> None:
+    engine = Engine()
+    gc.disable()
+    imports = hosts()
+    linked = link(decode(component(GUEST, str(WIT), "filter")), engine, imports, Limits())
+    reading = link(decode(component(READS, str(WIT), "response-filter")), engine, imports, Limits(time=1))
+    request = export(linked, "on-request", "on-request")
+    response = export(linked, "on-response", "on-response")
+    opened, push, finish = (export(linked, "on-body", name) for name in ("open", "push", "finish"))
+    reads = export(reading, "on-response", "on-response")
+
+    def exchange() -> None:
+        instance = linked.instantiate(None)
+        request(instance)
+        response(instance)
+        instance.close()
+
+    def pooled(instance: Instance) -> None:
+        request(instance)
+        response(instance)
+
+    kept, read = linked.instantiate(None), reading.instantiate(None)
+    chunk, empty = bytes(65536), b""
+    print(f"{'microseconds':58} {'measured':>8} {'asked':>8}")
+    line("fresh instance with limits, and its end", best(lambda: linked.instantiate(None).close(), 200), "35")
+    line("export call, no arguments, empty list back", best(lambda: finish(kept), 200))
+    line("import call, string in, option<string> out", best(lambda: reads(read), 20) / 1000, "3")
+    line("export call in which ten headers are read as a list", best(lambda: opened(kept), 200), "15")
+    line("list<u8> of 64 KiB in and out", best(lambda: push(kept, chunk), 200), "60")
+    line("list<u8> of 0 bytes in and out", best(lambda: push(kept, empty), 200))
+    line("exchange, fresh: 3 reads and 1 write, then 1 and 1", best(exchange, 200), "34")
+    line("exchange, instance kept", best(lambda: pooled(kept), 200), "16")
+    kept.close()
+    read.close()
+    for path in BUILT:
+        filter_bench(path.stem, link(decode(path.read_bytes()), engine, imports, Limits()))
+    engine.ticker.close()
+
+
+def filter_bench(name: str, linked: Linked) -> None:
+    functions = [func for exports in linked.exports.values() for func in exports.values() if not func.type.params]
+
+    def exchange() -> None:
+        instance = linked.instantiate(None)
+        for func in functions:
+            func(instance)
+        instance.close()
+
+    line(f"{name}: fresh instance", best(lambda: linked.instantiate(None).close(), 200))
+    try:
+        line(f"{name}: exchange, every export once", best(exchange, 200))
+    except Exception as error:
+        print(f"{name}: needs another configuration ({error})")
+
+
+if __name__ == "__main__":
+    main()
