@@ -171,14 +171,15 @@ def test_reading_everything_is_keyed_on_everything(hostile: Hostile) -> None:
     assert hostile({"on-request": {"do": "read-all"}})().reads == [("headers", "")]
 
 
-@pytest.mark.parametrize("deed", ["call-everything", "read-many"])
-def test_calls_without_end_in_sight(hostile: Hostile, deed: str) -> None:
-    assert hostile({"on-request": {"do": deed}}, limits=Limits(time=10.0)).once().status == 200
+def test_reads_without_end_in_sight(hostile: Hostile) -> None:
+    assert hostile({"on-request": {"do": "read-many"}}, limits=Limits(time=10.0)).once().status == 200
 
 
-def test_fields_without_end(hostile: Hostile) -> None:
-    """100,000 lines: more than any connection takes, so the time limit is what has to stop it."""
-    assert isinstance(fail(hostile({"on-request": {"do": "write-many"}}, limits=STRICT)), Trap)
+@pytest.mark.parametrize("deed", ["call-everything", "write-many"])
+def test_writes_without_end_in_sight(hostile: Hostile, deed: str) -> None:
+    """More than any connection takes."""
+    failure = fail(hostile({"on-request": {"do": deed}}, limits=Limits(time=10.0)))
+    assert "of names and values were written" in str(failure)
 
 
 def test_a_flood_of_log_lines(hostile: Hostile, guest_log: pytest.LogCaptureFixture) -> None:
