@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from proxy import upstream
@@ -44,7 +45,7 @@ class Assembly:
     routes: list[Route] = field(default_factory=list)
     programs: dict[str, Program] = field(default_factory=dict)
     upstreams: dict[str, Upstream] = field(default_factory=dict)
-    caches: dict[str, Cache] = field(default_factory=dict)
+    caches: dict[tuple[str, str], Cache] = field(default_factory=dict)
     filters: list[FilterState] = field(default_factory=list)
 
     def retire(self) -> None:
@@ -77,7 +78,7 @@ def assemble(file: ConfigFile, lasting: Lasting) -> Assembly:
     for name, declared_upstream in file.config.upstreams.items():
         assembly.upstreams[name] = _upstream(name, declared_upstream)
     for index, route in enumerate(file.config.routes):
-        stages = [_stage(stage, assembly, lasting) for stage in route.chain]
+        stages = [_stage(route.chain[at:], assembly, lasting) for at in range(len(route.chain))]
         assembly.routes.append(Route(_name(index, route.match), _match(route.match), link(stages)))
     return assembly
 
@@ -106,26 +107,42 @@ def _upstream(name: str, declared: model.Upstream) -> Upstream:
     return Upstream(name, [(endpoint.host, endpoint.port) for endpoint in declared.endpoints], limits)
 
 
-def _stage(stage: model.Stage, assembly: Assembly, lasting: Lasting) -> Stage:
-    match stage:
+def _stage(chain: Sequence[model.Stage], assembly: Assembly, lasting: Lasting) -> Stage:
+    """The first stage of what is left of a chain."""
+    match chain[0]:
         case model.FilterStage(filter=name):
             fail_open = assembly.file.config.filters[name].on_error == "fail_open"
             return Filter(assembly.programs[name], lasting.metrics.filter(name), fail_open=fail_open)
         case model.CacheStage(cache=cache):
-            # Stages of one name are one cache: what one stores, or is fetching, the others find.
-            if cache.name not in assembly.caches:
-                assembly.caches[cache.name] = _cache(cache, lasting)
-            return assembly.caches[cache.name]
+            # Where the same stages stand below, one cache serves: what one route is fetching, the others wait for.
+            place = _place(chain[1:], assembly)
+            if (cache.name, place) not in assembly.caches:
+                assembly.caches[cache.name, place] = _cache(cache, place, lasting)
+            return assembly.caches[cache.name, place]
         case model.ForwardStage(forward=name):
             return Forward(assembly.upstreams[name].send)
         case model.RespondStage(respond=respond):
             fields = Fields((name.lower().encode(), value.encode()) for name, value in respond.headers.items())
             return Respond(respond.status, fields, respond.body.encode())
         case _:
-            raise AssertionError(f"{stage!r} is refused when the configuration is checked")
+            raise AssertionError(f"{chain[0]!r} is refused when the configuration is checked")
 
 
-def _cache(declared: model.Cache, lasting: Lasting) -> Cache:
+def _place(below: Sequence[model.Stage], assembly: Assembly) -> str:
+    """A digest of what the responses that a cache here stores were made by: entries of other filters, or of these with
+    another configuration (before a reload, say), are not used. An upstream is its name: what its endpoints serve is
+    the same, and more of them must not empty the caches."""
+    config = assembly.file.config
+    parts: list[object] = []
+    for stage in below:
+        parts.append(stage.model_dump(mode="json"))
+        if isinstance(stage, model.FilterStage):
+            parts.append(config.filters[stage.filter].config)
+            parts.append(next(state.digest for state in assembly.filters if state.name == stage.filter))
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _cache(declared: model.Cache, place: str, lasting: Lasting) -> Cache:
     store = lasting.stores.setdefault((declared.name, declared.max_size), MemoryStore(declared.max_size))
     return Cache(
         declared.name,
@@ -133,6 +150,7 @@ def _cache(declared: model.Cache, lasting: Lasting) -> Cache:
         ttl=declared.ttl,
         max_object_size=declared.max_object_size,
         clock=lasting.clock,
+        place=place,
     )
 
 

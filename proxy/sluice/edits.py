@@ -26,6 +26,10 @@ FRAMING = frozenset(
 """Fields that say how a message travels (RFC 9110 §7.6.1, RFC 9112 §6). They are the proxy's own."""
 
 
+MOST_WRITTEN = 64 * 1024
+"""Bytes of names and values that one run may write: more than any server takes in a header section."""
+
+
 class Refused(Exception):
     """A filter asked for something that is not HTTP. The text says what and why."""
 
@@ -113,6 +117,8 @@ def reply(reply: dict[str, Any]) -> Response:
     body: bytes = reply["body"]
     code = status(reply["status"])
     fields = Fields()
+    if sum(len(name) + len(value) for name, value in reply["headers"]) > MOST_WRITTEN:
+        raise Refused(f"the reply has more than {MOST_WRITTEN} bytes of header fields")
     for name, value in reply["headers"]:
         if name.lower() == "content-length":
             # Right, it says nothing new; wrong, it would break the connection for the next exchange.

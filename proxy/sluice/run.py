@@ -18,7 +18,7 @@ from proxy.exchange.observation import (
     value_of,
     written,
 )
-from proxy.sluice.edits import Edit, Refused
+from proxy.sluice.edits import MOST_WRITTEN, Edit, Refused
 from proxy.sluice.settings import Settings
 from proxy.telemetry import GuestLog
 
@@ -52,6 +52,7 @@ class Run:
     """
 
     __slots__ = (
+        "_left",
         "_request_given",
         "_request_written",
         "_response_given",
@@ -76,6 +77,7 @@ class Run:
         self.pure = True
         self._request_written: set[Source] = set()
         self._response_written: set[Observation | None] = set()
+        self._left = MOST_WRITTEN
         self.begin()
 
     def begin(self) -> None:
@@ -110,6 +112,7 @@ class Run:
 
     def edit_request(self, edit: Edit, replaces: Source | None) -> None:
         """A setter of the request. `replaces`: the source whose old value is gone, None when some of it remains."""
+        self._spend(edit)
         if self.request is self._request_given:
             self.request = self._request_given.copy()
         edit[0](self.request, *edit[1])
@@ -124,12 +127,18 @@ class Run:
         """A setter of the response; `replaces` as in `edit_request`."""
         if self.response is None:
             raise Refused("there is no response yet: it can be changed from on-response on")
+        self._spend(edit)
         if self.response is self._response_given:
             self.response = self.response.copy()
         edit[0](self.response, *edit[1])
         self.response_edits.append(edit)
         if replaces is not None:
             self._response_written.add(replaces)
+
+    def _spend(self, edit: Edit) -> None:
+        self._left -= sum(len(argument) for argument in edit[1] if isinstance(argument, (str, bytes)))
+        if self._left < 0:
+            raise Refused(f"more than {MOST_WRITTEN} bytes of names and values were written")
 
     def log(self, level: str, message: str) -> None:
         """`sluice:filter/log`."""

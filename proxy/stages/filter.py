@@ -84,9 +84,11 @@ class Filter:
             assert changed is not None
             if transform:
                 changed = _transformed_head(changed)
-                if isinstance(changed.body, bytes) and changed.body:
-                    changed.body = _transform(session, changed.body)
-                elif not isinstance(changed.body, bytes):
+                if isinstance(changed.body, bytes):
+                    # The answer to HEAD, a 204 and a 304 have no content to transform, not even an empty one.
+                    if request.method != "HEAD" and changed.status not in (204, 304):
+                        changed.body = _transform(session, changed.body)
+                else:
                     changed.body = _Transformed(self, session, request, changed.body)
                     self._spend(request, started)
                     return _bodyless(changed)

@@ -119,6 +119,15 @@ def test_edits_change_a_copy_and_hide_what_they_replace() -> None:
     assert guest.reads == {("header", "y"): None}
 
 
+def test_a_run_cannot_write_without_end() -> None:
+    guest = run()
+    with pytest.raises(Refused, match="more than 65536 bytes"):
+        for _ in range(100_000):
+            FUNCTIONS["request"]["append-header"](guest, "x", "12345678")
+    with pytest.raises(Refused, match="more than 65536 bytes"):
+        edits.reply({"status": 200, "headers": [("x", "y" * 100)] * 1000, "body": b""})
+
+
 def test_reading_a_response_before_there_is_one_is_refused() -> None:
     with pytest.raises(Refused, match="no response yet"):
         FUNCTIONS["response"]["status"](run())
