@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.filters.placed import Placed
 
 BUILT = Path(__file__).parents[2] / "filters/built"
 
-Place = Callable[..., Placed]
+Place = Callable[[str, Mapping[str, Any]], Placed]
 
 
 @pytest.fixture(scope="session")
@@ -20,12 +21,11 @@ def engine() -> Iterator[Engine]:
         yield engine
 
 
-@pytest.fixture
-def place(engine: Engine) -> Place:
-    """A shipped filter, by its name and configuration."""
-    return lambda name, config, **options: Placed(
-        engine, name, (BUILT / f"{name}.wasm").read_bytes(), config, **options
-    )
+@pytest.fixture(params=["fresh", "pooled"])
+def place(engine: Engine, request: pytest.FixtureRequest) -> Place:
+    """A shipped filter, by its name and configuration: in new instances with a memo, or in ones that are used again."""
+    pooled = request.param == "pooled"
+    return lambda name, config: Placed(engine, name, (BUILT / f"{name}.wasm").read_bytes(), config, pooled=pooled)
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def test_nothing_configured(place: Place) -> None:
 
 @pytest.mark.parametrize("config", [{"request": {"set": {"x-version": 2}}}, {"request": {"remove": "x"}}])
 def test_a_wrong_configuration_says_what_is_wanted(
-    place: Place, config: object, guest_log: pytest.LogCaptureFixture
+    place: Place, config: dict[str, object], guest_log: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(ProxyError, match="filter headers failed"):
         place("headers", config)()

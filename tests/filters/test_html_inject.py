@@ -16,8 +16,7 @@ HTML = [("content-type", "text/html; charset=utf-8")]
 
 @pytest.fixture
 def inject(place: Place) -> Placed:
-    placed: Placed = place("html-inject", {"snippet": SNIPPET})
-    return placed
+    return place("html-inject", {"snippet": SNIPPET})
 
 
 def expected(page: bytes) -> bytes:
@@ -72,7 +71,7 @@ def test_any_page_in_any_chunks(inject: Placed, chunks: list[bytes]) -> None:
 
 
 def test_an_instance_used_again_starts_anew(place: Place) -> None:
-    inject = place("html-inject", {"snippet": "!"}, pooled=True)
+    inject = place("html-inject", {"snippet": "!"})
     assert inject(answer=HTML, body=[b"<p></he"]).body == b"<p></he"
     assert inject(answer=HTML, body=[b"ad></head>"]).body == b"ad>!</head>"
 
