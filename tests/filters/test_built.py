@@ -12,12 +12,23 @@ from pathlib import Path
 import pytest
 
 FILTERS = Path(__file__).parents[2] / "filters"
+ENCODED_WIT = FILTERS.parent / "proxy/sluice/filter_wit.wasm"
+WASM_TOOLS = Path(sys.executable).with_name("wasm-tools")
 COLLECTIONS = [FILTERS, FILTERS.parent / "tests/hostile"]
 
 
 def test_no_build_is_older_than_its_sources() -> None:
     check = subprocess.run([sys.executable, FILTERS / "build", "--check-sources"], capture_output=True, text=True)
     assert (check.returncode, check.stderr) == (0, "")
+
+
+def test_the_encoded_interface_is_the_written_one() -> None:
+    written, encoded = (printed_wit(package) for package in (FILTERS / "wit", ENCODED_WIT))
+    assert encoded == written
+
+
+def printed_wit(package: Path) -> str:
+    return subprocess.run([WASM_TOOLS, "component", "wit", package], capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.parametrize("collection", COLLECTIONS, ids=lambda path: str(path.name))
