@@ -71,12 +71,11 @@ def proxy_status(error: ProxyError) -> bytes:
 
 
 def _signed(response: Response, exchange: Exchange) -> Response:
-    lines = [line for line in response.fields.lines if line[0] != b"x-request-id"]
-    if b"via" in response.fields:
-        lines = add_via(lines, "1.1", PSEUDONYM)
-    else:
-        lines.append(_VIA)
-    lines.append((b"x-request-id", exchange.id.encode()))
+    lines = response.fields.lines
+    names = [line[0] for line in lines]
+    if b"x-request-id" in names:
+        lines = [line for line in lines if line[0] != b"x-request-id"]
+    signature = (b"x-request-id", exchange.id.encode())
     signed = Fields()
-    signed.lines = lines
+    signed.lines = [*add_via(lines, "1.1", PSEUDONYM), signature] if b"via" in names else [*lines, _VIA, signature]
     return Response(response.status, signed, response.body, response.tags)
