@@ -18,7 +18,7 @@ def inject(snippet: str) -> dict[str, Any]:
 def test_caches_of_one_name_share_entries_only_where_the_same_stages_stand_below(tmp_path: Path) -> None:
     async def scenario() -> None:
         filters = {"a": inject("A"), "b": inject("B"), "same-as-a": inject("A")}
-        routes = [
+        routes: list[dict[str, Any]] = [
             {"match": {"methods": ["GET"], "host": host}, "chain": chain}
             for host, chain in {
                 "a.example": [{"cache": {"name": "pages"}}, {"filter": "a"}, {"forward": "origin"}],
@@ -37,7 +37,7 @@ def test_caches_of_one_name_share_entries_only_where_the_same_stages_stand_below
 
 def test_a_reload_with_another_configuration_of_a_filter_does_not_answer_from_before(tmp_path: Path) -> None:
     async def scenario() -> None:
-        chain = [{"cache": {"name": "pages"}}, {"filter": "inject"}]
+        chain: list[dict[str, Any]] = [{"cache": {"name": "pages"}}, {"filter": "inject"}]
         async with site(tmp_path, CACHEABLE, chain=chain, filters={"inject": inject("old")}) as proxy:
             assert (await proxy.get("/")).body == b"<head>old</head>"
             path = tmp_path / "sluice.yaml"
