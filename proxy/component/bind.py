@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from proxy.component import core_functions
 from proxy.component.abi import layout
 from proxy.component.abi.functions import Target, export_function, import_function
+from proxy.component.batch import BATCHES, batch_module
 from proxy.component.binary.core_module import acts_when_instantiated, memory_minimums
 from proxy.component.binary.definitions import Sort
 from proxy.component.handles import GuestResource, trap
@@ -124,6 +125,7 @@ class Binder:
         self._options = _option_keys(plan)
         self._contexts: dict[ContextKey, int] = {}
         self._components: dict[int, int] = {}
+        self._batched: list[int] = []
         self._context_plans: list[ContextPlan] = []
         self._callbacks: dict[CoreDefinition, HostCallback] = {}
         self._destructors: dict[ResourceType, int | None] = {}
@@ -206,8 +208,18 @@ class Binder:
             memory = None if key[1] is None else self._memory(key[1])
             realloc = None if key[2] is None else self._function(key[2], REALLOC, "realloc")
             self._contexts[key] = len(self._context_plans)
-            self._context_plans.append(ContextPlan(self._component(key[0]), memory, realloc))
+            batches = None if realloc is None else self._batches(realloc)
+            self._context_plans.append(ContextPlan(self._component(key[0]), memory, realloc, batches))
         return self._contexts[key]
+
+    def _batches(self, realloc: int) -> int:
+        """Numbers for the functions of a batch module around a realloc: it is one more core instance, made when
+        used."""
+        slot = len(self._plan.core_instances) + len(self._batched)
+        self._batched.append(realloc)
+        first = len(self._names)
+        self._names += [(slot, str(count).encode()) for count in BATCHES]
+        return first
 
     def _fullest(self, options: Options) -> ContextKey:
         own = (options.component_instance, options.memory, options.realloc)
@@ -328,7 +340,10 @@ class Binder:
         makers: list[Maker] = []
         for slot, made in enumerate(self._plan.core_instances):
             makers.append(_nothing if slot in self._elided.gone else self._maker(slot, made, linkers))
-        destructors = dict(self._destructors)
+        for slot, realloc in enumerate(self._batched, len(makers)):
+            makers.append(
+                core_functions.assembled(slot, self._engine.module(batch_module()).address, None, [realloc], 0)
+            )
         return Binding(
             externs=len(self._names),
             names=self._names,
@@ -336,11 +351,11 @@ class Binder:
             components=len(self._components),
             implementers=dict(self._components),
             memories=self._memories,
-            layout=StoreLayout(len(self._plan.core_instances), len(self._names)),
+            layout=StoreLayout(len(makers), len(self._names)),
             makers=makers,
             first=sorted(self._needed),
             acting=self._acting(),
-            destroy=core_functions.destroyer(destructors),
+            destroy=core_functions.destroyer(self._destructors),
             linkers=linkers,
         )
 

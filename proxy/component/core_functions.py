@@ -134,7 +134,7 @@ def prepared(slot: int, pre: int) -> Callable[[Instance], None]:
 
 
 def assembled(
-    slot: int, module: int, linker: Linker, sources: Sequence[tuple[bytes, bytes] | int], scratch: int
+    slot: int, module: int, linker: Linker | None, sources: Sequence[tuple[bytes, bytes] | int], scratch: int
 ) -> Callable[[Instance], None]:
     """Makes a core instance that also imports from other core instances. A source is the number of an extern, or the
     name of a host function, which is put into the extern `scratch` + its position first."""
@@ -148,7 +148,7 @@ def assembled(
                 if not instance.funcs[source]:
                     instance.find(source)
                 externs.append(store.extern(source))
-            else:
+            elif linker is not None:
                 linker.get(store.context, *source, store.extern(scratch + position))
                 externs.append(store.extern(scratch + position))
         store.instantiate(slot, module, externs, room)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
+from operator import add
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
+from proxy.component.abi.layout import MAX_BYTE_LENGTH
+from proxy.component.batch import ARGUMENTS, BATCHES, RESULTS, SLOTS
 from proxy.component.handles import BorrowScope, GuestResource, Handle, HandleTable, trap
 from proxy.component.types import ResourceType
 from proxy.sandbox import CALL_RUNTIME, Memory, RawValues, Store
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
 
 IDLE, RUNNING, OVER = 0, 1, 2
 
+_many = RawValues(SLOTS)
+_many_raw, _many_address = _many.buffer, _many.address
 _values = RawValues(4)
 _realloc_address = _values.address
 _realloc_raw = _values.buffer
@@ -47,6 +53,8 @@ class ContextPlan:
     component: int
     memory: int | None
     realloc: int | None
+    batches: int | None
+    """The first of the externs that are the functions of `batch_module` around this realloc."""
 
 
 class _NoMemory:
@@ -62,7 +70,7 @@ class _NoMemory:
 class Context:
     """The memory, allocator and handles that one set of canonical options stands for, in one instance."""
 
-    __slots__ = ("_realloc", "component", "context", "instance", "left", "memory")
+    __slots__ = ("_batches", "_realloc", "component", "context", "instance", "left", "memory")
 
     def __init__(self, instance: Instance, plan: ContextPlan) -> None:
         self.instance = instance
@@ -70,6 +78,7 @@ class Context:
         self.component = instance.components[plan.component]
         self.left = instance.linked.limits.memory
         self._realloc = 0 if plan.realloc is None else instance.funcs[plan.realloc] or instance.find(plan.realloc)
+        self._batches = plan.batches or 0
         self.memory: Any = _NoMemory()
         if plan.memory is not None:
             self.memory = Memory(self.context, instance.find(plan.memory))
@@ -91,6 +100,40 @@ class Context:
         if pointer + size > self.memory.size:
             self.memory.reach(pointer + size)
         return pointer
+
+    def store_blobs(self, blobs: list[bytes], pointer: int) -> None:
+        """Each of many strings into fresh guest memory, and their pointers and lengths to where `pointer` says."""
+        lengths = list(map(len, blobs))
+        if max(lengths) > MAX_BYTE_LENGTH:
+            raise ValueError("too long for a component")
+        pointers = self._realloc_many(lengths)
+        memory = self.memory
+        if max(map(add, pointers, lengths)) > memory.size:
+            memory.reach(max(map(add, pointers, lengths)))
+        view = memory.view
+        for start, blob, length in zip(pointers, blobs, lengths, strict=True):
+            view[start : start + length] = blob
+        pairs = [0] * (2 * len(blobs))
+        pairs[::2] = pointers
+        pairs[1::2] = lengths
+        view[pointer : pointer + 8 * len(blobs)] = array("I", pairs).tobytes()
+
+    def _realloc_many(self, sizes: list[int]) -> list[int]:
+        """As `realloc` for each size, with alignment 1, in order."""
+        component, instance, first = self.component, self.instance, self._batches
+        pointers: list[int] = []
+        component.may_leave = False
+        for number, count in enumerate(BATCHES, first):
+            while len(sizes) - len(pointers) >= count:
+                done = len(pointers)
+                ARGUMENTS[count].pack_into(_many_raw, 0, 1, *sizes[done : done + count])
+                function = instance.funcs[number] or instance.find(number)
+                error = _call(self.context, function, _many_address, count + 1, _trap_address)
+                if error or _trap[0]:
+                    raise _failure(error)
+                pointers += RESULTS[count].unpack_from(_many_raw)
+        component.may_leave = True
+        return pointers
 
     # Handles (lift_own, lift_borrow, lower_own, lower_borrow of the specification).
 

@@ -128,6 +128,22 @@ def test_bad_reallocs(engine: Engine, realloc: str, kind: TrapKind, message: str
     assert caught.value.kind is kind
 
 
+MANY = [
+    ("i32.const 70000", "outside of the guest's memory"),
+    ("unreachable", "unreachable"),
+    ("(loop br 0) i32.const 0", "time limit"),
+    ("(local.get 3) (if (i32.eq (i32.const 1)) (then unreachable)) i32.const 0", "unreachable"),
+]
+
+
+@pytest.mark.parametrize(("realloc", "message"), MANY, ids=[message for _, message in MANY])
+def test_bad_reallocs_of_many_strings(engine: Engine, realloc: str, message: str) -> None:
+    data = parse(REALLOC.format(realloc=realloc).replace("(list u32)", "(list string)"))
+    linked = link(decode(data), engine, {}, Limits(time=0.02))
+    with pytest.raises(Trap, match=message):
+        linked.exports[""]["f"](linked.instantiate(None), ["a"] * 40)
+
+
 LEAVING = """(component
   (import "go" (func $go))
   (core func $go (canon lower (func $go)))

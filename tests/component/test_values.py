@@ -113,6 +113,25 @@ def test_strings_in_each_encoding(engine: Engine, encoding: str, text: str) -> N
     assert Echo(engine, [t.List(t.STRING)], encoding)([text, text]) == [text, text]
 
 
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 31, 63, 64, 200])
+def test_many_strings(engine: Engine, count: int) -> None:
+    """Up to a few are lowered one by one, more in batches."""
+    words = [f"word {index} " * (index % 5) for index in range(count)]
+    pairs = [(word, word.encode()) for word in words]
+    named = [{"name": word, "value": word.upper()} for word in words]
+    assert Echo(engine, [t.List(t.STRING)])(words) == words
+    assert Echo(engine, [t.List(t.Tuple((t.STRING, t.List(t.U8))))])(pairs) == pairs
+    assert Echo(engine, [t.List(t.Record((("name", t.STRING), ("value", t.STRING))))])(named) == named
+    assert Echo(engine, [t.List(t.List(t.STRING))])([words, words]) == [words, words]
+
+
+def test_many_strings_and_one_that_is_none(engine: Engine) -> None:
+    with pytest.raises(TypeError):
+        Echo(engine, [t.List(t.STRING)])(["a"] * 9 + [b"b"])
+    with pytest.raises(TypeError):
+        Echo(engine, [t.List(t.List(t.U8))])([b"a"] * 9 + ["b"])
+
+
 def test_lists_nested_deeper_than_python_blocks_may_be(engine: Engine) -> None:
     kind: t.ValueType = t.STRING
     value: Any = "deep"

@@ -23,6 +23,10 @@ MISMATCH = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError,
 Leaves = list["Leaf | None"]
 """Scalars still to be written. None: a variant was written between its neighbours, which no padding may cover."""
 
+BLOBS = (t.STRING, t.List(t.U8))
+FEW = 3
+"""Elements up to which a list of strings is written one by one: the way for many has to be opened first."""
+
 NARROW = {t.S8: (-128, 127), t.U8: (0, 255), t.S16: (-32768, 32767), t.U16: (0, 65535)}
 
 
@@ -235,11 +239,36 @@ class Lower:
         with code.block(f"if {total} > {layout.MAX_BYTE_LENGTH}:"):
             code.line("raise ValueError('too long for a component')")
         pointer = code.bind(f"realloc({alignment}, {total})")
+        blobs = self._blobs(element, value)
+        if blobs is not None:
+            with code.block(f"if {length} > {FEW}:"):
+                code.line(f"cx.store_blobs({blobs}, {pointer})")
+            code.line("else:")
+            code.indent += 1
         if code.indent >= MAX_INLINE:
             self._outline(element, value, pointer, size)
         else:
             self._elements(element, value, pointer, size)
+        if blobs is not None:
+            code.indent -= 1
         return pointer, length
+
+    def _blobs(self, element: t.ValueType, value: str) -> str | None:
+        """An expression of what goes behind the pointers of a list whose elements are nothing but pointers and lengths;
+        None for other lists."""
+        if self.encoding != "utf8":
+            return None
+        if element in BLOBS:
+            return f"[{_blob(element, 'e')} for e in {value}]"
+        match element:
+            case t.Tuple(items=items) if all(item in BLOBS for item in items):
+                names = [f"e{index}" for index in range(len(items))]
+                inner = ", ".join(_blob(item, name) for item, name in zip(items, names, strict=True))
+                return f"[b for {''.join(f'{name}, ' for name in names)} in {value} for b in ({inner},)]"
+            case t.Record(fields=fields) if all(item in BLOBS for _, item in fields):
+                inner = ", ".join(_blob(item, f"e[{label!r}]") for label, item in fields)
+                return f"[b for e in {value} for b in ({inner},)]"
+        return None
 
     def _elements(self, element: t.ValueType, value: str, pointer: str, size: int) -> None:
         base, item = self.code.bind(pointer), self.code.name()
@@ -258,6 +287,10 @@ class Lower:
         self.code = caller
         scope = "scope" if t.contains(element, (t.Borrow,)) else "None"
         caller.line(f"{function}(cx, memory, realloc, {scope}, {value}, {pointer})")
+
+
+def _blob(kind: t.ValueType, value: str) -> str:
+    return f"{value}.encode()" if kind == t.STRING else value
 
 
 def latin1_or_utf16(value: str) -> tuple[bytes, int]:

@@ -1,0 +1,152 @@
+"""A component without the code of its core modules: all that is needed to check that its parts fit together.
+
+The engine validates a component only by compiling it. The core modules are compiled by themselves, and once for all
+components that share them, so for the component only their types, imports and exports have to be there: every function
+body becomes `unreachable`, which is of every type, and what runs or fills memory is left out.
+
+What the engine cannot be told to accept, though the specification does, is put into words it knows, of the same
+meaning to its checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from proxy.component.binary import definitions as d
+from proxy.component.binary.names import valtype
+from proxy.component.binary.reader import DecodeError, Reader
+
+CORE_MODULE, NESTED_COMPONENT = 1, 4
+CORE_TYPE, CORE_IMPORT, CORE_FUNCTION, CORE_TABLE, CORE_MEMORY, CORE_GLOBAL, CORE_EXPORT = range(1, 8)
+CORE_CODE, CORE_TAG = 10, 13
+DECLARATIONS = {CORE_TYPE, CORE_IMPORT, CORE_FUNCTION, CORE_TABLE, CORE_MEMORY, CORE_GLOBAL, CORE_EXPORT, CORE_TAG}
+
+PREAMBLE_SIZE = 8
+UNREACHABLE = b"\x03\x00\x00\x0b"
+"""A body of three bytes: no locals, unreachable, end."""
+
+MORE_THAN_FLAT = 17
+"""So many values never fit in the flat parameters of a function: beyond, the length of a list changes no signature."""
+
+CANCELLABLE = {"waitable-set.wait", "waitable-set.poll", "thread.yield"}
+YIELD = b"\x0c\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Skeleton:
+    """`component` is None when it has built-ins that the engine cannot check. `modules`: every core module in it."""
+
+    component: bytes | None
+    modules: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Patch:
+    """Bytes from `start` to `end` of the file, and what stands for them."""
+
+    start: int
+    end: int
+    replacement: bytes
+
+
+def skeleton(data: bytes, definitions: tuple[d.Definition, ...]) -> Skeleton:
+    """The skeleton of a component with these definitions. Raises DecodeError."""
+    modules: list[bytes] = []
+    patches = list(_patches(data, definitions))
+    component = _component(Reader(data), modules, [patch for patch in patches if patch is not None])
+    return Skeleton(None if None in patches else component, tuple(modules))
+
+
+def _component(reader: Reader, modules: list[bytes], patches: list[_Patch]) -> bytes:
+    parts = [reader.take(PREAMBLE_SIZE)]
+    while not reader.done:
+        number, content = reader.section()
+        if number == NESTED_COMPONENT:
+            parts.append(_section(number, _component(content, modules, patches)))
+        elif number == CORE_MODULE:
+            modules.append(_rest(content))
+            parts.append(_section(number, _module(modules[-1])))
+        else:
+            parts.append(_section(number, _patched(content, patches)))
+    return b"".join(parts)
+
+
+def _module(data: bytes) -> bytes:
+    """One that is not understood stays as it is, for the engine to refuse."""
+    try:
+        return b"".join(_module_parts(Reader(data)))
+    except DecodeError:
+        return data
+
+
+def _module_parts(reader: Reader) -> Iterator[bytes]:
+    yield reader.take(PREAMBLE_SIZE)
+    while not reader.done:
+        number, content = reader.section()
+        if number in DECLARATIONS:
+            yield _section(number, _rest(content))
+        elif number == CORE_CODE:
+            count = content.u32()
+            if count > content.end - content.position:
+                raise content.fail("more functions than bytes")
+            yield _section(number, _u32(count) + UNREACHABLE * count)
+
+
+def _rest(reader: Reader) -> bytes:
+    return reader.data[reader.position : reader.end]
+
+
+def _section(number: int, content: bytes) -> bytes:
+    return bytes((number,)) + _u32(len(content)) + content
+
+
+def _u32(value: int) -> bytes:
+    """Unsigned LEB128."""
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+# What the engine has no words for.
+
+
+def _patches(data: bytes, definitions: Iterable[d.Definition]) -> Iterator[_Patch | None]:
+    """None for what has no equal."""
+    for definition in definitions:
+        match definition:
+            case d.NestedComponent(definitions=inner):
+                yield from _patches(data, inner)
+            case d.Type(type=d.ComponentTypeDef(declarations=inner) | d.InstanceTypeDef(declarations=inner)):
+                yield from _patches(data, inner)
+            case d.Type(offset=offset, type=d.ListDef(length=int() as length)):
+                yield _fixed_list(data, offset, length)
+            case d.CanonBuiltin(offset=offset, name=name) if name in CANCELLABLE:
+                yield _Patch(offset + 1, offset + 2, b"\x00")
+            case d.CanonBuiltin(offset=offset, name="thread.index"):
+                yield _Patch(offset, offset + 1, YIELD)
+            case d.CanonBuiltin(name=name) if name.startswith("thread."):
+                yield None
+
+
+def _fixed_list(data: bytes, offset: int, length: int) -> _Patch:
+    """A list of fixed length as the tuple that is laid out like it."""
+    reader = Reader(data, offset + 1)
+    valtype(reader)
+    element = data[offset + 1 : reader.position]
+    reader.u32()
+    count = min(length, MORE_THAN_FLAT)
+    return _Patch(offset, reader.position, b"\x6f" + _u32(count) + element * count)
+
+
+def _patched(content: Reader, patches: list[_Patch]) -> bytes:
+    parts = []
+    position = content.position
+    for patch in patches:
+        if content.position <= patch.start and patch.end <= content.end:
+            parts += [content.data[position : patch.start], patch.replacement]
+            position = patch.end
+    return b"".join([*parts, content.data[position : content.end]])
