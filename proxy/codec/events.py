@@ -10,13 +10,15 @@ the messages in front of it in the same read are whole and are to be handled fir
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from proxy.errors import ProxyError
 from proxy.http.fields import Fields
 
 
-class RequestHead(NamedTuple):
+@dataclass(slots=True)
+class RequestHead:
     """The head of a request, checked: what may not be passed on was refused before.
 
     method, authority (host[:port], lower case), path (begins with "/", or is "*"), query (without "?", None when

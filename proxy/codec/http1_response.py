@@ -6,16 +6,17 @@ from proxy import errors
 from proxy.errors import ProxyError
 from proxy.http.fields import Line
 from proxy.http.hop_by_hop import HOP_BY_HOP
-from proxy.http.status import REASONS
+from proxy.http.status import REASONS, reason
 
-_STATUS_LINES = {status: f"HTTP/1.1 {status} {phrase}".encode() for status, phrase in REASONS.items()}
+_FINAL = {status: f"HTTP/1.1 {status} {phrase}".encode() for status, phrase in REASONS.items() if status >= 200}
 _CONNECTION = HOP_BY_HOP | {b"content-length"}
 _LOOKED_AT = _CONNECTION | {b"date"}
 
 
 def encode_interim(status: int, lines: list[Line]) -> bytes:
-    """A 1xx response. Raises ProxyError as `encode_head` does."""
-    return _section([_status_line(status, 100), *(b": ".join(line) for line in lines if line[0] not in _CONNECTION)])
+    """A response whose status is 1xx. Raises ProxyError as `encode_head` does."""
+    status_line = f"HTTP/1.1 {status} {reason(status)}".encode()
+    return _section([status_line, *(b": ".join(line) for line in lines if line[0] not in _CONNECTION)])
 
 
 def encode_head(status: int, lines: list[Line], date: bytes, framing: list[bytes]) -> bytes:
@@ -25,7 +26,7 @@ def encode_head(status: int, lines: list[Line], date: bytes, framing: list[bytes
     Raises ProxyError (proxy_internal_error) when a line would not stay one: nothing that a stage made up can become
     another field or another response.
     """
-    section = [_status_line(status, 200)]
+    section = [_FINAL.get(status) or _unusual(status)]
     for line in lines:
         if line[0] in _LOOKED_AT:
             if line[0] != b"date":
@@ -38,16 +39,15 @@ def encode_head(status: int, lines: list[Line], date: bytes, framing: list[bytes
     return _section(section)
 
 
-def _status_line(status: int, least: int) -> bytes:
-    if not least <= status <= 599:
+def _unusual(status: int) -> bytes:
+    if not 200 <= status <= 599:
         raise ProxyError(errors.PROXY_INTERNAL_ERROR, f"a stage made a response with status {status}")
-    return _STATUS_LINES.get(status) or f"HTTP/1.1 {status} ".encode()
+    return f"HTTP/1.1 {status} ".encode()
 
 
 def _section(lines: list[bytes]) -> bytes:
-    ends = len(lines) + 1
     lines.append(b"\r\n")
     section = b"\r\n".join(lines)
-    if section.count(b"\n") != ends or section.count(b"\r") != ends or b"\0" in section:
+    if len(section) - len(section.translate(None, b"\r\n\0")) != 2 * len(lines):
         raise ProxyError(errors.PROXY_INTERNAL_ERROR, "a stage made a field that has CR, LF or NUL in it")
     return section

@@ -19,9 +19,11 @@ class Http1Server:
 
     `feed` what was read, then ask for `events` until there are none. Each call goes no further than the End of one
     request, so what a client sends ahead of its answers stays bytes. A ProxyError is the last event of all.
+
+    pending: there are bytes that no event has told of, or none ever will.
     """
 
-    __slots__ = ("_at", "_certainly_fits", "_chunked", "_data", "_heads", "_left", "_limits", "_over")
+    __slots__ = ("_at", "_certainly_fits", "_chunked", "_data", "_heads", "_left", "_limits", "_over", "pending")
 
     def __init__(self, limits: Limits, default_authority: str) -> None:
         """default_authority: stands for the Host of an HTTP/1.0 request that has none."""
@@ -33,23 +35,20 @@ class Http1Server:
         self._left = 0
         self._chunked: ChunkedDecoder | None = None
         self._over = False
-
-    @property
-    def pending(self) -> bool:
-        """There are bytes that no event has told of, or none ever will."""
-        return self._over or bool(self._data)
+        self.pending = False
 
     def feed(self, data: bytes) -> None:
         if self._over:
             return
-        if self._data:
+        if self.pending:
             data = self._data[self._at :] + data
             self._at = 0
         self._data = data
+        self.pending = True
 
     def events(self) -> list[Event]:
         events: list[Event] = []
-        if not self._data:
+        if self._over or not self.pending:
             return events
         try:
             if self._left or self._chunked is not None:
@@ -59,14 +58,16 @@ class Http1Server:
         except ProxyError as error:
             self.stop()
             events.append(error)
+            return events
         if self._at == len(self._data):
             self._data = b""
             self._at = 0
+            self.pending = False
         return events
 
     def stop(self) -> None:
         """Whatever comes is no request any more."""
-        self._over = True
+        self._over = self.pending = True
         self._data = b""
         self._at = self._left = 0
         self._chunked = None

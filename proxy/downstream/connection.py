@@ -20,7 +20,7 @@ from proxy.errors import ProxyError
 from proxy.exchange import Body, Exchange, Request, Response, Stream, length_of
 from proxy.exchange.eager import start
 from proxy.http.fields import Fields
-from proxy.http.framing import ResponseFraming, of_response
+from proxy.http.framing import of_response
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class DownstreamConnection(asyncio.Protocol):
             self._settle()
 
     def data_received(self, data: bytes) -> None:
-        if self._state in (LINGERING, CLOSED):
+        if self._state is LINGERING or self._state is CLOSED:
             return
         self._codec.feed(data)
         self._advance()
@@ -170,13 +170,14 @@ class DownstreamConnection(asyncio.Protocol):
     def _advance(self) -> None:
         """Go as far as the bytes there are and the exchange that runs allow."""
         out, codec = self._out, self._codec
-        out.hold()
+        out.holding = True
         while codec.pending and self._wants_events():
             events = codec.events()
             if not events:
                 break
             self._take(events)
-        out.release()
+        out.holding = False
+        out.flush()
         if codec.pending or self._state is not OPEN or not self._reading or self._body is not None:
             self._settle()
 
@@ -187,21 +188,21 @@ class DownstreamConnection(asyncio.Protocol):
         return self._request is None and (self._state is OPEN or self._state is LAST) and not self._out.paused
 
     def _take(self, events: list[Event]) -> None:
-        head = events[0]
+        head, last = events[0], events[-1]
         if isinstance(head, RequestHead):
-            last = events[-1]
-            if isinstance(last, ProxyError):
+            if last is END:
+                whole = b"" if len(events) == 2 else b"".join([e.data for e in events if isinstance(e, Data)])
+                self._exchange(head, whole)
+            elif isinstance(last, ProxyError):
                 self._refuse(last)
             else:
-                self._exchange(head, self._body_of(head, events, last))
+                self._exchange(head, self._arriving(head, events))
         elif self._body is not None:
             self._feed(self._body, events)
-        elif isinstance(head, ProxyError):
-            self._refuse(head)
+        elif isinstance(last, ProxyError):
+            self._refuse(last)
 
-    def _body_of(self, head: RequestHead, events: list[Event], last: Event) -> Body:
-        if last is END:
-            return b"" if len(events) == 2 else b"".join([e.data for e in events if isinstance(e, Data)])
+    def _arriving(self, head: RequestHead, events: list[Event]) -> RequestBody:
         waits = b"expect" in head.fields  # for "100-continue"; there is no other
         body = self._body = RequestBody(head.length, self._body_changed, self._continue if waits else None)
         self._feed(body, events[1:])
@@ -279,33 +280,35 @@ class DownstreamConnection(asyncio.Protocol):
             finally:
                 body.close()
 
-    def _begin_response(self, request: RequestHead, response: Response, content: bytes) -> ResponseFraming | None:
-        """Write the head, and the body so far as it is there. None: that was not possible, and was answered for."""
+    def _begin_response(self, request: RequestHead, response: Response, content: bytes) -> tuple[bool, bool]:
+        """Write the head, and the body as far as it is there. Returns (more of it is to be sent, in chunks)."""
         status, fields, out = response.status, response.fields, self._out
         keep_alive = self._state is OPEN and (self._body is None or self._body.may_be_drained)
         length = length_of(response.body)
-        framing = of_response(request.method, request.version, status, fields, length, keep_alive)
+        lines, has_body, chunked, keep_alive = of_response(
+            request.method, request.version, status, fields, length, keep_alive
+        )
         try:
-            head = encode_head(status, fields.lines, self._clock.date, framing.lines)
+            head = encode_head(status, fields.lines, self._clock.date, lines)
         except ProxyError as error:
             self._response = Response(error.status, Fields())
             self._refuse(error)
-            return None
-        if not framing.keep_alive:
+            return False, False
+        if not keep_alive:
             self._no_more()
         out.write(head)
-        if content and framing.has_body:
+        if content and has_body:
             out.write(content)
-        return framing
+        return has_body, chunked
 
     async def _stream(self, request: RequestHead, response: Response, body: Stream) -> None:
-        framing = self._begin_response(request, response, b"")
-        if framing is None or not framing.has_body:
+        more, chunked = self._begin_response(request, response, b"")
+        if not more:
             return
         try:
-            await responding.send_stream(self._out, body, framing.chunked)
+            await responding.send_stream(self._out, body, chunked)
         except ProxyError:
-            if not framing.chunked and body.length is None:
+            if not chunked and body.length is None:
                 self.abort()  # closed in order, it would look like the end of the body
             raise
 

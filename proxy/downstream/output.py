@@ -9,19 +9,20 @@ _TOGETHER = 64 * 1024
 
 
 class Output:
-    """The writing half of a transport. Between `hold` and `release` small pieces become one write.
+    """The writing half of a transport.
 
-    sent: bytes written; for its owner to reset. paused: the client takes less than we write.
+    holding: small pieces are kept until `flush`, to be one write. sent: bytes written; for its owner to reset.
+    paused: the client takes less than we write.
     """
 
-    __slots__ = ("_held", "_holding", "_open", "_size", "_transport", "_waiter", "paused", "sent")
+    __slots__ = ("_held", "_open", "_size", "_transport", "_waiter", "holding", "paused", "sent")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._open = True
         self._held: list[bytes] = []
         self._size = 0
-        self._holding = False
+        self.holding = False
         self._waiter: asyncio.Future[None] | None = None
         self.paused = False
         self.sent = 0
@@ -32,19 +33,13 @@ class Output:
         self.sent += len(data)
         self._held.append(data)
         self._size += len(data)
-        if not self._holding or self._size > _TOGETHER:
-            self._flush()
+        if not self.holding or self._size > _TOGETHER:
+            self.flush()
 
-    def hold(self) -> None:
-        self._holding = True
-
-    def release(self) -> None:
-        self._holding = False
-        if self._held:
-            self._flush()
-
-    def _flush(self) -> None:
+    def flush(self) -> None:
         held = self._held
+        if not held:
+            return
         if self._size > _TOGETHER:
             for piece in held:
                 self._transport.write(piece)

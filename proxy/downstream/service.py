@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from proxy.codec.limits import Limits
 from proxy.downstream.clock import Clock
@@ -33,7 +33,8 @@ class RequestIds:
         return f"{self._prefix}-{next(self._numbers)}"
 
 
-class Outcome(NamedTuple):
+@dataclass(slots=True)
+class Outcome:
     """How an exchange ended. sent: bytes of the response, head included. complete: the client was sent all of it.
     duration: seconds from the request's head to the end."""
 

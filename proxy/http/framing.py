@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from proxy import errors
 from proxy.errors import ProxyError
@@ -61,21 +60,14 @@ def trailers(lines: list[Line]) -> Fields | None:
     return Fields(kept) if kept else None
 
 
-class ResponseFraming(NamedTuple):
-    """lines: the field lines that say where the response ends and whether the connection goes on. has_body: the body
-    is sent at all. chunked: in chunks. keep_alive: the connection goes on."""
-
-    lines: list[bytes]
-    has_body: bool
-    chunked: bool
-    keep_alive: bool
-
-
 def of_response(
     method: str, version: str, status: int, fields: Fields, length: int | None, keep_alive: bool
-) -> ResponseFraming:
-    """How to send a response over HTTP/1.x. version: that of the request. length: of the body, None when only its end
-    tells. keep_alive: the connection may go on, if the framing allows it too.
+) -> tuple[list[bytes], bool, bool, bool]:
+    """How to send a response over HTTP/1.x: (lines, has_body, chunked, keep_alive).
+
+    version: that of the request. length: of the body, None when only its end tells. keep_alive: the connection may go
+    on; whether it does is returned. lines: what is to stand in the head about where the response ends and whether the
+    connection goes on. has_body: the body is sent at all. chunked: in chunks.
 
     An answer without a body keeps the `content-length` it has, where one is allowed (RFC 9110 §8.6, §9.3.2).
     """
@@ -97,4 +89,4 @@ def of_response(
         lines.append(b"connection: close")
     elif version == "1.0":
         lines.append(b"connection: keep-alive")
-    return ResponseFraming(lines, has_body, chunked, keep_alive)
+    return lines, has_body, chunked, keep_alive

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from proxy import errors
-from proxy.downstream import Limits
+from proxy.downstream import Limits, Outcome
 from proxy.errors import ProxyError
 from proxy.exchange import Request, Response
 from proxy.http.fields import Fields
@@ -39,7 +39,7 @@ def test_the_request_as_stages_see_it() -> None:
     assert request.body == b"hi"
     assert (request.exchange.id, request.exchange.client, request.exchange.started) == ("r-1", "192.0.2.7", 1000.0)
     assert response.status == 200
-    assert outcome == (len(b"".join(wire.transport.writes)), True, 0.0)
+    assert outcome == Outcome(len(b"".join(wire.transport.writes)), True, 0.0)
 
 
 @pytest.mark.parametrize("given", [b"", b"a b", b"x" * 129, b"\xe4", b"a\t,b"])
