@@ -4,7 +4,7 @@ from proxy.codec.limits import Limits
 from proxy.downstream.clock import Clock
 from proxy.downstream.connection import DownstreamConnection
 from proxy.downstream.listener import Listener, serve
-from proxy.downstream.service import Outcome, Service
+from proxy.downstream.service import OnDone, Service
 from proxy.downstream.timeouts import Timeouts
 
-__all__ = ["Clock", "DownstreamConnection", "Limits", "Listener", "Outcome", "Service", "Timeouts", "serve"]
+__all__ = ["Clock", "DownstreamConnection", "Limits", "Listener", "OnDone", "Service", "Timeouts", "serve"]

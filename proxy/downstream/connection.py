@@ -15,9 +15,9 @@ from proxy.codec.http1_server import Http1Server
 from proxy.downstream import responding
 from proxy.downstream.output import Output
 from proxy.downstream.request_body import RequestBody
-from proxy.downstream.service import Outcome, Service
+from proxy.downstream.service import Service
 from proxy.errors import ProxyError
-from proxy.exchange import Body, Exchange, Request, Response, Stream, length_of
+from proxy.exchange import Body, Exchange, Request, Response, Stream
 from proxy.exchange.eager import start
 from proxy.http.fields import Fields
 from proxy.http.framing import of_response
@@ -273,18 +273,19 @@ class DownstreamConnection(asyncio.Protocol):
         if isinstance(body, bytes):
             if self._body is not None:
                 self._body.close()  # the handler is done and did not read it to the end
-            self._begin_response(head, response, body)
+            self._begin_response(head, response, len(body), body)
         else:
             try:
                 await self._stream(head, response, body)
             finally:
                 body.close()
 
-    def _begin_response(self, request: RequestHead, response: Response, content: bytes) -> tuple[bool, bool]:
+    def _begin_response(
+        self, request: RequestHead, response: Response, length: int | None, content: bytes
+    ) -> tuple[bool, bool]:
         """Write the head, and the body as far as it is there. Returns (more of it is to be sent, in chunks)."""
         status, fields, out = response.status, response.fields, self._out
         keep_alive = self._state is OPEN and (self._body is None or self._body.may_be_drained)
-        length = length_of(response.body)
         lines, has_body, chunked, keep_alive = of_response(
             request.method, request.version, status, fields, length, keep_alive
         )
@@ -302,7 +303,7 @@ class DownstreamConnection(asyncio.Protocol):
         return has_body, chunked
 
     async def _stream(self, request: RequestHead, response: Response, body: Stream) -> None:
-        more, chunked = self._begin_response(request, response, b"")
+        more, chunked = self._begin_response(request, response, body.length, b"")
         if not more:
             return
         try:
@@ -332,7 +333,7 @@ class DownstreamConnection(asyncio.Protocol):
             self._body.close()
         if service.on_done is not None:
             response = self._response or Response(499, Fields())
-            service.on_done(request, response, Outcome(self._out.sent, complete, now - self._started))
+            service.on_done(request, response, self._out.sent, complete, now - self._started)
 
     def _failed(self, request: Request, error: BaseException) -> None:
         """Without its end, and with the end of the connection, the client sees that the response is not whole."""

@@ -33,23 +33,17 @@ class RequestIds:
         return f"{self._prefix}-{next(self._numbers)}"
 
 
-@dataclass(slots=True)
-class Outcome:
-    """How an exchange ended. sent: bytes of the response, head included. complete: the client was sent all of it.
-    duration: seconds from the request's head to the end."""
-
-    sent: int
-    complete: bool
-    duration: float
+OnDone = Callable[[Request, Response, int, bool, float], None]
+"""Is told of each exchange that is over. The response is one of status 499 when the client left before there was any.
+Then: bytes of the response that were sent, head included; whether the client was sent all of it; seconds it took."""
 
 
 @dataclass(slots=True)
 class Service:
-    """handler: answers a request. on_done: is told of each exchange that is over; the response is one of status 499
-    when the client left before there was any. max_connections: more are answered 503."""
+    """handler: answers a request. max_connections: more are answered 503."""
 
     handler: Callable[[Request], Coroutine[Any, Any, Response]]
-    on_done: Callable[[Request, Response, Outcome], None] | None = None
+    on_done: OnDone | None = None
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
     max_connections: int = 10_000

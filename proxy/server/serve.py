@@ -17,7 +17,7 @@ from proxy.config import model
 from proxy.config.errors import ConfigErrors
 from proxy.config.loader import ConfigFile, load
 from proxy.config.values import Address
-from proxy.downstream import Limits, Listener, Outcome, Service, Timeouts, serve
+from proxy.downstream import Limits, Listener, OnDone, Service, Timeouts, serve
 from proxy.exchange import Request, Response
 from proxy.sandbox import Engine
 from proxy.server.assemble import Assembly, Lasting, assemble
@@ -100,7 +100,7 @@ class Server:
         if self._sink is not None:
             self._sink.close()
 
-    def _service(self, declared: model.Listener, on_done: Callable[[Request, Response, Outcome], None]) -> Service:
+    def _service(self, declared: model.Listener, on_done: OnDone) -> Service:
         limits = Limits(
             request_line=min(REQUEST_LINE, declared.max_header_size),
             field_section=declared.max_header_size,
@@ -110,20 +110,20 @@ class Server:
         timeouts = Timeouts(header=declared.header_timeout, body=declared.body_timeout, idle=declared.idle_timeout)
         return Service(self._entry, on_done, limits, timeouts, declared.max_connections)
 
-    def _telling(self) -> Callable[[Request, Response, Outcome], None]:
+    def _telling(self) -> OnDone:
         """What is done with each finished exchange."""
         count = self.metrics.finished
         declared = self.config.access_log
         if declared is None:
-            return lambda request, response, outcome: count(request, response, *outcome)
+            return count
         path = None if declared.to == "stdout" else Path(declared.to)
         self._sink = telemetry.Sink(path, asyncio.get_running_loop().call_later)
         format = telemetry.json_line if declared.format == "json" else telemetry.combined_line
         write = telemetry.AccessLog(self._sink, format).finished
 
-        def both(request: Request, response: Response, outcome: Outcome) -> None:
-            count(request, response, *outcome)
-            write(request, response, *outcome)
+        def both(request: Request, response: Response, sent: int, complete: bool, seconds: float) -> None:
+            count(request, response, sent, complete, seconds)
+            write(request, response, sent, complete, seconds)
 
         return both
 

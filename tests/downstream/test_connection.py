@@ -7,11 +7,11 @@ import asyncio
 import pytest
 
 from proxy import errors
-from proxy.downstream import Limits, Outcome
+from proxy.downstream import Limits
 from proxy.errors import ProxyError
 from proxy.exchange import Request, Response
 from proxy.http.fields import Fields
-from tests.downstream.wire import Handler, Script, Wire, hello, turn
+from tests.downstream.wire import Handler, Outcome, Script, Wire, hello, turn
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 HELLO = b"HTTP/1.1 200 OK\r\nx-path: /\r\ncontent-length: 5\r\n\r\nhello"

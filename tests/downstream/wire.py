@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, NamedTuple
 
-from proxy.downstream import Clock, DownstreamConnection, Limits, Listener, Outcome, Service, Timeouts
+from proxy.downstream import Clock, DownstreamConnection, Limits, Listener, Service, Timeouts
 from proxy.exchange import Request, Response
 from proxy.http.fields import Fields
 
@@ -59,6 +59,14 @@ class Recorder(asyncio.Transport):
         self.reading = True
 
 
+class Outcome(NamedTuple):
+    """How an exchange ended, as `on_done` is told."""
+
+    sent: int
+    complete: bool
+    duration: float
+
+
 class Wire:
     """A client's end of a DownstreamConnection."""
 
@@ -70,7 +78,7 @@ class Wire:
         clock = Clock(monotonic=lambda: self.now, wall=lambda: self.now)
         self.service = Service(
             handler,
-            lambda *exchange: self.done.append(exchange),
+            lambda request, response, *outcome: self.done.append((request, response, Outcome(*outcome))),
             limits or Limits(),
             timeouts or Timeouts(),
             most,
