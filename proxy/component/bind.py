@@ -344,6 +344,7 @@ class Binder:
             makers.append(
                 core_functions.assembled(slot, self._engine.module(batch_module()).address, None, [realloc], 0)
             )
+        acting = self._acting()
         return Binding(
             externs=len(self._names),
             names=self._names,
@@ -354,7 +355,7 @@ class Binder:
             layout=StoreLayout(len(makers), len(self._names)),
             makers=makers,
             first=sorted(self._needed),
-            acting=self._acting(),
+            acting=acting,
             destroy=core_functions.destroyer(self._destructors),
             linkers=linkers,
         )
