@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from proxy.component.binary import decode_definitions
+from proxy.component.binary.skeleton import Skeleton, skeleton
 from proxy.component.plan import Plan
 from proxy.component.resolve import resolve, resolve_interfaces
 from proxy.component.types import ExternType, InstanceType
@@ -16,6 +17,7 @@ class Component:
     """A decoded component. Nothing of it has been compiled or validated by the engine yet."""
 
     plan: Plan
+    skeleton: Skeleton
 
     @property
     def imports(self) -> Mapping[str, ExternType]:
@@ -34,7 +36,8 @@ class Component:
 
 def decode(data: bytes) -> Component:
     """Raises DecodeError, with the offset, and nothing else."""
-    return Component(resolve(decode_definitions(data)))
+    definitions = decode_definitions(data)
+    return Component(resolve(definitions), skeleton(data, definitions))
 
 
 def interfaces(data: bytes) -> Mapping[str, InstanceType]:

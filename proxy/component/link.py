@@ -44,12 +44,28 @@ class HostInterface:
     resources: Mapping[str, Callable[[Any, Any], object]] = field(default_factory=dict)
 
 
+def validate(component: Component, engine: Engine) -> None:
+    """Has the engine check the whole of a component, its types included: decoding has only looked for what would
+    mislead this host. Raises LinkError."""
+    if component.skeleton.component is None:
+        raise LinkError("the component uses threads, which are not supported yet")
+    try:
+        engine.validate(component.skeleton.component)
+        for module in set(component.skeleton.modules).difference(component.core_modules):
+            engine.validate_module(module)
+        for module in component.core_modules:
+            engine.module(module)
+    except CompileError as error:
+        raise LinkError(str(error)) from None
+
+
 def link(component: Component, engine: Engine, imports: Mapping[str, HostInterface], limits: Limits) -> Linked:
-    """Compiles what is not compiled yet and binds imports. Raises LinkError."""
+    """Validates, compiles what is not compiled yet, and binds imports. Raises LinkError."""
+    validate(component, engine)
     hosts = {name: _provider(name, imports) for name in _interfaces(component)}
     for name, kind in component.imports.items():
         if isinstance(kind, InstanceType):
-            _check(name, kind, hosts[name])
+            _check(name, kind, hosts.get(name, _NOTHING))
         elif isinstance(kind, FuncType):
             _check("", InstanceType({name: kind}), hosts[""])
         elif not _is_type(kind):
@@ -60,8 +76,13 @@ def link(component: Component, engine: Engine, imports: Mapping[str, HostInterfa
         raise LinkError(str(error)) from None
 
 
+_NOTHING = HostInterface({})
+
+
 def _interfaces(component: Component) -> list[str]:
-    names = [name for name, kind in component.imports.items() if isinstance(kind, InstanceType)]
+    """The interfaces from which functions are imported: one that is imported for its types alone needs no host."""
+    named = [(name, kind) for name, kind in component.imports.items() if isinstance(kind, InstanceType)]
+    names = [name for name, kind in named if kind.functions or kind.instances]
     return [*names, ""] if any(isinstance(kind, FuncType) for kind in component.imports.values()) else names
 
 

@@ -10,6 +10,7 @@ meaning to its checks.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -54,11 +55,11 @@ def skeleton(data: bytes, definitions: tuple[d.Definition, ...]) -> Skeleton:
     """The skeleton of a component with these definitions. Raises DecodeError."""
     modules: list[bytes] = []
     patches = list(_patches(data, definitions))
-    component = _component(Reader(data), modules, [patch for patch in patches if patch is not None])
+    component = _component(Reader(data), modules, deque(patch for patch in patches if patch is not None))
     return Skeleton(None if None in patches else component, tuple(modules))
 
 
-def _component(reader: Reader, modules: list[bytes], patches: list[_Patch]) -> bytes:
+def _component(reader: Reader, modules: list[bytes], patches: deque[_Patch]) -> bytes:
     parts = [reader.take(PREAMBLE_SIZE)]
     while not reader.done:
         number, content = reader.section()
@@ -142,11 +143,12 @@ def _fixed_list(data: bytes, offset: int, length: int) -> _Patch:
     return _Patch(offset, reader.position, b"\x6f" + _u32(count) + element * count)
 
 
-def _patched(content: Reader, patches: list[_Patch]) -> bytes:
+def _patched(content: Reader, patches: deque[_Patch]) -> bytes:
+    """A section, with the patches that lie in it, which are the next."""
     parts = []
     position = content.position
-    for patch in patches:
-        if content.position <= patch.start and patch.end <= content.end:
-            parts += [content.data[position : patch.start], patch.replacement]
-            position = patch.end
+    while patches and patches[0].start < content.end:
+        patch = patches.popleft()
+        parts += [content.data[position : patch.start], patch.replacement]
+        position = patch.end
     return b"".join([*parts, content.data[position : content.end]])

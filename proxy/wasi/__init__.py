@@ -1,0 +1,44 @@
+"""WASI 0.2 for guests that import it because their toolchain does, and use little of it.
+
+No files, no arguments, no environment, no input; output goes line by line to the caller; clocks and randomness only
+when granted. What makes a run depend on more than what it read of its exchange is reported as it happens, so that
+whoever remembers runs knows which not to.
+
+    imports = interfaces({"clocks"}, impure=lambda run: run.taint(), output=lambda run, stream, line: log(line))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from proxy.component import HostInterface
+from proxy.wasi import cli, clocks, filesystem, io, random
+from proxy.wasi.output import Output
+
+__all__ = ["GRANTS", "VERSION", "interfaces"]
+
+VERSION = "0.2.12"
+"""Serves guests of any 0.2: the linker matches versions as semver does."""
+
+GRANTS = {"clocks": clocks.interfaces, "random": random.interfaces}
+"""What a guest gets only when it is granted, by the name of the WASI package. `wasi:random/insecure-seed` needs
+none."""
+
+
+def interfaces(grants: Collection[str], *, impure: Callable[[Any], None], output: Output) -> dict[str, HostInterface]:
+    """The host interfaces by full name, for `link`.
+
+    impure: called as impure(instance.data) before a guest is told the time or a random number, or prints.
+    output: called as output(instance.data, "stdout" or "stderr", line), without the line's end.
+    A guest that imports what was not granted is refused by `link`, which names the interface.
+    """
+    offered = {
+        **io.interfaces(impure),
+        **cli.interfaces(output),
+        **filesystem.interfaces(),
+        **random.seed_interface(),
+    }
+    for grant in grants:
+        offered |= GRANTS[grant](impure)
+    return {f"wasi:{name}@{VERSION}": interface for name, interface in offered.items()}

@@ -1,0 +1,53 @@
+"""wasi:cli: no environment, no arguments, no terminal, input at its end, output to the caller, and an end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proxy.component import HostInterface
+from proxy.wasi.io import InputStream, OutputStream
+from proxy.wasi.output import Lines, Output
+
+
+class Exit(Exception):
+    """The guest ended itself (wasi:cli/exit). A component that serves exchanges must not: this reaches the host as a
+    trap's cause."""
+
+
+def interfaces(output: Output) -> dict[str, HostInterface]:
+    def standard(name: str) -> HostInterface:
+        return HostInterface({f"get-{name}": lambda data: OutputStream(Lines(name, output))})
+
+    def no_terminal(name: str) -> HostInterface:
+        return HostInterface({f"get-terminal-{name}": lambda data: None})
+
+    return {
+        "cli/environment": HostInterface(
+            {
+                "get-environment": lambda data: [],
+                "get-arguments": lambda data: [],
+                "initial-cwd": lambda data: None,
+            }
+        ),
+        "cli/exit": HostInterface({"exit": _exit, "exit-with-code": _exit_with_code}),
+        "cli/stdin": HostInterface({"get-stdin": lambda data: InputStream()}),
+        "cli/stdout": standard("stdout"),
+        "cli/stderr": standard("stderr"),
+        "cli/terminal-input": HostInterface({}, resources={"terminal-input": _never_made}),
+        "cli/terminal-output": HostInterface({}, resources={"terminal-output": _never_made}),
+        "cli/terminal-stdin": no_terminal("stdin"),
+        "cli/terminal-stdout": no_terminal("stdout"),
+        "cli/terminal-stderr": no_terminal("stderr"),
+    }
+
+
+def _exit(data: Any, status: tuple[str, None]) -> None:
+    raise Exit(f"the guest exited, reporting {'success' if status[0] == 'ok' else 'failure'}")
+
+
+def _exit_with_code(data: Any, code: int) -> None:
+    raise Exit(f"the guest exited with code {code}")
+
+
+def _never_made(data: Any, resource: Any) -> None:
+    """No guest has one."""
