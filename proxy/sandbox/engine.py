@@ -12,6 +12,7 @@ from proxy.sandbox.code_cache import CodeCache
 from proxy.sandbox.module import Module
 from proxy.sandbox.ticker import Ticker
 from proxy.sandbox.trap import error_text
+from proxy.sandbox.validation import ValidationEngine
 
 # What WebAssembly leaves open is fixed (NaN bits, relaxed SIMD), so that a run depends on nothing but its inputs.
 FEATURES = {
@@ -39,7 +40,7 @@ POOL = {
     "max_memories_per_module": 4,
     "max_tables_per_module": 16,
     "max_core_instance_size": 1 << 20,
-    "table_elements": 20_000,
+    "table_elements": 100_000,
     "max_unused_warm_slots": 200,
     "linear_memory_keep_resident": 2 << 20,
     "table_keep_resident": 64 << 10,
@@ -61,6 +62,7 @@ class Engine:
         self.compiles = 0
         self.ticker = Ticker(self._advance)
         self._modules: dict[str, Module] = {}
+        self._validation = ValidationEngine(FEATURES)
         fingerprint = f"{raw.VERSION} {sorted(FEATURES.items())} {MAX_STACK}"
         self._cache = None if code_cache is None else CodeCache(code_cache, fingerprint)
 
@@ -75,6 +77,19 @@ class Engine:
             address = self._stored(digest) or self._compile(digest, data)
             module = self._modules[digest] = Module(address, digest)
         return module
+
+    def validate(self, component: bytes) -> None:
+        """Checks a component whose core modules are, or will be, compiled apart: it had better be without their code.
+        Raises CompileError."""
+        error = self._validation.component(component)
+        if error is not None:
+            raise CompileError(error)
+
+    def validate_module(self, data: bytes) -> None:
+        """Checks a core module that will perhaps not be compiled. Raises CompileError."""
+        error = self._validation.module(data)
+        if error is not None:
+            raise CompileError(error)
 
     def _stored(self, digest: str) -> int:
         code = None if self._cache is None else self._cache.load(digest)
@@ -103,6 +118,7 @@ class Engine:
             for module in self._modules.values():
                 raw.module_delete(module.address)
             self._modules.clear()
+            self._validation.close()
             raw.engine_delete(self.address)
             self.address = 0
 

@@ -97,12 +97,19 @@ config_bool = {
         "wasm_exceptions",
         "wasm_stack_switching",
         "wasm_component_model",
+        "wasm_component_model_async",
+        "wasm_component_model_async_stackful",
+        "wasm_component_model_more_async_builtins",
+        "wasm_component_model_map",
+        "wasm_component_model_implements",
         "concurrency_support",
         "cranelift_nan_canonicalization",
         "memory_init_cow",
         "native_unwind_info",
     )
 }
+config_opt_level = _quick("wasmtime_config_cranelift_opt_level_set", None, P, c_uint8)
+OPT_LEVEL_NONE = 0
 config_max_wasm_stack = _quick("wasmtime_config_max_wasm_stack_set", None, P, c_size_t)
 config_memory_reservation = _quick("wasmtime_config_memory_reservation_set", None, P, c_uint64)
 config_memory_guard_size = _quick("wasmtime_config_memory_guard_size_set", None, P, c_uint64)
@@ -140,6 +147,7 @@ engine_increment_epoch = _quick("wasmtime_engine_increment_epoch", None, P)
 
 # Modules.
 module_new = _blocking("wasmtime_module_new", P, P, c_void_p, c_size_t, P)
+module_validate = _blocking("wasmtime_module_validate", P, P, c_void_p, c_size_t)
 module_delete = _quick("wasmtime_module_delete", None, P)
 module_serialize = _blocking("wasmtime_module_serialize", P, P, P)
 module_deserialize = _blocking("wasmtime_module_deserialize", P, P, c_void_p, c_size_t, P)
@@ -166,6 +174,10 @@ valtype_kind = _quick("wasm_valtype_kind", c_uint8, P)
 valtype_new = _quick("wasm_valtype_new", P, c_uint8)
 valtype_vec_new = _quick("wasm_valtype_vec_new", None, P, c_size_t, P)
 byte_vec_delete = _quick("wasm_byte_vec_delete", None, P)
+
+# Components, only ever made to have them validated.
+component_new = _blocking("wasmtime_component_new", P, P, c_void_p, c_size_t, P)
+component_delete = _quick("wasmtime_component_delete", None, P)
 
 # Stores.
 store_new = _quick("wasmtime_store_new", P, P, c_void_p, c_void_p)
@@ -257,7 +269,10 @@ def vec(address: int) -> list[int]:
 
 
 def text(address: int) -> str:
-    """A wasm_name_t or wasm_message_t as text; empty for NULL."""
-    if not address:
-        return ""
+    """A wasm_name_t as text, every byte of it: names that look alike must not be taken for each other."""
+    return bytes_at(word(address + 8), word(address)).decode()
+
+
+def message(address: int) -> str:
+    """A wasm_message_t as text, without the zero byte at its end."""
     return bytes_at(word(address + 8), word(address)).rstrip(b"\0").decode(errors="replace")

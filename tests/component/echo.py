@@ -82,5 +82,9 @@ def _define(kind: t.ValueType, definitions: list[str]) -> str:
             text = "flags " + " ".join(f'"{label}"' for label in labels)
         case _:
             raise NotImplementedError(kind)
-    definitions.append(f"(type $t{len(definitions)} ({text}))")
-    return f"$t{len(definitions) - 1}"
+    name = f"$t{len(definitions)}"
+    if isinstance(kind, t.Record | t.Variant | t.Enum | t.Flags):  # the types that a signature may use only by name
+        definitions.append(f'(type {name}-is ({text})) (import "t{name[2:]}" (type {name} (eq {name}-is)))')
+    else:
+        definitions.append(f"(type {name} ({text}))")
+    return name

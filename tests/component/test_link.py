@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from proxy.component import HostInterface, Instance, LinkError, decode, link
@@ -174,17 +176,18 @@ def test_components_in_components_call_each_other(engine: Engine) -> None:
 
 
 MISTYPED = """(component
-  (core module $m (memory (export "memory") 1) (func (export "f") {signature} unreachable))
+  (core module $m (memory (export "memory") 1) (func (export "f") {signature} unreachable)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) unreachable))
   (core instance $i (instantiate $m))
   (func (export "f") (param "s" string) (result u32)
-    (canon lift (core func $i "f") (memory (core memory $i "memory")) (realloc (core func $i "f")))))"""
+    (canon lift (core func $i "f") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"""
 
 
 @pytest.mark.parametrize(
     "signature", ["", "(param i32)", "(param i32 i64) (result i32)", "(param i32 i32) (result f32)"]
 )
 def test_core_functions_of_another_type_are_never_called(engine: Engine, signature: str) -> None:
-    with pytest.raises(LinkError, match="the core function 'f' is"):
+    with pytest.raises(LinkError, match="lowered (parameter|result) types .* do not match"):
         link(decode(parse(MISTYPED.format(signature=signature))), engine, {}, Limits())
 
 
@@ -226,6 +229,34 @@ def test_a_start_function_can_fail(engine: Engine, body: str, kind: TrapKind) ->
     with pytest.raises(Trap) as trapped:
         linked.instantiate(None)
     assert trapped.value.kind is kind
+
+
+def test_a_start_function_that_calls_an_import_too_early(engine: Engine, tmp_path: Path) -> None:
+    """With the shim left out the call gets through, but the memory it needs is not there yet."""
+    path = tmp_path / "app.wit"
+    path.write_text(WIT)
+    imports = [line for line in CORE.splitlines() if "(import" in line]
+    rest = [line for line in CORE.splitlines() if "(import" not in line]
+    start = "(func $early (call $shout (i32.const 0) (i32.const 0) (i32.const 0))) (start $early)"
+    core = "\n".join(["(module", *imports, *rest[1:-1], rest[-1][:-1], start, ")"])
+    linked = link(decode(component(core, str(path), "app")), engine, {"demo:app/text@0.2.1": host()}, Limits())
+    with pytest.raises(Trap, match="before it is there"):
+        linked.instantiate(None)
+
+
+LOOKALIKE = """(component
+  (core module $m (memory (export "memory") 1)
+    (func (export "f\\00") (param i32 i32) (result i32) i32.const 0)
+    (func (export "f") (result i64) i64.const 0))
+  (core instance $i (instantiate $m))
+  (alias core export $i "memory" (core memory $mem))
+  (alias core export $i "f" (core func $f))
+  (func (export "f") (param "a" u32) (param "b" u32) (result u32) (canon lift (core func $f))))"""
+
+
+def test_names_that_differ_in_a_zero_byte_are_two(engine: Engine) -> None:
+    with pytest.raises(LinkError, match="the core function 'f' is"):
+        link(decode(parse(LOOKALIKE)), engine, {}, Limits())
 
 
 def test_more_instances_than_the_pool_has_room_for(engine: Engine) -> None:

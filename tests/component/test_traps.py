@@ -62,7 +62,7 @@ BAD_RESULTS = [
         returns(
             "$t",
             "(i32.store8 (i32.const 16) (i32.const 3))",
-            types='(type $e (enum "a" "b" "c")) (type $t (tuple $e u8))',
+            types='(type $n (enum "a" "b" "c")) (import "e" (type $e (eq $n))) (type $t (tuple $e u8))',
         ),
         "invalid discriminant",
     ),

@@ -1,0 +1,64 @@
+"""An engine that checks components and core modules and runs nothing.
+
+Its settings are those of the engine that runs guests, but that it knows components, and that it takes no trouble with
+the machine code of what it compiles only to throw it away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from proxy.sandbox import raw
+from proxy.sandbox.trap import error_text
+
+COMPONENT_FEATURES = {
+    "concurrency_support": True,
+    "wasm_component_model": True,
+    "wasm_component_model_async": True,
+    "wasm_component_model_async_stackful": True,
+    "wasm_component_model_more_async_builtins": True,
+    "wasm_component_model_map": True,
+    "wasm_component_model_implements": True,
+}
+
+
+class ValidationEngine:
+    """Made when it is first asked. What was found valid is remembered by digest."""
+
+    def __init__(self, features: Mapping[str, bool]) -> None:
+        self._features = {**features, **COMPONENT_FEATURES}
+        self._address = 0
+        self._valid: set[bytes] = set()
+
+    def component(self, data: bytes) -> str | None:
+        """None for a valid component, else what is wrong with it."""
+        digest = hashlib.sha256(data).digest()
+        if digest in self._valid:
+            return None
+        out = raw.block(8)
+        error = raw.component_new(self._engine(), data, len(data), raw.address_of(out))
+        if error:
+            return error_text(error)
+        raw.component_delete(out[0])
+        self._valid.add(digest)
+        return None
+
+    def module(self, data: bytes) -> str | None:
+        """None for a valid core module, else what is wrong with it."""
+        error = raw.module_validate(self._engine(), data, len(data))
+        return error_text(error) if error else None
+
+    def _engine(self) -> int:
+        if not self._address:
+            config: int = raw.config_new()
+            for name, value in self._features.items():
+                raw.config_bool[name](config, value)
+            raw.config_opt_level(config, raw.OPT_LEVEL_NONE)
+            self._address = raw.engine_new(config)
+        return self._address
+
+    def close(self) -> None:
+        if self._address:
+            raw.engine_delete(self._address)
+            self._address = 0
