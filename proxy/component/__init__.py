@@ -13,7 +13,7 @@ from proxy.component.bind import LinkError
 from proxy.component.decode import Component, decode, interfaces
 from proxy.component.handles import GuestResource
 from proxy.component.instance import Instance
-from proxy.component.link import ExportFunc, HostFunc, HostInterface, Linked, link
+from proxy.component.link import ExportFunc, HostFunc, HostInterface, Linked, link, validate
 from proxy.component.types import FuncType, InstanceType
 
 __all__ = [
@@ -31,4 +31,5 @@ __all__ = [
     "decode",
     "interfaces",
     "link",
+    "validate",
 ]

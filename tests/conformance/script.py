@@ -7,15 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from proxy.component import Component, DecodeError, Instance, Linked, LinkError, decode, link
-from proxy.sandbox import CompileError, Engine, Limits, Trap, TrapKind
+from proxy.component import Component, DecodeError, Instance, Linked, LinkError, decode, link, validate
+from proxy.sandbox import Engine, Limits, Trap, TrapKind
 from tests.conformance.values import same, value
 from tests.conformance.wast import Command, ScriptError
 
 LIMITS = Limits(memory=1 << 30, time=10)
-CORE_PREAMBLE = b"\0asm\x01\0\0\0"
-
-REFUSALS = (DecodeError, CompileError, LinkError)
 
 
 class FailedError(Exception):
@@ -49,7 +46,7 @@ class Script:
             handler(self, command)
         except FailedError as error:
             return str(error)
-        except (*REFUSALS, Trap, ScriptError) as error:
+        except (DecodeError, LinkError, Trap, ScriptError) as error:
             return f"{type(error).__name__}: {error}"
         except Exception:
             return "the host failed: " + traceback.format_exc(limit=-3)
@@ -58,7 +55,10 @@ class Script:
     # Components and instances.
 
     def _load(self, command: Command) -> Component:
-        return decode(command.binary())
+        component = decode(command.binary())
+        if component.skeleton.component is not None:  # else the engine cannot check it, and the host will not run it
+            validate(component, self._engine)
+        return component
 
     def _instantiate(self, component: Component) -> Running:
         linked = link(component, self._engine, {}, LIMITS)
@@ -132,7 +132,7 @@ class Script:
     def _assert_invalid(self, command: Command) -> None:
         try:
             self._load(command)
-        except (DecodeError, CompileError, ScriptError):
+        except (DecodeError, LinkError, ScriptError):
             return
         raise FailedError(f"accepted, though {command.fields['text']!r}")
 

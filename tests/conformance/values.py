@@ -65,11 +65,9 @@ def _composite(content: Any, kind: t.ValueType) -> Any:
 
 
 def _payload(given: dict[str, Any] | None, kind: t.ValueType | None) -> Any:
-    if given is None or kind is None:
-        if given is not kind:
-            raise TypeError("a payload stands where there is none, or is missing")
-        return None
-    return value(given, kind)
+    if (given is None) != (kind is None):
+        raise TypeError("a payload stands where there is none, or is missing")
+    return None if given is None or kind is None else value(given, kind)
 
 
 def same(expected: Any, actual: Any) -> bool:

@@ -28,10 +28,9 @@ class Command:
 
     def binary(self) -> bytes:
         """The component or core module that the command is about. Raises ScriptError for text that does not parse."""
-        name = self.fields.get("binary_filename")
-        if name is None and self.fields.get("module_type") == "text":
-            return _run("parse", str(self.directory / self.fields["filename"]))
-        return (self.directory / (name or self.fields["filename"])).read_bytes()
+        name = self.fields.get("binary_filename") or self.fields["filename"]
+        file = self.directory / str(name)
+        return _run("parse", str(file)) if file.suffix == ".wat" else file.read_bytes()
 
 
 def commands(script: Path, directory: Path) -> list[Command]:
