@@ -193,7 +193,7 @@ class Instance:
     After a trap it cannot be called again. `close` frees it and may be called more than once.
     """
 
-    __slots__ = ("_made", "components", "context", "contexts", "data", "funcs", "linked", "state", "store")
+    __slots__ = ("_begun", "_made", "components", "context", "contexts", "data", "funcs", "linked", "state", "store")
 
     def __init__(self, linked: Linked, data: object) -> None:
         binding = linked.binding
@@ -203,7 +203,7 @@ class Instance:
         self.funcs: list[int] = [0] * binding.externs
         self.contexts: list[Context | None] = [None] * len(binding.contexts)
         self.components = [ComponentState() for _ in range(binding.components)]
-        self._made = 0
+        self._begun = self._made = 0
         self.store = Store(linked.engine, linked.limits, binding.memories, binding.layout)
         self.context = self.store.context
         try:
@@ -262,11 +262,16 @@ class Instance:
         return address
 
     def make(self, slot: int) -> None:
-        """Makes a core instance unless it is there."""
+        """Makes a core instance unless it is there. While it is being made it cannot be used: its start function may
+        have called an import that wants its memory."""
         bit = 1 << slot
-        if not self._made & bit:
-            self._made |= bit
-            self.linked.binding.makers[slot](self)
+        if self._made & bit:
+            return
+        if self._begun & bit:
+            raise trap("a core instance is used before it is there")
+        self._begun |= bit
+        self.linked.binding.makers[slot](self)
+        self._made |= bit
 
     def drop(self, resource: GuestResource) -> None:
         """Ends a resource that the host owns: runs the guest's destructor."""

@@ -148,15 +148,16 @@ def _failure(error: int) -> BaseException:
     error."""
     address, _trap[0] = _trap[0], 0
     failure = take_error(error) if error else take_trap(address)
-    if not pending or not isinstance(failure, Trap):
+    cause = pending.pop() if pending else failure
+    if cause is failure:
         return failure
-    cause = pending.pop()
+    frames = failure.backtrace if isinstance(failure, Trap) else ""
     if isinstance(cause, Trap):
-        cause.backtrace = "\n".join(filter(None, (cause.backtrace, failure.backtrace)))
+        cause.backtrace = "\n".join(filter(None, (cause.backtrace, frames)))
         return cause
     if not isinstance(cause, Exception):
         return cause
-    wrapped = Trap(TrapKind.HOST, f"{type(cause).__name__}: {cause}", failure.backtrace)
+    wrapped = Trap(TrapKind.HOST, f"{type(cause).__name__}: {cause}", frames)
     wrapped.__cause__ = cause
     return wrapped
 

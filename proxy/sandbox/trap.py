@@ -65,7 +65,7 @@ def take_trap(trap: int) -> Trap:
     has_code = raw.trap_code(trap, _code_address)
     known = _KINDS.get(_code[0] & 0xFF) if has_code else None
     raw.trap_message(trap, _vec_address)
-    message = raw.text(_vec_address)
+    message = raw.message(_vec_address)
     raw.byte_vec_delete(_vec_address)
     raw.trap_delete(trap)
     kind, text = known or (TrapKind.OTHER, _cause(message))
@@ -76,7 +76,7 @@ def take_error(error: int) -> Exception:
     """The exception for a wasmtime_error_t that a guest's run or making ended with; the error is freed."""
     message = error_text(error)
     cause = _cause(message)
-    if "concurrent" in message:
+    if cause.startswith("maximum concurrent"):
         return PoolExhausted(f"too many instances are alive: {cause}")
     return Trap(TrapKind.MEMORY if "memory" in cause else TrapKind.OTHER, cause, _backtrace(message))
 
@@ -84,7 +84,7 @@ def take_error(error: int) -> Exception:
 def error_text(error: int) -> str:
     """The message of a wasmtime_error_t, which is freed."""
     raw.error_message(error, _vec_address)
-    message = raw.text(_vec_address)
+    message = raw.message(_vec_address)
     raw.byte_vec_delete(_vec_address)
     raw.error_delete(error)
     return message[:MAX_MESSAGE]

@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from proxy.component import Linked
+from proxy.component import Linked, decode, link
 from proxy.sandbox import Engine, Limits, Trap, TrapKind
+from tests.component.guests import parse
 from tests.sandbox.guests import harmful
 
 
@@ -40,6 +41,18 @@ def test_each_harm_has_its_kind(engine: Engine, name: str, kind: TrapKind, messa
 def test_the_backtrace_names_functions(engine: Engine) -> None:
     found = trap(harmful(engine, Limits()), "unreachable")
     assert found.backtrace == "0: inner\n1: outer"
+
+
+def test_a_guest_cannot_put_words_into_the_hosts_mouth(engine: Engine) -> None:
+    """Names of functions are the guest's, and appear in wasmtime's account of a trap."""
+    data = parse("""(component
+      (core module $m (func $liar (@name "maximum concurrent") (export "f") unreachable))
+      (core instance $i (instantiate $m))
+      (alias core export $i "f" (core func $f))
+      (func (export "f") (canon lift (core func $f))))""")
+    linked = link(decode(data), engine, {}, Limits())
+    with pytest.raises(Trap, match="unreachable executed"):
+        linked.exports[""]["f"](linked.instantiate(None))
 
 
 def test_a_deep_backtrace_is_cut(engine: Engine) -> None:
