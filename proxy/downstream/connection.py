@@ -55,8 +55,8 @@ class DownstreamConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_body", "_client", "_clock", "_codec", "_company", "_idle_limit", "_out", "_partial", "_reading",
-        "_request", "_response", "_service", "_since", "_stalled", "_started", "_state", "_task", "_transport",
+        "_body", "_client", "_clock", "_codec", "_company", "_idle_limit", "_out", "_reading", "_request",
+        "_response", "_service", "_since", "_stalled", "_started", "_state", "_task", "_transport", "_unsent",
     )  # fmt: skip
 
     _transport: asyncio.Transport
@@ -74,10 +74,10 @@ class DownstreamConnection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._body: RequestBody | None = None
         self._reading = True
-        self._partial = False
         self._started = 0.0
         self._since = 0.0
-        self._stalled = (0, 0.0)
+        self._unsent = (0, 0)
+        self._stalled = 0.0
         self._idle_limit = service.timeouts.header
 
     # What the transport calls.
@@ -97,14 +97,12 @@ class DownstreamConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._state is LINGERING or self._state is CLOSED:
             return
-        self._codec.feed(data)
+        codec = self._codec
+        was_partial = codec.pending
+        codec.feed(data)
         self._advance()
-        if self._request is None:
-            if not self._partial and self._codec.pending:
-                self._partial = True
-                self._since = self._clock.monotonic()
-        elif self._body is not None:
-            self._since = self._clock.monotonic()
+        if self._body is not None or (codec.pending and not was_partial and self._request is None):
+            self._since = self._clock.monotonic()  # more of a body came, or a head has begun
 
     def eof_received(self) -> None:
         # Half a connection is of no use to anybody but netcat, and a client that is gone looks the same.
@@ -145,9 +143,10 @@ class DownstreamConnection(asyncio.Protocol):
         """Called about every second: end what has waited for too long."""
         timeouts, waited = self._service.timeouts, now - self._since
         if unsent := self._out.waiting:
-            if unsent != self._stalled[0]:
-                self._stalled = (unsent, now)
-            elif now - self._stalled[1] > timeouts.write:
+            if (unsent, self._out.sent) != self._unsent:
+                self._unsent = (unsent, self._out.sent)
+                self._stalled = now
+            elif now - self._stalled > timeouts.write:
                 self.abort()
         elif self._state is LINGERING:
             if waited > timeouts.linger:
@@ -158,8 +157,8 @@ class DownstreamConnection(asyncio.Protocol):
             if waited > timeouts.body and not self._body.full and self._body.ask is None:
                 self._body_failed(ProxyError(errors.HTTP_REQUEST_ERROR, "the request body stopped", status=408))
                 self._settle()
-        elif self._request is None and waited > (timeouts.header if self._partial else self._idle_limit):
-            if self._partial:
+        elif self._request is None and waited > (timeouts.header if self._codec.pending else self._idle_limit):
+            if self._codec.pending:
                 self._refuse(ProxyError(errors.HTTP_REQUEST_ERROR, "the request head took too long", status=408))
             else:
                 self._state = OVER
@@ -236,7 +235,6 @@ class DownstreamConnection(asyncio.Protocol):
     def _exchange(self, head: RequestHead, body: Body) -> None:
         service, clock = self._service, self._clock
         now = self._started = self._since = clock.monotonic()
-        self._partial = False
         self._response = None
         self._out.sent = 0
         exchange = Exchange(
@@ -341,7 +339,9 @@ class DownstreamConnection(asyncio.Protocol):
             return
         if isinstance(error, ProxyError):
             request.exchange.failure = (error.failure.type, error.detail)
-        logger.warning("response cut off", exc_info=error, extra={"request_id": request.exchange.id})
+            logger.warning("response cut off: %s", error, extra={"request_id": request.exchange.id})
+        else:
+            logger.error("response cut off", exc_info=error, extra={"request_id": request.exchange.id})
         if self._response is None:
             self._refuse(ProxyError(errors.PROXY_INTERNAL_ERROR, "cancelled"))
         self._state = OVER
@@ -373,6 +373,7 @@ class DownstreamConnection(asyncio.Protocol):
     def _refuse(self, error: ProxyError) -> None:
         if self._state is CLOSED:
             return
+        logger.debug("refused: %s", error, extra={"client": self._client})
         self._codec.stop()
         self._out.write(responding.bare(error, self._clock.date))
         self._state = OVER

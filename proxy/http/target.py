@@ -21,11 +21,11 @@ def parse(method: str, target: str, host: bytes | None, default: str) -> tuple[s
     named = default if host is None else authority(host)
     path, mark, query = target.partition("?")
     if path[:1] != "/" and (path, method, mark) != ("*", "OPTIONS", ""):
-        return _absolute(target, None if host is None else named)
+        return _absolute(method, target, None if host is None else named)
     return named, path, query if mark else None
 
 
-def _absolute(target: str, host: str | None) -> tuple[str, str, str | None]:
+def _absolute(method: str, target: str, host: str | None) -> tuple[str, str, str | None]:
     scheme, _, rest = target.partition("://")
     if scheme.lower() not in ("http", "https"):
         raise ProxyError(errors.HTTP_REQUEST_ERROR, "the request target is neither a path nor an http URI")
@@ -34,6 +34,8 @@ def _absolute(target: str, host: str | None) -> tuple[str, str, str | None]:
     # RFC 9112 §3.2.2 lets the target win; whoever looks only at Host would then see another site than we do.
     if host is not None and named != host:
         raise ProxyError(errors.HTTP_REQUEST_ERROR, "Host and the request target name different authorities")
+    if end == len(rest) and method == "OPTIONS":
+        return named, "*", None  # RFC 9112 §3.2.4: about the server, not about its root
     path, mark, query = rest[end:].partition("?")
     return named, path or "/", query if mark else None
 

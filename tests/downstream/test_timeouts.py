@@ -118,6 +118,32 @@ def test_a_body_nobody_wants_that_stops_ends_the_connection() -> None:
     assert wire.received() == b""
 
 
+def test_a_body_nobody_wants_is_waited_for_while_it_comes() -> None:
+    wire = Wire(hello, timeouts=TIMEOUTS)
+    wire.send(UPLOAD)
+    for _ in range(8):
+        wire.wait(19)
+        wire.send(b"a")
+    wire.wait(19)
+    assert wire.exchange(b"a" + GET).endswith(b"hello")
+
+
+def test_a_head_that_was_sent_ahead_does_not_have_for_ever() -> None:
+    async def main() -> None:
+        async def handler(request: Request) -> Response:
+            await asyncio.sleep(0)
+            return await hello(request)
+
+        wire = Wire(handler, timeouts=TIMEOUTS)
+        wire.send(GET + b"GET")
+        await turn()
+        assert wire.received().endswith(b"hello")
+        wire.wait(10.1)
+        assert wire.received().startswith(b"HTTP/1.1 408 ")
+
+    asyncio.run(main())
+
+
 def test_a_client_that_takes_nothing_is_cut_off() -> None:
     wire = Wire(hello, timeouts=TIMEOUTS)
     wire.send(GET)

@@ -25,6 +25,8 @@ def test_targets(on_the_line: str, host: bytes | None, expected: tuple[str, str,
 
 def test_the_asterisk_is_for_options() -> None:
     assert target.parse("OPTIONS", "*", b"a", "") == ("a", "*", None)
+    assert target.parse("OPTIONS", "http://a", b"a", "") == ("a", "*", None)
+    assert target.parse("OPTIONS", "http://a/", b"a", "") == ("a", "/", None)
     for method, on_the_line in (("GET", "*"), ("OPTIONS", "*?"), ("OPTIONS", "**")):
         with pytest.raises(ProxyError):
             target.parse(method, on_the_line, b"a", "")
