@@ -78,18 +78,25 @@ def _extern(externtype: int) -> CoreExtern:
     return CoreExtern(kind, None)
 
 
+NUMBERS = {name: raw.valtype_new(number) for name, number in raw.VALUE_KINDS.items()}
+"""A wasm_valtype_t of each number type, to compare others with."""
+
+
 def _values(vector: int) -> tuple[str, ...]:
-    return tuple(raw.VALUE_KINDS.get(raw.valtype_kind(item), "?") for item in raw.vec(vector))
+    return tuple(map(_value, raw.vec(vector)))
+
+
+def _value(valtype: int) -> str:
+    return next((name for name, known in NUMBERS.items() if raw.valtype_equal(valtype, known)), "?")
 
 
 def new_functype(kind: CoreFuncType) -> int:
     """A wasm_functype_t, to be freed by the caller."""
-    numbers = {name: number for number, name in raw.VALUE_KINDS.items()}
 
     def values(names: tuple[str, ...]) -> int:
         items = raw.block(8 * max(1, len(names)))
         for index, name in enumerate(names):
-            items[index] = raw.valtype_new(numbers[name])
+            items[index] = raw.valtype_new(raw.VALUE_KINDS[name])
         vector = raw.block(raw.VEC_SIZE)
         keep.append(vector)
         raw.valtype_vec_new(raw.address_of(vector), len(names), raw.address_of(items))

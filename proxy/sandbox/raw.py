@@ -71,7 +71,7 @@ VEC_SIZE = 16  # wasm_*_vec_t: size, data
 EXTERN_FUNC, EXTERN_GLOBAL, EXTERN_TABLE, EXTERN_MEMORY, EXTERN_SHARED_MEMORY, EXTERN_TAG = range(6)
 # wasm_externkind_t of a type, which numbers kinds differently from wasmtime_extern_kind_t.
 TYPE_FUNC, TYPE_GLOBAL, TYPE_TABLE, TYPE_MEMORY, TYPE_TAG = range(5)
-VALUE_KINDS = {0: "i32", 1: "i64", 2: "f32", 3: "f64"}
+VALUE_KINDS = {"i32": 0, "i64": 1, "f32": 2, "f64": 3}
 
 # Configuration.
 config_new = _quick("wasm_config_new", P)
@@ -170,7 +170,8 @@ functype_params = _quick("wasm_functype_params", P, P)
 functype_results = _quick("wasm_functype_results", P, P)
 functype_new = _quick("wasm_functype_new", P, P, P)
 functype_delete = _quick("wasm_functype_delete", None, P)
-valtype_kind = _quick("wasm_valtype_kind", c_uint8, P)
+# wasm_valtype_kind would do, but it ends the process for types that the plain C API does not know, such as v128.
+valtype_equal = _quick("wasmtime_wasm_valtype_equal", c_bool, P, P)
 valtype_new = _quick("wasm_valtype_new", P, c_uint8)
 valtype_vec_new = _quick("wasm_valtype_vec_new", None, P, c_size_t, P)
 byte_vec_delete = _quick("wasm_byte_vec_delete", None, P)
