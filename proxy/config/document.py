@@ -52,14 +52,23 @@ class Document:
         return any(path[:length] in self.broken for length in range(len(path) + 1))
 
 
-def read(file: FilePath, environment: Mapping[str, str]) -> Document:
-    """Raises ConfigErrors when there is nothing to go on with; other mistakes are in the document."""
-    root = _compose(str(file), _text(file))
+def read(
+    file: FilePath,
+    environment: Mapping[str, str],
+    *,
+    keys: str = "version, listeners, …",
+    example: str = "config/minimal.yaml",
+) -> Document:
+    """Raises ConfigErrors when there is nothing to go on with; other mistakes are in the document.
+
+    keys, example: what such a file has at its top, and one to begin with.
+    """
+    root = _compose(str(file), _text(file), example)
     reader = _Reader(file, environment)
     value = reader.value(root, (), _position(root.start_mark))
     if not isinstance(value, dict):
         kind = "a list" if isinstance(value, list) else "one value"
-        message = f"expected a mapping with version, listeners, …, not {kind}"
+        message = f"expected a mapping with {keys}, not {kind}"
         raise _fatal(str(file), _position(root.start_mark), message)
     reader.document.data = value
     return reader.document
@@ -115,7 +124,7 @@ class _Composer(yaml.SafeLoader):
         return node
 
 
-def _compose(file: str, text: str) -> yaml.Node:
+def _compose(file: str, text: str, example: str) -> yaml.Node:
     try:
         composer = _Composer(text)
         try:
@@ -132,7 +141,7 @@ def _compose(file: str, text: str) -> yaml.Node:
         mark = error.problem_mark or error.context_mark
         raise _fatal(file, _position(mark) if mark else (1, 1), _syntax(error, text)) from error
     if root is None:
-        raise _fatal(file, (1, 1), "is empty; config/minimal.yaml is a start")
+        raise _fatal(file, (1, 1), f"is empty; {example} is a start")
     return root
 
 
@@ -142,7 +151,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> str:
     if "'\\t'" in problem:
         return "not valid YAML: a tab cannot indent; use spaces"
     if error.context and "single document" in error.context:
-        return "not valid YAML: a second document begins here; a configuration is one"
+        return "not valid YAML: a second document begins here; a file has one"
     if error.context:
         began = f", which began in line {error.context_mark.line + 1}" if error.context_mark else ""
         problem += f" ({error.context}{began})"

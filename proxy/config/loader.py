@@ -33,7 +33,7 @@ class ConfigFile:
 
     def error(self, path: Path, message: str) -> ConfigError:
         """A mistake that was found later, in what this path says."""
-        return _located(str(self.path), self.places, Finding(path, message))
+        return located(str(self.path), self.places, Finding(path, message))
 
 
 def load(path: str | os.PathLike[str], environment: Mapping[str, str] = os.environ) -> ConfigFile:
@@ -45,13 +45,19 @@ def load(path: str | os.PathLike[str], environment: Mapping[str, str] = os.envir
     config = _valid(Config, document.data, file.parent, found)
     found += check(_draft(document.data, file.parent))
     found += _missing_components(document.data, file.parent)
-    errors = [_located(str(file), document.places, each) for each in found if not document.is_broken(each.path)]
-    if errors or document.errors or config is None:
-        raise ConfigErrors([*document.errors, *errors])
+    raise_errors(file, document, found)
+    assert config is not None, "or something was found"
     return ConfigFile(file, config, document.places)
 
 
-def _located(file: str, places: Places, found: Finding) -> ConfigError:
+def raise_errors(file: FilePath, document: Document, found: Iterable[Finding]) -> None:
+    """Raises ConfigErrors with these and the document's own, if there are any."""
+    errors = [located(str(file), document.places, each) for each in found if not document.is_broken(each.path)]
+    if errors or document.errors:
+        raise ConfigErrors([*document.errors, *errors])
+
+
+def located(file: str, places: Places, found: Finding) -> ConfigError:
     place = _nearest(places, found.path)
     position = place.value if found.path in places and not found.key else place.key
     return ConfigError(file, *position, show_path(found.path), found.message)

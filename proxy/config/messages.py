@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
-def finding(error: ErrorDetails) -> Finding:
+def finding(error: ErrorDetails, known: Callable[[Path], list[str]] = options) -> Finding:
+    """`known`: the options of the mapping at a path."""
     path = path_of(error["loc"])
+    if error["type"] == "extra_forbidden":
+        return Finding(path, _unknown_option(path, known(path[:-1])), key=True)
     explain = _MESSAGES.get(error["type"])
     message = explain(path, error) if explain else error["msg"]
-    return Finding(path, message, key=error["type"] == "extra_forbidden" or "[key]" in error["loc"])
+    return Finding(path, message, key="[key]" in error["loc"])
 
 
 def path_of(loc: tuple[str | int, ...]) -> Path:
@@ -48,12 +51,10 @@ def _expected(what: str) -> Callable[[Path, ErrorDetails], str]:
     return lambda _, error: f"expected {what}, not {_kind(error['input'])}"
 
 
-def _unknown_option(path: Path, _: ErrorDetails) -> str:
-    *parent, written = path
-    known = options(tuple(parent))
+def _unknown_option(path: Path, known: list[str]) -> str:
     if set(STAGES) <= set(known):
         return f"a stage is one of {', '.join(STAGES)}, and nothing beside it; begin the next stage with -"
-    return "unknown option" + (did_you_mean(str(written), known) or f"; there are {', '.join(known)}")
+    return "unknown option" + (did_you_mean(str(path[-1]), known) or f"; there are {', '.join(known)}")
 
 
 def _unknown_stage(_: Path, error: ErrorDetails) -> str:
@@ -73,7 +74,6 @@ def _choice(_: Path, error: ErrorDetails) -> str:
 
 _MESSAGES: dict[str, Callable[[Path, ErrorDetails], str]] = {
     "missing": lambda _path, _error: "is required",
-    "extra_forbidden": _unknown_option,
     "stage": _unknown_stage,
     "literal_error": _choice,
     "value_error": lambda _, error: str(error["ctx"]["error"]),

@@ -25,6 +25,8 @@ def schema() -> dict[str, Any]:
     found = Config.model_json_schema()
     definitions = found.pop("$defs")
     for model in Options.__subclasses__():
+        if model.__module__ != Options.__module__:
+            continue  # of another file than the configuration
         _tidy(model, found if model is Config else definitions[model.__name__])
     return {"$schema": URI, **found, "$defs": {**definitions, "Reference": _REFERENCE}}
 
@@ -55,29 +57,30 @@ def _or_reference(option: dict[str, Any]) -> dict[str, Any]:
     return {**notes, **(rules[0] if len(rules) == 1 else {"anyOf": rules})}
 
 
-def options(path: Path) -> list[str]:
-    """The keys that the mapping at this path can have."""
-    found = [schema()]
+def options(path: Path, whole: dict[str, Any] | None = None) -> list[str]:
+    """The keys that the mapping at this path can have: in the configuration, or in what has `whole` as its schema."""
+    whole = whole or schema()
+    found = [whole]
     for step in path:
-        found = [inner for each in found for inner in _inside(each, step)]
+        found = [inner for each in found for inner in _inside(each, step, whole)]
     return [name for each in found for name in each.get("properties", {})]
 
 
-def _inside(each: dict[str, Any], step: str | int) -> list[dict[str, Any]]:
+def _inside(each: dict[str, Any], step: str | int, whole: dict[str, Any]) -> list[dict[str, Any]]:
     if isinstance(step, int):
         inner = each.get("items")
     else:
         inner = each.get("properties", {}).get(step, each.get("additionalProperties"))
-    return resolved(inner) if isinstance(inner, dict) else []
+    return resolved(inner, whole) if isinstance(inner, dict) else []
 
 
-def resolved(each: dict[str, Any]) -> list[dict[str, Any]]:
-    """The alternatives that this schema stands for."""
+def resolved(each: dict[str, Any], whole: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """The alternatives that this part of a schema (`whole`, by default the configuration's) stands for."""
     if "$ref" in each:
-        return resolved(schema()["$defs"][each["$ref"].rpartition("/")[2]])
+        return resolved((whole or schema())["$defs"][each["$ref"].rpartition("/")[2]], whole)
     alternatives = each.get("anyOf") or each.get("oneOf")
     if alternatives:
-        return [found for alternative in alternatives for found in resolved(alternative)]
+        return [found for alternative in alternatives for found in resolved(alternative, whole)]
     return [each]
 
 

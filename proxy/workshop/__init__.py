@@ -1,0 +1,1 @@
+"""What authors of filters need: describe a component, test it, begin one, build it."""
