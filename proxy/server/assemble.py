@@ -67,7 +67,7 @@ def assemble(file: ConfigFile, lasting: Lasting) -> Assembly:
     errors: list[ConfigError] = []
     for name, declared in file.config.filters.items():
         try:
-            program, digest = _program(name, declared, lasting.engine)
+            program, digest = compiled(name, declared, lasting.engine)
         except (OSError, DecodeError, LinkError) as error:
             errors.append(file.error(("filters", name, "component"), f"{declared.component}: {error}"))
         else:
@@ -83,7 +83,8 @@ def assemble(file: ConfigFile, lasting: Lasting) -> Assembly:
     return assembly
 
 
-def _program(name: str, declared: model.Filter, engine: Engine) -> tuple[Program, str]:
+def compiled(name: str, declared: model.Filter, engine: Engine) -> tuple[Program, str]:
+    """The filter linked and ready, and the digest of its file. Raises OSError, DecodeError, LinkError."""
     data = declared.component.read_bytes()
     program = Program(
         name,
