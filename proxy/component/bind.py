@@ -16,6 +16,7 @@ from proxy.component.abi.functions import Target, export_function, import_functi
 from proxy.component.batch import BATCHES, batch_module
 from proxy.component.binary.core_module import acts_when_instantiated, memory_minimums
 from proxy.component.binary.definitions import Sort
+from proxy.component.builtins import builtin
 from proxy.component.handles import GuestResource, trap
 from proxy.component.instance import Cell, ContextPlan, Instance
 from proxy.component.plan import (
@@ -252,7 +253,8 @@ class Binder:
         for resource in _owned(func.type):
             self._destroyer(resource)
         context = self._context(options, layout.needs(func.type, lifted=True))
-        return Target(context, self._component(options.component_instance), options.encoding, function, post)
+        component, stores = self._component(options.component_instance), options.component_instance in self._plan.stores
+        return Target(context, component, options.encoding, function, post, stores)
 
     def export_runtime(self, name: str, func: LiftedFunc) -> dict[str, Any]:
         """What the generated caller of a lifted function uses."""
@@ -296,7 +298,7 @@ class Binder:
             component = self._component(definition.component_instance)
             return core_functions.resource_operation(definition, component, self._cell, destroy)
         if isinstance(definition, Builtin):
-            raise LinkError(f"the component uses {definition.name} (Component Model 0.3), which is not supported yet")
+            return builtin(definition, self._component(definition.component_instance), self._cell)
         return core_functions.forward(self._function(definition, wanted, "a function"), self._cell)
 
     def _lowered(self, definition: Lowered) -> HostCallback:

@@ -31,11 +31,13 @@ _REALLOC = Struct("<Q8xQ8xI12xI12x")
 
 
 class ComponentState:
-    """Of one component instance in the plan: whether it may call out, and its handles."""
+    """Of one component instance in the plan: whether it may call out, its handles, and the storage of the task that
+    runs in it, where it uses that."""
 
-    __slots__ = ("_handles", "may_leave")
+    __slots__ = ("_handles", "may_leave", "storage")
 
     def __init__(self) -> None:
+        self.storage = [0, 0]
         self.may_leave = True
         self._handles: HandleTable | None = None
 

@@ -47,8 +47,6 @@ class HostInterface:
 def validate(component: Component, engine: Engine) -> None:
     """Has the engine check the whole of a component, its types included: decoding has only looked for what would
     mislead this host. Raises LinkError."""
-    if component.skeleton.component is None:
-        raise LinkError("the component uses threads, which are not supported yet")
     try:
         engine.validate(component.skeleton.component)
         for module in set(component.skeleton.modules).difference(component.core_modules):

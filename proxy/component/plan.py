@@ -42,9 +42,11 @@ class ResourceOperation:
 
 @dataclass(frozen=True, slots=True)
 class Builtin:
-    """A built-in of the asynchronous ABI, which this host does not run yet."""
+    """A built-in of the asynchronous ABI. `slot` is the one of the task's storage that context.get and .set are for."""
 
     name: str
+    component_instance: int
+    slot: int = 0
 
 
 CoreDefinition: TypeAlias = CoreExport | Lowered | ResourceOperation | Builtin
@@ -102,5 +104,7 @@ class Plan:
     exports: Mapping[str, ExternType]
     functions: Mapping[str, Mapping[str, Func]]
     """The exported functions by interface; those the world exports by itself under the empty name."""
+    stores: frozenset[int]
+    """Component instances whose tasks have storage (context.get, context.set)."""
     imported_resources: Mapping[tuple[str, str], ResourceType]
     """Resources of the host, by interface and name."""

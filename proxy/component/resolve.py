@@ -42,6 +42,9 @@ MAX_STEPS = 50_000
 MAX_INSTANCES = 1_000
 MAX_NESTED = 60
 
+I32 = 0x7F
+STORAGE = ("context.get", "context.set")
+
 CORE_ITEMS = (Sort.CORE_FUNC, Sort.CORE_TABLE, Sort.CORE_MEMORY, Sort.CORE_GLOBAL, Sort.CORE_TAG)
 
 Item: TypeAlias = Any
@@ -117,6 +120,7 @@ class _Resolver:
         self.core_instances: list[CoreInstance] = []
         self.component_instances = 0
         self.resources: dict[tuple[str, str], ResourceType] = {}
+        self.stores: set[int] = set()
         self.steps = 0
         self.nested = 0
         self.offset = 0
@@ -135,6 +139,7 @@ class _Resolver:
             imports=imports,
             exports=exports,
             functions=_functions(scope),
+            stores=frozenset(self.stores),
             imported_resources=self.resources,
         )
 
@@ -300,7 +305,13 @@ class _Resolver:
         scope.spaces[Sort.CORE_FUNC].append(operation)
 
     def _builtin(self, definition: d.CanonBuiltin, scope: Scope) -> None:
-        scope.spaces[Sort.CORE_FUNC].append(Builtin(definition.name))
+        slot: Any = 0
+        if definition.name in STORAGE:
+            kind, slot = definition.immediates
+            if kind != I32 or slot not in (0, 1):
+                raise self._fail(f"{definition.name} of something else than the two i32 that a task stores")
+            self.stores.add(scope.number)
+        scope.spaces[Sort.CORE_FUNC].append(Builtin(definition.name, scope.number, slot))
 
     def _start(self, definition: d.Start, scope: Scope) -> None:
         raise self._fail("start functions and values are not supported")

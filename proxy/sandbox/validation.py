@@ -13,6 +13,10 @@ from proxy.sandbox import raw
 from proxy.sandbox.trap import error_text
 
 COMPONENT_FEATURES = {
+    # The types of core modules may be described in words that no module that runs here may use.
+    "wasm_gc": True,
+    "wasm_function_references": True,
+    "gc_support": True,
     "concurrency_support": True,
     "wasm_component_model": True,
     "wasm_component_model_async": True,

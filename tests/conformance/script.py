@@ -56,8 +56,7 @@ class Script:
 
     def _load(self, command: Command) -> Component:
         component = decode(command.binary())
-        if component.skeleton.component is not None:  # else the engine cannot check it, and the host will not run it
-            validate(component, self._engine)
+        validate(component, self._engine)
         return component
 
     def _instantiate(self, component: Component) -> Running:

@@ -29,6 +29,8 @@ class Target:
     encoding: str
     function: int = 0
     post_return: int | None = None
+    stores: bool = False
+    """Whether a call needs storage of its own (context.get, context.set)."""
 
 
 BORROWS = (t.Borrow,)
@@ -73,6 +75,8 @@ def _export_body(code: Code, kind: t.FuncType, target: Target, args: list[str], 
     kinds = [part for _, part in kind.params]
     borrows = any(t.contains(part, BORROWS) for part in kinds)
     lower = Lower(code, target.encoding)
+    if target.stores:
+        code.line(f"state = instance.components[{target.component}]; stored = state.storage; state.storage = [0, 0]")
     _context(code, layout.needs(kind, lifted=True), target)
     if borrows:
         code.line("scope = cx.scope()")
@@ -90,6 +94,8 @@ def _export_body(code: Code, kind: t.FuncType, target: Target, args: list[str], 
         code.line(f"instance.components[{target.component}].may_leave = False")
         _call(code, target.post_return, 1)
         code.line(f"instance.components[{target.component}].may_leave = True")
+    if target.stores:
+        code.line("state.storage = stored")
     return [*lower.outlined, *lift.outlined]
 
 

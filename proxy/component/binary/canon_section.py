@@ -29,9 +29,8 @@ def canon(reader: Reader) -> d.Definition:
     if opcode not in _BUILTINS:
         raise reader.fail(f"unknown canonical definition 0x{opcode:02x}")
     name, immediates = _BUILTINS[opcode]
-    for immediate in immediates:
-        immediate(reader)
-    return d.CanonBuiltin(offset, name)
+    given = tuple([immediate(reader) for immediate in immediates])
+    return d.CanonBuiltin(offset, reader.position, name, given)
 
 
 def _options(reader: Reader) -> d.CanonOptions:
@@ -65,6 +64,7 @@ def _result_list(reader: Reader) -> object:
 _Immediate = Callable[[Reader], object]
 _u32: _Immediate = Reader.u32
 _byte: _Immediate = Reader.byte
+_flag: _Immediate = Reader.flag
 
 _BUILTINS: dict[int, tuple[str, tuple[_Immediate, ...]]] = {
     0x24: ("backpressure.inc", ()),
@@ -73,40 +73,40 @@ _BUILTINS: dict[int, tuple[str, tuple[_Immediate, ...]]] = {
     0x05: ("task.cancel", ()),
     0x0A: ("context.get", (_byte, _u32)),
     0x0B: ("context.set", (_byte, _u32)),
-    0x06: ("subtask.cancel", (_byte,)),
+    0x06: ("subtask.cancel", (_flag,)),
     0x0D: ("subtask.drop", ()),
     0x0E: ("stream.new", (_u32,)),
     0x0F: ("stream.read", (_u32, _options)),
     0x10: ("stream.write", (_u32, _options)),
-    0x11: ("stream.cancel-read", (_u32, _byte)),
-    0x12: ("stream.cancel-write", (_u32, _byte)),
+    0x11: ("stream.cancel-read", (_u32, _flag)),
+    0x12: ("stream.cancel-write", (_u32, _flag)),
     0x13: ("stream.drop-readable", (_u32,)),
     0x14: ("stream.drop-writable", (_u32,)),
     0x15: ("future.new", (_u32,)),
     0x16: ("future.read", (_u32, _options)),
     0x17: ("future.write", (_u32, _options)),
-    0x18: ("future.cancel-read", (_u32, _byte)),
-    0x19: ("future.cancel-write", (_u32, _byte)),
+    0x18: ("future.cancel-read", (_u32, _flag)),
+    0x19: ("future.cancel-write", (_u32, _flag)),
     0x1A: ("future.drop-readable", (_u32,)),
     0x1B: ("future.drop-writable", (_u32,)),
     0x1C: ("error-context.new", (_options,)),
     0x1D: ("error-context.debug-message", (_options,)),
     0x1E: ("error-context.drop", ()),
     0x1F: ("waitable-set.new", ()),
-    0x20: ("waitable-set.wait", (_byte, _u32)),
-    0x21: ("waitable-set.poll", (_byte, _u32)),
+    0x20: ("waitable-set.wait", (_flag, _u32)),
+    0x21: ("waitable-set.poll", (_flag, _u32)),
     0x22: ("waitable-set.drop", ()),
     0x23: ("waitable.join", ()),
-    0x0C: ("thread.yield", (_byte,)),
+    0x0C: ("thread.yield", (_flag,)),
     0x26: ("thread.index", ()),
     0x27: ("thread.new-indirect", (_u32, _u32)),
     0x28: ("thread.resume-later", ()),
-    0x29: ("thread.suspend", (_byte,)),
-    0x2A: ("thread.suspend-then-resume", (_byte,)),
-    0x2B: ("thread.yield-then-resume", (_byte,)),
-    0x2C: ("thread.suspend-then-promote", (_byte,)),
-    0x2D: ("thread.yield-then-promote", (_byte,)),
-    0x40: ("thread.spawn-ref", (_byte, _u32)),
-    0x41: ("thread.spawn-indirect", (_byte, _u32, _u32)),
-    0x42: ("thread.available-parallelism", (_byte,)),
+    0x29: ("thread.suspend", (_flag,)),
+    0x2A: ("thread.suspend-then-resume", (_flag,)),
+    0x2B: ("thread.yield-then-resume", (_flag,)),
+    0x2C: ("thread.suspend-then-promote", (_flag,)),
+    0x2D: ("thread.yield-then-promote", (_flag,)),
+    0x40: ("thread.spawn-ref", (_flag, _u32)),
+    0x41: ("thread.spawn-indirect", (_flag, _u32, _u32)),
+    0x42: ("thread.available-parallelism", (_flag,)),
 }

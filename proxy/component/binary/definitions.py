@@ -275,10 +275,12 @@ class CanonResource:
 
 @dataclass(frozen=True, slots=True)
 class CanonBuiltin:
-    """A built-in of the asynchronous ABI, by its name."""
+    """A built-in of the asynchronous ABI, by its name; `immediates` is what follows its opcode, up to `end`."""
 
     offset: int
+    end: int
     name: str
+    immediates: tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,11 +84,14 @@ class Reader:
             raise self.fail(f"{count} items announced in {self.end - self.position} bytes")
         return tuple([item() for _ in range(count)])
 
+    def flag(self) -> bool:
+        value = self.byte()
+        if value > 1:
+            raise self.fail(f"0x{value:02x} is neither absent nor present")
+        return value == 1
+
     def optional(self, item: Callable[[], T]) -> T | None:
-        flag = self.byte()
-        if flag > 1:
-            raise self.fail(f"0x{flag:02x} is neither absent nor present")
-        return item() if flag else None
+        return item() if self.flag() else None
 
     def section(self) -> tuple[int, Reader]:
         """A section's id and a reader of its content."""

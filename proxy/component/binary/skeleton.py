@@ -31,14 +31,25 @@ MORE_THAN_FLAT = 17
 """So many values never fit in the flat parameters of a function: beyond, the length of a list changes no signature."""
 
 CANCELLABLE = {"waitable-set.wait", "waitable-set.poll", "thread.yield"}
-YIELD = b"\x0c\x00"
+YIELD, SUBTASK_CANCEL, SUBTASK_DROP, POLL = b"\x0c\x00", b"\x06\x00", b"\x0d", b"\x21\x00\x00"
+OF_THE_SAME_TYPE = {
+    "thread.index": YIELD,
+    "thread.suspend": YIELD,
+    "thread.resume-later": SUBTASK_DROP,
+    "thread.suspend-then-resume": SUBTASK_CANCEL,
+    "thread.yield-then-resume": SUBTASK_CANCEL,
+    "thread.suspend-then-promote": SUBTASK_CANCEL,
+    "thread.yield-then-promote": SUBTASK_CANCEL,
+    "thread.new-indirect": POLL,
+}
+"""What stands for the built-ins of threads. That one needs a memory where the other needs a table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """`component` is None when it has built-ins that the engine cannot check. `modules`: every core module in it."""
+    """`modules`: every core module in the component."""
 
-    component: bytes | None
+    component: bytes
     modules: tuple[bytes, ...]
 
 
@@ -54,9 +65,8 @@ class _Patch:
 def skeleton(data: bytes, definitions: tuple[d.Definition, ...]) -> Skeleton:
     """The skeleton of a component with these definitions. Raises DecodeError."""
     modules: list[bytes] = []
-    patches = list(_patches(data, definitions))
-    component = _component(Reader(data), modules, deque(patch for patch in patches if patch is not None))
-    return Skeleton(None if None in patches else component, tuple(modules))
+    component = _component(Reader(data), modules, deque(_patches(data, definitions)))
+    return Skeleton(component, tuple(modules))
 
 
 def _component(reader: Reader, modules: list[bytes], patches: deque[_Patch]) -> bytes:
@@ -115,8 +125,7 @@ def _u32(value: int) -> bytes:
 # What the engine has no words for.
 
 
-def _patches(data: bytes, definitions: Iterable[d.Definition]) -> Iterator[_Patch | None]:
-    """None for what has no equal."""
+def _patches(data: bytes, definitions: Iterable[d.Definition]) -> Iterator[_Patch]:
     for definition in definitions:
         match definition:
             case d.NestedComponent(definitions=inner):
@@ -127,10 +136,8 @@ def _patches(data: bytes, definitions: Iterable[d.Definition]) -> Iterator[_Patc
                 yield _fixed_list(data, offset, length)
             case d.CanonBuiltin(offset=offset, name=name) if name in CANCELLABLE:
                 yield _Patch(offset + 1, offset + 2, b"\x00")
-            case d.CanonBuiltin(offset=offset, name="thread.index"):
-                yield _Patch(offset, offset + 1, YIELD)
-            case d.CanonBuiltin(name=name) if name.startswith("thread."):
-                yield None
+            case d.CanonBuiltin(offset=offset, end=end, name=name) if name in OF_THE_SAME_TYPE:
+                yield _Patch(offset, end, OF_THE_SAME_TYPE[name])
 
 
 def _fixed_list(data: bytes, offset: int, length: int) -> _Patch:

@@ -145,11 +145,18 @@ def core_type(reader: Reader) -> d.CoreType:
         for _ in range(reader.u32()):
             _module_declaration(reader)
         return d.CoreType(offset, d.CoreTypeDef(True))
-    if opcode == 0x60:
-        reader.vec(lambda: _core_value_type(reader))
-        reader.vec(lambda: _core_value_type(reader))
-        return d.CoreType(offset, d.CoreTypeDef(False))
-    raise reader.fail(f"unsupported core type 0x{opcode:02x}")
+    if opcode == 0x00:  # a 0x50 here would be taken for a module type without it
+        opcode = reader.byte()
+        if opcode != 0x50:
+            raise reader.fail(f"0x{opcode:02x} is not a subtype")
+    if opcode in (0x4F, 0x50):
+        reader.vec(reader.u32)
+        opcode = reader.byte()
+    if opcode != 0x60:
+        raise reader.fail(f"unsupported core type 0x{opcode:02x}")
+    reader.vec(lambda: _core_value_type(reader))
+    reader.vec(lambda: _core_value_type(reader))
+    return d.CoreType(offset, d.CoreTypeDef(False))
 
 
 def _core_value_type(reader: Reader) -> int:
