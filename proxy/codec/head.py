@@ -41,18 +41,29 @@ def refuse_bare_lf(data: bytes, at: int) -> None:
 
 
 class _Section:
-    """What llhttp calls for each field line. Apart from HeadParser, so that it and the parser are no cycle."""
+    """What llhttp calls for each field line. Apart from HeadParser, so that it and the parser are no cycle.
 
-    __slots__ = ("lines", "special")
+    special: the lines to be looked at; host is only there. persistent: `connection: keep-alive` was said, and is
+    nowhere else, since every browser says it and in HTTP/1.1 it means nothing.
+    """
+
+    __slots__ = ("lines", "persistent", "special")
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
         self.lines: list[Line] = []
         self.special: list[Line] = []
+        self.persistent = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
         line = (name, value.rstrip(b" \t"))
         if name in _SPECIAL:
+            if name == b"connection" and line[1].lower() == b"keep-alive":
+                self.persistent = True
+                return
             self.special.append(line)
             if name == b"host":
                 return
@@ -100,9 +111,12 @@ class HeadParser:
             self._renew()
             if length is not None and self._limits.body is not None and length > self._limits.body:
                 raise refused(413, f"body is longer than {self._limits.body} bytes")
-        connection = options(special)
-        keep_alive = b"close" not in connection and (version == "1.1" or b"keep-alive" in connection)
-        fields = Fields(end_to_end(section.lines))
+        keep_alive = version == "1.1" or section.persistent
+        fields = Fields(section.lines)
+        if connection := options(special):
+            keep_alive = b"close" not in connection and (keep_alive or b"keep-alive" in connection)
+        if not HOP_BY_HOP.isdisjoint([name for name, _ in special]):
+            fields.lines = end_to_end(fields.lines)
         if expected := _all(special, b"expect"):
             _check_expectation(expected, version, fields)
         return RequestHead(method, authority, path, query, fields, length, version, keep_alive)
@@ -117,8 +131,7 @@ class HeadParser:
 
     def _parse_fields(self, head: bytes) -> _Section:
         section = self._section
-        section.lines = []
-        section.special = []
+        section.begin()
         try:
             self._parser.feed_data(head)
         except httptools.HttpParserUpgrade:
