@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from proxy.component import types as t
+from proxy.component.abi.layout import is_too_large
 from proxy.component.binary import definitions as d
 
 PRIMITIVES = {
@@ -20,6 +21,13 @@ VALUE_TYPES = (t.Primitive, t.Composite, t.Own, t.Borrow)
 
 def resolve_type(type_def: d.TypeDef, lookup: Callable[[int], Any]) -> t.ValueType | t.FuncType:
     """Raises TypeError where a type of another kind stands, TypeTooLarge beyond the bounds of types."""
+    kind = _resolved(type_def, lookup)
+    if not isinstance(kind, t.FuncType) and is_too_large(kind):
+        raise TypeError("a value of this type exceeds the maximum byte size")
+    return kind
+
+
+def _resolved(type_def: d.TypeDef, lookup: Callable[[int], Any]) -> t.ValueType | t.FuncType:
 
     def value(ref: d.ValTypeRef) -> t.ValueType:
         kind = PRIMITIVES[ref] if isinstance(ref, str) else lookup(ref)

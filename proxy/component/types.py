@@ -6,8 +6,9 @@ recurse.
 
 Python values by type: bool, int, float; char and string: str; list<u8>: bytes, other lists: list; tuple: tuple;
 record: dict by field name; variant: (case, payload), payload None when the case has none; enum: str; flags: frozenset
-of str; option: None or the value, and where the value is itself an option, ("some", value); result: ("ok", value) or
-("err", value); own and borrow: the host's own object for a resource of the host, else a `GuestResource`.
+of str; map: list of (key, value), which may hold a key twice; option: None or the value, and where the value is itself
+an option, ("some", value); result: ("ok", value) or ("err", value); own and borrow: the host's own object for a
+resource of the host, else a `GuestResource`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import TypeAlias
 
 MAX_DEPTH = 50
 MAX_SIZE = 100_000
+UNROLLED = 16
+"""Up to this length a list of fixed length is treated as so many values, beyond it as a list."""
 
 
 class TypeTooLarge(ValueError):
@@ -81,7 +84,7 @@ class List(Composite):
         return (self.element,)
 
     def repeat(self) -> int:
-        return 1 if self.length is None else self.length
+        return 1 if self.length is None or self.length > UNROLLED else self.length
 
     def __str__(self) -> str:
         return f"list<{self.element}>" if self.length is None else f"list<{self.element}, {self.length}>"

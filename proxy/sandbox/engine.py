@@ -25,7 +25,7 @@ FEATURES = {
     "wasm_function_references": False,
     "wasm_stack_switching": False,
     "wasm_component_model": False,
-    "gc_support": False,
+    "gc_support": True,  # for exceptions alone, which wasmtime keeps in a heap of its own
     "concurrency_support": False,
     "memory_init_cow": True,
 }

@@ -66,8 +66,10 @@ def _define(kind: t.ValueType, definitions: list[str]) -> str:
             text = "record " + " ".join(f'(field "{label}" {ref(part)})' for label, part in fields)
         case t.Tuple(items=items):
             text = "tuple " + " ".join(map(ref, items))
-        case t.List(element=element):
-            text = f"list {ref(element)}"
+        case t.List(element=element, length=length):
+            text = f"list {ref(element)}" + ("" if length is None else f" {length}")
+        case t.Map(key=key, value=value):
+            text = f"map {ref(key)} {ref(value)}"
         case t.Option(some=some):
             text = f"option {ref(some)}"
         case t.Result(ok=ok, err=err):

@@ -98,6 +98,23 @@ def test_what_a_guest_makes_the_host_build_is_bounded(engine: Engine) -> None:
     assert "take more memory than the instance may use" in trap.message
 
 
+def test_exceptions_that_a_guest_keeps_count_as_its_memory(engine: Engine) -> None:
+    text = """(component
+      (core module $m (tag $t (param i64 i64)) (table $kept 19000 exnref) (global $n (mut i32) (i32.const 0))
+        (func (export "f") (local exnref)
+          (loop $l
+            (block $caught (result exnref)
+              (try_table (catch_all_ref $caught) (throw $t (i64.const 1) (i64.const 2)))
+              unreachable)
+            (local.set 0)
+            (table.set $kept (global.get $n) (local.get 0))
+            (global.set $n (i32.rem_u (i32.add (global.get $n) (i32.const 1)) (i32.const 19000)))
+            (br $l))))
+      (core instance $i (instantiate $m))
+      (func (export "f") (canon lift (core func $i "f"))))"""
+    assert "out of memory" in trapped(engine, parse(text), memory=1 << 19).message
+
+
 REALLOC = """(component
   (core module $m (memory (export "memory") 1)
     (func (export "realloc") (param i32 i32 i32 i32) (result i32) {realloc})

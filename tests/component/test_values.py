@@ -88,6 +88,15 @@ FIXED: list[tuple[t.ValueType, list[Any]]] = [
     (t.List(t.S8), [[-1, 2, -128]]),
     (t.List(t.U64), [[0, (1 << 64) - 1]]),
     (t.List(t.F32), [[0.5, -math.inf, math.nan]]),
+    (t.Map(t.STRING, t.List(t.U8)), [[], [("k", b"1"), ("k", b"2"), ("", b"")]]),
+    (t.List(t.U16, 3), [[1, 2, 3]]),
+    (t.List(t.STRING, 3), [["a", "", "b"]]),
+    (t.List(t.U8, 1000), [[number % 256 for number in range(1000)]]),
+    (t.List(t.Option(t.STRING), 20), [[None, "x"] * 10]),
+    (
+        t.List(t.Tuple((t.U8, t.List(t.List(t.U16, 17), 18), t.U8))),
+        [[], [(1, [[2] * 16 + [3]] * 18, 4), (5, [[6] * 17] * 18, 7)]],
+    ),
 ]
 
 
@@ -104,6 +113,12 @@ def test_parameters_beyond_sixteen_go_through_memory(engine: Engine) -> None:
     echo = Echo(engine, [t.U8, t.STRING, t.U64] * 6)
     values = (1, "text", 1 << 50) * 6
     assert echo(*values) == values
+
+
+@pytest.mark.parametrize("length", [3, 30])
+def test_a_list_of_another_length_than_its_type_says_is_a_type_error(engine: Engine, length: int) -> None:
+    with pytest.raises(TypeError):
+        Echo(engine, [t.List(t.U8, length)])([1] * (length - 1))
 
 
 @pytest.mark.parametrize("encoding", ["utf8", "utf16", "latin1+utf16"])

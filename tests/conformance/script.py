@@ -67,6 +67,7 @@ class Script:
         self._instances[name] = self._instances[None] = running
 
     def _module(self, command: Command) -> None:
+        self._instances.pop(None, None)
         self._keep(command.fields.get("name"), self._instantiate(self._load(command)))
 
     def _definition(self, command: Command) -> None:
@@ -77,6 +78,7 @@ class Script:
         component = self._definitions.get(command.fields.get("module"))
         if component is None:
             raise FailedError("there is no such component: it could not be loaded")
+        self._instances.pop(None, None)
         self._keep(command.fields.get("instance"), self._instantiate(component))
 
     def _register(self, command: Command) -> None:

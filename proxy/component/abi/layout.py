@@ -49,28 +49,28 @@ def discriminant_size(cases: int) -> int:
 
 
 @lru_cache(4096)
-def alignment(kind: t.ValueType) -> int:
+def alignment(kind: t.ValueType, pointer: int = 4) -> int:
     match despecialize(kind):
         case t.Record(fields=fields):
-            return max(alignment(part) for _, part in fields)
+            return max(alignment(part, pointer) for _, part in fields)
         case t.Variant(cases=cases):
-            return max(discriminant_size(len(cases)), payload_alignment(cases))
+            return max(discriminant_size(len(cases)), payload_alignment(cases, pointer))
         case t.List(element=element, length=length):
-            return 4 if length is None else alignment(element)
+            return pointer if length is None else alignment(element, pointer)
         case t.Flags(labels=labels):
             return flags_size(len(labels))
         case t.Primitive() as primitive:
-            return SIZES.get(primitive, 4)
+            return SIZES.get(primitive, pointer)
     return 4
 
 
-def payload_alignment(cases: Cases) -> int:
-    return max((alignment(part) for _, part in cases if part is not None), default=1)
+def payload_alignment(cases: Cases, pointer: int = 4) -> int:
+    return max((alignment(part, pointer) for _, part in cases if part is not None), default=1)
 
 
-def payload_offset(cases: Cases) -> int:
+def payload_offset(cases: Cases, pointer: int = 4) -> int:
     """Where the payload of a variant is, from its start."""
-    return align_to(discriminant_size(len(cases)), payload_alignment(cases))
+    return align_to(discriminant_size(len(cases)), payload_alignment(cases, pointer))
 
 
 def flags_size(labels: int) -> int:
@@ -80,23 +80,28 @@ def flags_size(labels: int) -> int:
 
 
 @lru_cache(4096)
-def size(kind: t.ValueType) -> int:
+def size(kind: t.ValueType, pointer: int = 4) -> int:
     match despecialize(kind):
         case t.Record(fields=fields):
             end = 0
             for _, part in fields:
-                end = align_to(end, alignment(part)) + size(part)
-            return align_to(end, alignment(kind))
+                end = align_to(end, alignment(part, pointer)) + size(part, pointer)
+            return align_to(end, alignment(kind, pointer))
         case t.Variant(cases=cases):
-            largest = max((size(part) for _, part in cases if part is not None), default=0)
-            return align_to(payload_offset(cases) + largest, alignment(kind))
+            largest = max((size(part, pointer) for _, part in cases if part is not None), default=0)
+            return align_to(payload_offset(cases, pointer) + largest, alignment(kind, pointer))
         case t.List(element=element, length=length):
-            return 8 if length is None else length * size(element)
+            return 2 * pointer if length is None else length * size(element, pointer)
         case t.Flags(labels=labels):
             return flags_size(len(labels))
         case t.Primitive() as primitive:
-            return SIZES.get(primitive, 8)
+            return SIZES.get(primitive, 2 * pointer)
     return 4
+
+
+def is_too_large(kind: t.ValueType) -> bool:
+    """Whether a type has values of more bytes than any may have, in memories of 64 bits too."""
+    return size(kind, 8) > MAX_BYTE_LENGTH
 
 
 def flatten(kind: t.ValueType, limit: int = MAX_FLAT_PARAMS) -> list[str]:
@@ -185,14 +190,28 @@ def needs(kind: t.FuncType, *, lifted: bool) -> Needs:
     params, results = [part for _, part in kind.params], [] if kind.result is None else [kind.result]
     spilled_params, spilled_result = flat_params(kind) is None, flat_result(kind) is None
     inward = params if lifted else results
-    realloc = any(t.contains(part, _POINTED) or _has_string(part) for part in inward) or (lifted and spilled_params)
-    pointed = any(t.contains(part, _POINTED) or _has_string(part) for part in kind.values())
+    realloc = any(map(_has_pointers, inward)) or (lifted and spilled_params)
+    pointed = any(map(_has_pointers, kind.values()))
     handles = any(t.contains(part, (t.Own, t.Borrow)) for part in kind.values())
     return Needs(realloc or pointed or spilled_params or spilled_result, realloc, handles)
 
 
-_POINTED = (t.List, t.Map)
+def _has_pointers(kind: t.ValueType) -> bool:
+    match kind:
+        case t.Map() | t.List(length=None):
+            return True
+        case t.Composite():
+            return any(map(_has_pointers, kind.parts()))
+    return kind == t.STRING
 
 
-def _has_string(kind: t.ValueType) -> bool:
-    return kind == t.STRING or (isinstance(kind, t.Composite) and any(map(_has_string, kind.parts())))
+BLOB_COST = 4
+
+
+def cost(kind: t.ValueType) -> int:
+    """How much code a type takes: its parts, those behind pointers several times."""
+    if kind == t.STRING or isinstance(kind, _POINTED):
+        own = 1 + BLOB_COST
+    else:
+        own = 1
+    return own + (sum(map(cost, kind.parts())) if isinstance(kind, t.Composite) else 0)

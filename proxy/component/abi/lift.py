@@ -88,6 +88,8 @@ class Lift:
                 leaf(place.discriminant(len(cases)))
             case t.Flags(labels=labels):
                 leaf(place.flags(len(labels)))
+            case t.List(length=int() as length) if length > t.UNROLLED:
+                pass
             case t.List(element=element, length=int() as length):
                 for _ in range(length):
                     self._leaves(element, place, position, leaves)
@@ -129,12 +131,15 @@ class Lift:
                 return f"{self.code.constant(labels)}[{number}]"
             case t.Flags(labels=labels):
                 return f"{self.code.constant(_flags_reader(labels))}({next(names)})"
+            case t.List(element=element, length=int() as length) if length > t.UNROLLED:
+                self._charge(str(length * ELEMENT_COST * _scalars(element)))
+                return self._gathered(element, self.code.bind(at(base, position)), str(layout.size(kind)))
             case t.List(element=element, length=int() as length):
                 return "[" + ", ".join(parts([element] * length)) + "]"
             case t.List(element=element):
                 return self._list(element, next(names), next(names))
             case t.Map(key=key, value=value):
-                return f"dict({self._list(t.Tuple((key, value)), next(names), next(names))})"
+                return self._list(t.Tuple((key, value)), next(names), next(names))
             case t.Own(resource=resource):
                 return self.code.bind(f"cx.lift_own({next(names)}, {self.code.constant(resource)})")
             case t.Borrow(resource=resource):
@@ -237,7 +242,11 @@ class Lift:
         self._charge(f"{length} * {ELEMENT_COST * _scalars(element)}")
         if element in NUMERIC:
             return self.code.bind(f"{stretch}.cast({NUMERIC[element]!r}).tolist()")
-        result = self.code.bind("[]")
+        return self._gathered(element, pointer, total)
+
+    def _gathered(self, element: t.ValueType, pointer: str, total: str) -> str:
+        """The elements in a stretch of memory that is there."""
+        result, size = self.code.bind("[]"), layout.size(element)
         if self.code.indent >= MAX_INLINE:
             self._outline(element, result, pointer, total, size)
         else:
@@ -287,8 +296,8 @@ def _is_fixed(kind: t.ValueType) -> bool:
     match kind:
         case t.Record() | t.Tuple():
             return all(_is_fixed(part) for part in kind.parts())
-        case t.List(length=int()):
-            return all(_is_fixed(part) for part in kind.parts())
+        case t.List(length=int() as length):
+            return length <= t.UNROLLED and all(_is_fixed(part) for part in kind.parts())
     return not isinstance(kind, variants)
 
 

@@ -21,7 +21,7 @@ from proxy.component.abi.places import MEMORY, SLOT, MemoryPlace
 MISMATCH = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, struct.error)
 
 Leaves = list["Leaf | None"]
-"""Scalars still to be written. None: a variant was written between its neighbours, which no padding may cover."""
+"""Scalars still to be written. None: something was written between its neighbours, which no padding may cover."""
 
 BLOBS = (t.STRING, t.List(t.U8))
 FEW = 3
@@ -100,12 +100,15 @@ class Lower:
                 leaf(place.discriminant(len(labels)), code.bind(f"{code.constant(numbers)}[{value}]"))
             case t.Flags(labels=labels):
                 leaf(place.flags(len(labels)), code.bind(f"{code.constant(_flags_writer(labels))}({value})"))
+            case t.List(element=element, length=int() as length) if length > t.UNROLLED:
+                self._long(element, code.bind(value), length, at(base, place.offset(position)))
+                leaves.append(None)
             case t.List(element=element, length=int() as length):
                 parts([element] * length, self._unpacked(value, length))
             case t.List(element=element):
                 pair(*self._list(element, code.bind(value)))
             case t.Map(key=key, value=item):
-                pair(*self._list(t.Tuple((key, item)), code.bind(f"list(({value}).items())")))
+                pair(*self._list(t.Tuple((key, item)), code.bind(value)))
             case t.Own(resource=resource):
                 leaf(place.pointer(), code.bind(f"cx.lower_own({value}, {code.constant(resource)})"))
             case t.Borrow(resource=resource):
@@ -145,62 +148,42 @@ class Lower:
         variant = layout.despecialize(kind)
         assert isinstance(variant, t.Variant)
         cases = variant.cases
-        slots = len(layout.flatten(variant)) if place.flat else 0
+        head = place.offset(position), place.discriminant(len(cases))
+        start, end = place.payload(position, cases), place.after(position, variant)
+
+        def payload(part: t.ValueType | None, item: str, number: int | str) -> None:
+            """Writes a discriminant, its payload, and zeros into the flat slots that the payload leaves over."""
+            leaves: Leaves = [(*head, str(number))]
+            rest = start
+            if part is not None:
+                self._lower(part, item, place, start, leaves, buffer, base)
+                rest = place.after(start, part)
+            if place.flat:
+                leaves += [(slot * SLOT, "Q", "0") for slot in range(rest, end)]
+            self._write(leaves, buffer, base)
+
         if isinstance(kind, t.Option):
             with self.code.block(f"if {value} is None:"):
-                self._payload(None, "", 0, len(cases), slots, place, position, cases, buffer, base)
+                payload(None, "", 0)
             with self.code.block("else:"):
-                if isinstance(kind.some, t.Option):
-                    value = self._expect_some(value)
-                self._payload(kind.some, value, 1, len(cases), slots, place, position, cases, buffer, base)
+                payload(kind.some, self._expect_some(value) if isinstance(kind.some, t.Option) else value, 1)
             return
         label, item = self._unpacked(value, 2)
-        number = self.code.bind(
-            f"{self.code.constant({name: index for index, (name, _) in enumerate(cases)})}[{label}]"
-        )
-
-        def case(index: int) -> None:
-            part = cases[index][1]
-            self._payload(part, item, index, len(cases), slots, place, position, cases, buffer, base)
-
+        numbers = {name: index for index, (name, _) in enumerate(cases)}
+        number = self.code.bind(f"{self.code.constant(numbers)}[{label}]")
         full = [index for index, (_, part) in enumerate(cases) if part is not None]
-        if len(full) == len(cases):
-            dispatch(self.code, number, full, case)
-            return
-        with self.code.block(f"if {self.code.constant(tuple(part is None for _, part in cases))}[{number}]:"):
-            self._payload(None, "", number, len(cases), slots, place, position, cases, buffer, base)
+        if len(full) < len(cases):
+            with self.code.block(f"if {self.code.constant(tuple(part is None for _, part in cases))}[{number}]:"):
+                payload(None, "", number)
         if full:
-            with self.code.block("else:"):
-                dispatch(self.code, number, full, case)
+            with self.code.block("else:" if len(full) < len(cases) else "if True:"):
+                dispatch(self.code, number, full, lambda index: payload(cases[index][1], item, index))
 
     def _expect_some(self, value: str) -> str:
         some, inner = self._unpacked(value, 2)
         with self.code.block(f"if {some} != 'some':"):
             self.code.line("raise ValueError('an option of an option is None or (\"some\", value)')")
         return inner
-
-    def _payload(
-        self,
-        part: t.ValueType | None,
-        value: str,
-        number: int | str,
-        count: int,
-        slots: int,
-        place: MemoryPlace,
-        position: int,
-        cases: layout.Cases,
-        buffer: str,
-        base: str,
-    ) -> None:
-        """Writes a discriminant, its payload, and zeros into the flat slots that the payload leaves over."""
-        leaves: Leaves = [(place.offset(position), place.discriminant(count), str(number))]
-        start = place.payload(position, cases)
-        if part is not None:
-            self._lower(part, value, place, start, leaves, buffer, base)
-            start = place.after(start, part)
-        if place.flat:
-            leaves += [(slot * SLOT, "Q", "0") for slot in range(start, position + slots)]
-        self._write(leaves, buffer, base)
 
     # What goes behind pointers.
 
@@ -245,10 +228,7 @@ class Lower:
                 code.line(f"cx.store_blobs({blobs}, {pointer})")
             code.line("else:")
             code.indent += 1
-        if code.indent >= MAX_INLINE:
-            self._outline(element, value, pointer, size)
-        else:
-            self._elements(element, value, pointer, size)
+        self._stored(element, value, pointer, size)
         if blobs is not None:
             code.indent -= 1
         return pointer, length
@@ -269,6 +249,18 @@ class Lower:
                 inner = ", ".join(_blob(item, f"e[{label!r}]") for label, item in fields)
                 return f"[b for e in {value} for b in ({inner},)]"
         return None
+
+    def _long(self, element: t.ValueType, value: str, length: int, pointer: str) -> None:
+        """A long list of fixed length, which lies where it stands."""
+        with self.code.block(f"if len({value}) != {length}:"):
+            self.code.line(f"raise ValueError('a list has %d elements, not {length}' % len({value}))")
+        self._stored(element, value, pointer, layout.size(element))
+
+    def _stored(self, element: t.ValueType, value: str, pointer: str, size: int) -> None:
+        if self.code.indent >= MAX_INLINE:
+            self._outline(element, value, pointer, size)
+        else:
+            self._elements(element, value, pointer, size)
 
     def _elements(self, element: t.ValueType, value: str, pointer: str, size: int) -> None:
         base, item = self.code.bind(pointer), self.code.name()
