@@ -51,8 +51,9 @@ from proxy.sandbox import (
 if TYPE_CHECKING:
     from proxy.component.link import HostInterface
 
-MAX_TYPE_SIZE = 200_000
-"""Of all functions of a component together: bounds the source that is generated for it."""
+MAX_COST = 20_000
+"""Of the types of all functions of a component together (`layout.cost`): bounds the source that is generated for it, to
+about a second of work. WASI's worlds take a quarter of it."""
 
 REALLOC = CoreFuncType(("i32",) * 4, ("i32",))
 DESTRUCTOR = CoreFuncType(("i32",), ())
@@ -131,7 +132,7 @@ class Binder:
         self._callbacks: dict[CoreDefinition, HostCallback] = {}
         self._destructors: dict[ResourceType, int | None] = {}
         self._needed: set[int] = set()
-        self._type_size = 0
+        self._cost = 0
         self._memories = self._count_memories(limits)
 
     def _count_memories(self, limits: Limits) -> int:
@@ -267,8 +268,10 @@ class Binder:
         return {"RAW": values.buffer, "ADDRESS": values.address, "mismatch": mismatch, "trap": trap, **CALL_RUNTIME}
 
     def _reckon(self, func: Func) -> None:
-        self._type_size += sum(kind.size for kind in func.type.values())
-        if self._type_size > MAX_TYPE_SIZE:
+        if any(kind.size > MAX_COST for kind in func.type.values()):
+            raise LinkError("the types of the component's functions are too large")
+        self._cost += sum(map(layout.cost, func.type.values()))
+        if self._cost > MAX_COST:
             raise LinkError("the types of the component's functions are too large")
 
     def _host(self, func: Func) -> tuple[Callable[..., object], bool]:

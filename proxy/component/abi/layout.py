@@ -209,9 +209,6 @@ BLOB_COST = 4
 
 
 def cost(kind: t.ValueType) -> int:
-    """How much code a type takes: its parts, those behind pointers several times."""
-    if kind == t.STRING or isinstance(kind, _POINTED):
-        own = 1 + BLOB_COST
-    else:
-        own = 1
-    return own + (sum(map(cost, kind.parts())) if isinstance(kind, t.Composite) else 0)
+    """How much code a type takes: its parts, and more for what is behind pointers."""
+    parts = sum(map(cost, kind.parts())) if isinstance(kind, t.Composite) else 0
+    return parts + (1 + BLOB_COST if kind == t.STRING or isinstance(kind, t.List | t.Map) else 1)
