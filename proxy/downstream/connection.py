@@ -175,8 +175,7 @@ class DownstreamConnection(asyncio.Protocol):
             if not events:
                 break
             self._take(events)
-        out.holding = False
-        out.flush()
+        out.release()
         if codec.pending or self._state is not OPEN or not self._reading or self._body is not None:
             self._settle()
 
@@ -375,6 +374,7 @@ class DownstreamConnection(asyncio.Protocol):
             return
         logger.debug("refused: %s", error, extra={"client": self._client})
         self._codec.stop()
+        self._out.holding = True  # until it is settled
         self._out.write(responding.bare(error, self._clock.date))
         self._state = OVER
 
@@ -382,7 +382,9 @@ class DownstreamConnection(asyncio.Protocol):
         """Act on what the state has become, after everything is written."""
         if self._state is not OVER:
             self._read_or_not()
-        elif self._body is None and not self._codec.pending:
+            return
+        self._out.release()
+        if self._body is None and not self._codec.pending:
             self._state = CLOSED
             self._transport.close()
         else:

@@ -11,8 +11,10 @@ _TOGETHER = 64 * 1024
 class Output:
     """The writing half of a transport.
 
-    holding: small pieces are kept until `flush`, to be one write. sent: bytes written; for its owner to reset.
-    paused: the client takes less than we write.
+    Small pieces are kept, to be one write: until `release`, for who has set `holding` and will call it; else until
+    what runs now has come to rest. A write to a socket costs more than making a response.
+
+    sent: bytes written; for its owner to reset. paused: the client takes less than we write.
     """
 
     __slots__ = ("_held", "_open", "_size", "_transport", "_waiter", "holding", "paused", "sent")
@@ -33,10 +35,17 @@ class Output:
         self.sent += len(data)
         self._held.append(data)
         self._size += len(data)
-        if not self.holding or self._size > _TOGETHER:
-            self.flush()
+        if self._size > _TOGETHER:
+            self._flush()
+        elif not self.holding:
+            self.holding = True
+            asyncio.get_running_loop().call_soon(self.release)
 
-    def flush(self) -> None:
+    def release(self) -> None:
+        self.holding = False
+        self._flush()
+
+    def _flush(self) -> None:
         held = self._held
         if not held:
             return

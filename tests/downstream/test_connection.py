@@ -183,6 +183,21 @@ def test_framing_of_streams(body: Script, sent: bytes) -> None:
     assert not wire.transport.closed
 
 
+def test_a_stream_that_is_there_after_some_waiting_is_one_write() -> None:
+    async def main() -> None:
+        async def handler(request: Request) -> Response:
+            await asyncio.sleep(0)
+            return Response(200, Fields(), Script(b"ab", b"c"))
+
+        wire = Wire(handler)
+        wire.send(GET)
+        await turn()
+        assert len(wire.transport.writes) == 1
+        assert wire.received().endswith(b"\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n")
+
+    asyncio.run(main())
+
+
 def test_http_1_0_is_not_sent_chunks() -> None:
     wire = Wire(answers(Response(200, Fields(), Script(b"ab", b"c"))))
     assert wire.exchange(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n") == (
