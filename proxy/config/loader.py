@@ -29,7 +29,7 @@ class ConfigFile:
 
     def position(self, path: Path) -> tuple[int, int]:
         """Line and column, from 1, of the value at this path, or of what is nearest above it."""
-        return _nearest(self.places, path).value
+        return nearest(self.places, path).value
 
     def error(self, path: Path, message: str) -> ConfigError:
         """A mistake that was found later, in what this path says."""
@@ -58,12 +58,13 @@ def raise_errors(file: FilePath, document: Document, found: Iterable[Finding]) -
 
 
 def located(file: str, places: Places, found: Finding) -> ConfigError:
-    place = _nearest(places, found.path)
+    place = nearest(places, found.path)
     position = place.value if found.path in places and not found.key else place.key
     return ConfigError(file, *position, show_path(found.path), found.message)
 
 
-def _nearest(places: Places, path: Path) -> Place:
+def nearest(places: Places, path: Path) -> Place:
+    """Of the value at this path, or of what is nearest above it."""
     while path not in places:
         path = path[:-1]
     return places[path]
