@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from proxy import upstream
+from proxy import upstream, wasi
 from proxy.admin import FilterState
 from proxy.cache.store import MemoryStore
 from proxy.chain import Match, Route, Stage, link
 from proxy.component import DecodeError, LinkError, decode
 from proxy.config import model
-from proxy.config.errors import ConfigError, ConfigErrors
+from proxy.config.errors import ConfigError, ConfigErrors, did_you_mean
 from proxy.config.loader import ConfigFile
 from proxy.http.fields import Fields
 from proxy.sandbox import Engine, Limits
 from proxy.sluice.program import Program
+from proxy.sluice.run import Run
 from proxy.stages.cache import Cache
 from proxy.stages.filter import Filter
 from proxy.stages.forward import Forward
@@ -66,6 +67,9 @@ def assemble(file: ConfigFile, lasting: Lasting) -> Assembly:
     assembly = Assembly(file)
     errors: list[ConfigError] = []
     for name, declared in file.config.filters.items():
+        if unknown := list(_unknown_grants(file, name, declared)):
+            errors += unknown
+            continue
         try:
             program, digest = compiled(name, declared, lasting.engine)
         except (OSError, DecodeError, LinkError) as error:
@@ -83,17 +87,29 @@ def assemble(file: ConfigFile, lasting: Lasting) -> Assembly:
     return assembly
 
 
+def _unknown_grants(file: ConfigFile, name: str, declared: model.Filter) -> Iterator[ConfigError]:
+    for index, grant in enumerate(declared.grants):
+        if grant not in wasi.GRANTS:
+            hint = did_you_mean(grant, wasi.GRANTS) or f"; there are {', '.join(wasi.GRANTS)}"
+            yield file.error(("filters", name, "grants", index), f"unknown grant {grant!r}{hint}")
+
+
 def compiled(name: str, declared: model.Filter, engine: Engine) -> tuple[Program, str]:
     """The filter linked and ready, and the digest of its file. Raises OSError, DecodeError, LinkError."""
     data = declared.component.read_bytes()
+    component = decode(data)
+    for grant, imported in wasi.needed(component.imports).items():
+        if grant not in declared.grants:
+            raise LinkError(f"imports {imported}, which has to be granted: add `grants: [{grant}]` to the filter")
     program = Program(
         name,
-        decode(data),
+        component,
         engine,
         config=declared.config,
         limits=Limits(memory=declared.limits.memory, time=declared.limits.time),
         pooled=declared.instance == "pooled",
         memo=declared.memo,
+        more_imports=wasi.interfaces(declared.grants, impure=Run.taint, output=Run.print),
     )
     return program, f"sha256:{hashlib.sha256(data).hexdigest()}"
 

@@ -140,6 +140,14 @@ class Run:
         if self._left < 0:
             raise Refused(f"more than {MOST_WRITTEN} bytes of names and values were written")
 
+    def taint(self) -> None:
+        """Something was asked for that a later run may be told otherwise: the time, a random number."""
+        self.pure = False
+
+    def print(self, stream: str, line: str) -> None:
+        """A line that the guest wrote to its standard output or error."""
+        self.guest_log.log("info", f"{stream}: {line}")
+
     def log(self, level: str, message: str) -> None:
         """`sluice:filter/log`."""
         if self.guest_log.enabled(level):

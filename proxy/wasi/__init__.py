@@ -9,14 +9,14 @@ whoever remembers runs knows which not to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from proxy.component import HostInterface
 from proxy.wasi import cli, clocks, filesystem, io, random
 from proxy.wasi.output import Output
 
-__all__ = ["GRANTS", "VERSION", "interfaces"]
+__all__ = ["GRANTS", "VERSION", "interfaces", "needed"]
 
 VERSION = "0.2.12"
 """Serves guests of any 0.2: the linker matches versions as semver does."""
@@ -42,3 +42,14 @@ def interfaces(grants: Collection[str], *, impure: Callable[[Any], None], output
     for grant in grants:
         offered |= GRANTS[grant](impure)
     return {f"wasi:{name}@{VERSION}": interface for name, interface in offered.items()}
+
+
+def needed(imports: Iterable[str]) -> dict[str, str]:
+    """The grants that a component with imports of these names cannot be linked without, each with such a name."""
+    found: dict[str, str] = {}
+    for name in imports:
+        package, _, interface = name.partition("@")[0].partition("/")
+        grant = package.removeprefix("wasi:")
+        if package == f"wasi:{grant}" and grant in GRANTS and interface != "insecure-seed":
+            found.setdefault(grant, name)
+    return found

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
-from tests.integration.site import BUILT, ok, site
+import pytest
+import yaml
+
+from proxy.config.errors import ConfigErrors
+from proxy.config.loader import load
+from proxy.server.assemble import Lasting, assemble
+from proxy.telemetry import Metrics
+from tests.integration.site import BUILT, HOSTILE, engine, ok, site
+
+GREETING = Path(__file__).parents[1] / "foreign" / "greeting.wasm"
 
 CACHEABLE = ok(b"<head></head>", "content-type: text/html", "cache-control: max-age=60")
 
@@ -52,5 +62,50 @@ def test_a_reload_with_another_configuration_of_a_filter_does_not_answer_from_be
             proxy.server.reload(path)
             again = await proxy.get("/")
             assert (again.body, again.header("cache-status")) == (b"<head>old</head>", "pages; hit; ttl=60")
+
+    asyncio.run(scenario())
+
+
+def refused(directory: Path, **filters: Any) -> list[str]:
+    """What is wrong with these filters, without the file's name."""
+    path = directory / "sluice.yaml"
+    config = {
+        "version": 1,
+        "listeners": [{"address": "127.0.0.1:0"}],
+        "filters": filters,
+        "routes": [{"chain": [{"respond": {}}]}],
+    }
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    with pytest.raises(ConfigErrors) as found:
+        assemble(load(path), Lasting(engine(), Metrics(), time.time))
+    return [str(error).removeprefix(str(path)) for error in found.value.errors]
+
+
+def test_a_grant_that_is_needed_and_not_given(tmp_path: Path) -> None:
+    (error,) = refused(tmp_path, clock={"component": str(HOSTILE / "clock.wasm")})
+    assert error.startswith(":6:16: filters.clock.component: ")
+    assert "imports wasi:clocks/" in error
+    assert error.endswith("has to be granted: add `grants: [clocks]` to the filter")
+
+
+def test_a_grant_that_there_is_not(tmp_path: Path) -> None:
+    component = str(HOSTILE / "clock.wasm")
+    errors = refused(
+        tmp_path,
+        near={"component": component, "grants": ["clock"]},
+        far={"component": component, "grants": ["clocks", "moon"]},
+    )
+    assert errors == [
+        ":8:7: filters.near.grants[0]: unknown grant 'clock'; did you mean clocks?",
+        ":13:7: filters.far.grants[1]: unknown grant 'moon'; there are clocks, random",
+    ]
+
+
+def test_somebody_elses_component_with_the_imports_of_its_toolchain(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        filters = {"greeting": {"component": str(GREETING), "grants": ["clocks", "random"]}}
+        async with site(tmp_path, CACHEABLE, chain=[{"filter": "greeting"}], filters=filters) as proxy:
+            answer = await proxy.get("/greeting", accept_language="fr")
+            assert (answer.status, answer.body) == (200, b"Bonjour, stranger\n")
 
     asyncio.run(scenario())
