@@ -13,12 +13,15 @@ from pathlib import Path
 
 from proxy.sandbox import Engine
 from tests.conformance.script import Script
-from tests.conformance.wast import commands
+from tests.conformance.wast import ScriptError, commands
 
 
 def main(file: str) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        script = commands(Path(file), Path(directory))
+        try:
+            script = commands(Path(file), Path(directory))
+        except ScriptError as error:
+            sys.exit(str(error))
         print(json.dumps([command.line for command in script]), flush=True)
         state = Script(Engine())
         for command in script:
