@@ -270,6 +270,7 @@ class DownstreamConnection(asyncio.Protocol):
         if isinstance(body, bytes):
             if self._body is not None:
                 self._body.close()  # the handler is done and did not read it to the end
+            self._out.holding = True  # until the exchange is ended, which is next
             self._begin_response(head, response, len(body), body)
         else:
             try:
@@ -330,7 +331,10 @@ class DownstreamConnection(asyncio.Protocol):
             self._body.close()
         if service.on_done is not None:
             response = self._response or Response(499, Fields())
-            service.on_done(request, response, self._out.sent, complete, now - self._started)
+            try:
+                service.on_done(request, response, self._out.sent, complete, now - self._started)
+            except Exception:
+                logger.exception("on_done", extra={"request_id": request.exchange.id})
 
     def _failed(self, request: Request, error: BaseException) -> None:
         """Without its end, and with the end of the connection, the client sees that the response is not whole."""

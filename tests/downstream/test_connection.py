@@ -282,6 +282,15 @@ def test_a_handler_that_raises_costs_its_own_connection_only() -> None:
     assert wire.transport.half_closed
 
 
+def test_telemetry_that_fails_costs_nobody_an_answer() -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("a bug")
+
+    wire = Wire(hello)
+    wire.service.on_done = fail
+    assert wire.exchange(GET + GET) == HELLO + HELLO
+
+
 def test_a_handler_that_is_cancelled_is_answered_for() -> None:
     async def handler(request: Request) -> Response:
         raise asyncio.CancelledError
