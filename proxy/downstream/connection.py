@@ -329,8 +329,9 @@ class DownstreamConnection(asyncio.Protocol):
             self._state = OVER
         elif self._body is not None:
             self._body.close()
+        response = self._response or Response(499, Fields())
+        self._response = None
         if service.on_done is not None:
-            response = self._response or Response(499, Fields())
             try:
                 service.on_done(request, response, self._out.sent, complete, now - self._started)
             except Exception:
@@ -346,6 +347,7 @@ class DownstreamConnection(asyncio.Protocol):
         else:
             logger.error("response cut off", exc_info=error, extra={"request_id": request.exchange.id})
         if self._response is None:
+            self._response = Response(500, Fields())
             self._refuse(ProxyError(errors.PROXY_INTERNAL_ERROR, "cancelled"))
         self._state = OVER
 

@@ -298,6 +298,7 @@ def test_a_handler_that_is_cancelled_is_answered_for() -> None:
     wire = Wire(handler)
     assert wire.exchange(GET).startswith(b"HTTP/1.1 500 ")
     assert wire.transport.half_closed
+    assert wire.done[0][1].status == 500
 
 
 def test_what_is_no_request_is_answered_after_those_in_front_of_it() -> None:
