@@ -54,3 +54,6 @@ class Linker:
         if self._address:
             raw.linker_delete(self._address)
             self._address = 0
+
+    def __del__(self) -> None:
+        self.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,20 @@ def test_an_instance_that_is_forgotten_is_freed(engine: Engine) -> None:
     linked = link(decode(GUEST), engine, {"": HostInterface({"f": lambda data, text: text})}, Limits())
     for _ in range(5_000):
         linked.instantiate(None)
+
+
+def test_links_that_are_forgotten_are_freed(engine: Engine) -> None:
+    """As after many reloads of a configuration."""
+    component = decode(GUEST)
+
+    def rounds(count: int) -> None:
+        for _ in range(count):
+            linked = link(component, engine, {"": HostInterface({"f": lambda data, text: text})}, Limits())
+            instance = linked.instantiate(None)
+            linked.exports[""]["go"](instance, "text")
+        gc.collect()
+
+    rounds(50)
+    before = resident()
+    rounds(200)
+    assert resident() - before < 4 << 20
