@@ -15,12 +15,10 @@ from proxy.errors import ProxyError
 from proxy.exchange import Exchange, Request, Response
 from proxy.http.fields import Fields
 from proxy.http.hop_by_hop import add_via
+from proxy.http.proxy_status import PSEUDONYM, proxy_status
 from proxy.http.status import reason
 
-PSEUDONYM = "sluicegate"
-"""Our name in Via, Proxy-Status and Cache-Status of failures."""
-
-_VIA = (b"via", b"1.1 sluicegate")
+_VIA = (b"via", f"1.1 {PSEUDONYM}".encode())
 
 logger = logging.getLogger(__name__)
 
@@ -61,13 +59,6 @@ def failed(error: ProxyError, exchange: Exchange, method: str) -> Response:
         )
     )
     return Response(error.status, fields, b"" if method == "HEAD" else text)
-
-
-def proxy_status(error: ProxyError) -> bytes:
-    """A member of `Proxy-Status` (RFC 9209 §2); the detail as an sf-string: printable ASCII (RFC 8941 §3.3.3)."""
-    detail = "".join(c if " " <= c <= "~" else "?" for c in error.detail)
-    detail = detail.replace("\\", "\\\\").replace('"', '\\"')
-    return f'{PSEUDONYM}; error={error.failure.type}; details="{detail}"'.encode()
 
 
 def _signed(response: Response, exchange: Exchange) -> Response:

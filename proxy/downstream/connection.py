@@ -378,11 +378,17 @@ class DownstreamConnection(asyncio.Protocol):
     def _refuse(self, error: ProxyError) -> None:
         if self._state is CLOSED:
             return
-        logger.debug("refused: %s", error, extra={"client": self._client})
         self._codec.stop()
         self._out.holding = True  # until it is settled
-        self._out.write(responding.bare(error, self._clock.date))
+        answer = responding.bare(error, self._clock.date)
+        self._out.write(answer)
         self._state = OVER
+        if self._request is None and self._service.on_done is not None:
+            # Nobody would otherwise hear of what was no request: the log is where attacks are looked for.
+            exchange = Exchange(self._service.ids.of(None), self._client, self._clock.monotonic() + self._clock.epoch)
+            exchange.failure = (error.failure.type, error.detail)
+            request = Request("-", self._service.scheme, "-", "-", None, Fields(), exchange)
+            self._service.on_done(request, Response(error.status, Fields()), len(answer), True, 0.0)
 
     def _settle(self) -> None:
         """Act on what the state has become, after everything is written."""

@@ -8,16 +8,16 @@ from proxy.codec.http1_response import encode_head
 from proxy.downstream.output import Output
 from proxy.errors import ProxyError
 from proxy.exchange import Stream
+from proxy.http.proxy_status import proxy_status
 from proxy.http.status import reason
 
 
 def bare(error: ProxyError, date: bytes) -> bytes:
     """The whole answer to what is no request, or came to nothing; the last one of its connection."""
     text = f"{error.status} {reason(error.status)}: {error.detail}\n".encode()
-    detail = error.detail.replace("\\", "\\\\").replace('"', '\\"')
     lines = [
         (b"content-type", b"text/plain; charset=utf-8"),
-        (b"proxy-status", f'sluicegate; error={error.failure.type}; details="{detail}"'.encode()),
+        (b"proxy-status", proxy_status(error)),
     ]
     return encode_head(error.status, lines, date, [b"content-length: %d" % len(text), b"connection: close"]) + text
 

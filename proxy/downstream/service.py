@@ -35,6 +35,7 @@ class RequestIds:
 
 OnDone = Callable[[Request, Response, int, bool, float], None]
 """Is told of each exchange that is over. The response is one of status 499 when the client left before there was any.
+What was refused before it was a request comes as one whose method, authority and path are "-".
 Then: bytes of the response that were sent, head included; whether the client was sent all of it; seconds it took."""
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from proxy import errors
-from proxy.chain.entry import PSEUDONYM
 from proxy.chain.stage import Below
 from proxy.errors import ProxyError
 from proxy.exchange import Request, Response
 from proxy.http.fields import Fields
 from proxy.http.hop_by_hop import add_forwarded, add_via
+from proxy.http.proxy_status import PSEUDONYM
 
 MAX_PASSES = 10
 """How often a request may have come through proxies of our name. Tiers of them are in order, a circle is not."""

@@ -11,7 +11,7 @@ from proxy.downstream import Limits
 from proxy.errors import ProxyError
 from proxy.exchange import Request, Response
 from proxy.http.fields import Fields
-from tests.downstream.wire import Handler, Outcome, Script, Wire, hello, turn
+from tests.downstream.wire import DATE, Handler, Outcome, Script, Wire, hello, turn
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 HELLO = b"HTTP/1.1 200 OK\r\nx-path: /\r\ncontent-length: 5\r\n\r\nhello"
@@ -465,3 +465,12 @@ def test_too_many_connections() -> None:
     connection.data_received(GET)
     assert len(second.writes) == 1
     assert wire.exchange(GET) == HELLO
+
+
+def test_what_is_no_request_is_told_too() -> None:
+    wire = Wire(answers(Response(200, Fields())))
+    answer = wire.exchange(b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
+    ((request, response, outcome),) = wire.done
+    assert (request.method, request.target, response.status) == ("-", "-", 400)
+    assert request.exchange.failure == ("http_request_error", "more than one Host")
+    assert outcome == Outcome(len(answer) + len(DATE), True, 0.0)
