@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from proxy.http.fields import Line
+from proxy.http.syntax import is_token
 
 HOP_BY_HOP = frozenset((
     b"connection", b"http2-settings", b"keep-alive", b"proxy-authenticate", b"proxy-authorization",
@@ -54,11 +57,16 @@ def add_via(lines: list[Line], version: str, pseudonym: str) -> list[Line]:
 _FORWARDED = frozenset((b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"))
 
 
+_WHOLE_ELEMENTS = re.compile(rb'[^"\\]*(?:"[^"\\]*"[^"\\]*)*')
+"""An open quote would take in the element that is added behind it."""
+
+
 def add_forwarded(lines: list[Line], client: str, scheme: str, authority: str) -> list[Line]:
     """The lines of a request for the next hop, telling it for whom we ask: client is an IP address without port.
 
     `x-forwarded-for` and `forwarded` (RFC 7239) are lists, and get an entry more. `x-forwarded-proto` and
     `x-forwarded-host` are read as a single value, by most as the first one, so what a client claims is replaced.
+    A `forwarded` with a quote that does not end is left out.
     """
     addresses: list[bytes] = []
     elements: list[bytes] = []
@@ -69,7 +77,7 @@ def add_forwarded(lines: list[Line], client: str, scheme: str, authority: str) -
             kept.append(line)
         elif name == b"x-forwarded-for":
             addresses.append(line[1])
-        elif name == b"forwarded":
+        elif name == b"forwarded" and _WHOLE_ELEMENTS.fullmatch(line[1]):
             elements.append(line[1])
     addresses.append(client.encode())
     elements.append(_forwarded_element(client, scheme, authority))
@@ -83,7 +91,8 @@ def add_forwarded(lines: list[Line], client: str, scheme: str, authority: str) -
 
 
 def _forwarded_element(client: str, scheme: str, authority: str) -> bytes:
-    """RFC 7239 §4: an IPv6 address is in brackets and quoted (§6.1), and so is whatever holds a colon."""
+    """RFC 7239 §4: an IPv6 address is in brackets and quoted (§6.1), and so is whatever is no token. A host may hold
+    `;`, `,` and `=`, which would begin another parameter; what needs escaping in quotes it never holds."""
     node = f'"[{client}]"' if ":" in client else client
-    host = f'"{authority}"' if ":" in authority else authority
+    host = authority if is_token(authority.encode()) else f'"{authority}"'
     return f"for={node};host={host};proto={scheme}".encode()

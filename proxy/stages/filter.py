@@ -1,8 +1,8 @@
 """`filter: NAME`: runs a component of the world `sluice:filter` on the way down and on the way up.
 
-A run that fails (a trap, a limit, something that is not HTTP) ends as `on_error` says: `fail_closed` answers with
-`proxy_internal_error`; `fail_open` goes on as if the filter were not there, and tells the caches above that what came
-of it is not to be kept.
+A run that fails (a trap, a limit, no room for an instance, something that is not HTTP) ends as `on_error` says:
+`fail_closed` answers with `proxy_internal_error`; `fail_open` goes on as if the filter were not there, and tells the
+caches above that what came of it is not to be kept.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from proxy.errors import ProxyError
 from proxy.exchange import Request, Response, Stream
 from proxy.exchange.observation import UNREPEATABLE, observed
 from proxy.http.fields import Fields
-from proxy.sandbox import Trap
+from proxy.sandbox import PoolExhausted, Trap
 from proxy.sluice.edits import Refused
 from proxy.sluice.program import Program
 from proxy.sluice.session import Session
@@ -33,7 +33,7 @@ _TRANSFORMED_AWAY = (
 )  # fmt: skip
 """What was said of the bytes of a body, and no longer holds once it was transformed (RFC 9110 §7.7, §8.6, §8.8)."""
 
-_FAILURES = (Trap, Refused)
+_FAILURES = (Trap, Refused, PoolExhausted)
 
 
 class Filter:

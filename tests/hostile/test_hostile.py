@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from proxy.component import Instance, decode, link
 from proxy.errors import ProxyError
 from proxy.exchange.observation import UNREPEATABLE
-from proxy.sandbox import Limits, Trap
+from proxy.sandbox import Engine, Limits, PoolExhausted, Trap
 from proxy.sluice.edits import Refused
+from proxy.sluice.interface import imports
 from tests.filters.placed import Placed
-from tests.hostile.conftest import Hostile
+from tests.hostile.conftest import BUILT, Hostile
 
 HTML = [("content-type", "text/html")]
 STRICT = Limits(time=0.05)
@@ -54,6 +57,32 @@ def test_failing_open_goes_on_as_if_it_were_not_there(hostile: Hostile, step: st
     assert (outcome.passed.target, outcome.passed.fields.lines) == ("/a?b", [(b"x", b"1")])
     assert UNREPEATABLE in outcome.reads
     assert guest.tally.errors == 1
+
+
+def crowd(engine: Engine) -> list[Instance]:
+    """As many instances as there is room for."""
+    linked = link(decode((BUILT / "hostile.wasm").read_bytes()), engine, imports(), Limits())
+    crowd = []
+    with suppress(PoolExhausted):
+        while True:
+            crowd.append(linked.instantiate(None))
+    return crowd
+
+
+@pytest.mark.parametrize("body", [b"page", [b"pa", b"ge"]])
+def test_no_room_for_an_instance_is_a_failure_like_any_other(
+    hostile: Hostile, engine: Engine, body: bytes | list[bytes]
+) -> None:
+    calm = {"push": {"do": ""}}
+    open_, closed = hostile(calm, fail_open=True), hostile(calm)
+    others = crowd(engine)
+    try:
+        assert open_.once(body=body).body == b"page"
+        assert isinstance(fail(closed, body=body), PoolExhausted)
+    finally:
+        for instance in others:
+            instance.close()
+    assert closed.once(body=body).body == b"page"
 
 
 def test_others_are_not_harmed(hostile: Hostile) -> None:

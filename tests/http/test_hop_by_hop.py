@@ -66,6 +66,18 @@ def test_addresses_with_colons_are_quoted_in_forwarded_only() -> None:
     assert added[b"forwarded"] == b'for="[2001:db8::1]";host="shop:8443";proto=https'
 
 
+@pytest.mark.parametrize("host", ["shop;proto=https", "shop,for=10.0.0.1", "a=b"])
+def test_a_host_begins_no_parameter_of_forwarded(host: str) -> None:
+    added = dict(add_forwarded([], "192.0.2.7", "http", host))
+    assert added[b"forwarded"] == f'for=192.0.2.7;host="{host}";proto=http'.encode()
+
+
+@pytest.mark.parametrize("claim", [b'for="', b'for="a\\"', b'for=a, host="b;"c"', b"for=a\\"])
+def test_a_claim_with_an_open_quote_is_left_out(claim: bytes) -> None:
+    added = add_forwarded([(b"forwarded", claim), (b"forwarded", b'for="[2001:db8::1]"')], "192.0.2.7", "http", "shop")
+    assert dict(added)[b"forwarded"] == b'for="[2001:db8::1]", for=192.0.2.7;host=shop;proto=http'
+
+
 def test_lists_get_longer_and_claims_are_replaced() -> None:
     added = add_forwarded(
         [
