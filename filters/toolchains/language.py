@@ -1,0 +1,29 @@
+"""What the build has to know of a language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder with the source of one guest, and a folder for what comes up while building it."""
+
+    name: str
+    folder: Path
+    scratch: Path
+
+
+@dataclass(frozen=True)
+class Language:
+    """mark: a file that a folder of this language has. build: makes the component of a source. versions: of the tools
+    that decide the bytes. shares: files besides its folder that a guest is made of, as patterns from the folder.
+    reproducible: whether the same source always gives the same bytes."""
+
+    mark: str
+    build: Callable[[Source, Path], None]
+    versions: Callable[[], list[str]]
+    shares: tuple[str, ...] = ()
+    reproducible: bool = True
