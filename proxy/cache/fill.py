@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from proxy.cache import key as keys
 from proxy.cache.entry import Entry, stored_lines
-from proxy.cache.flight import Flight, Flights
+from proxy.cache.flight import Flight, Flights, Offered
 from proxy.cache.key import Key, Selecting
 from proxy.cache.lookup import CONDITIONS
 from proxy.cache.policy import Received, Refusal, Terms, judge
-from proxy.cache.store import Store
+from proxy.cache.store import Room, Store
 from proxy.exchange import Request, Response, length_of
 from proxy.exchange.observation import Reads, Source, written
 from proxy.http import conditional
@@ -52,6 +52,9 @@ class Fill:
     flight: Flight | None
     bare: bool
     reads: Reads = field(default_factory=dict)
+
+    def room(self) -> Room:
+        return self.settings.store.room(self.settings.max_object_size)
 
     def downward(self, asking: list[Line]) -> Request:
         """The request to pass below: with an observer of ours, and our own conditions in place of the client's."""
@@ -112,6 +115,13 @@ class Fill:
         if len(entry.selecting) > keys.MAX_SELECTING:
             return Refusal.READS
         return self.settings.store.put(self.key, entry, self.mark)
+
+    def share(self, offer: Offered | None) -> None:
+        """A response is arriving: for others too, or None, so that they do not wait for it."""
+        if offer is None:
+            self._land(shared=False)
+        elif self.flight is not None:
+            self.settings.flights.offer(self.flight, offer)
 
     def refused(self, refusal: Refusal) -> None:
         """Nothing is stored. Of a response that broke this says nothing about the next."""

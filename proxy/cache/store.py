@@ -37,6 +37,36 @@ class Store(Protocol):
     def delete(self, key: Key) -> None:
         """Deletes all variants, including those being fetched."""
 
+    def is_current(self, key: Key, mark: int) -> bool:
+        """Whether what was asked for at `mark` may still be used: nothing of this key was deleted since."""
+
+    def room(self, limit: int) -> Room:
+        """For the body of what will be `put`, of at most `limit` bytes: it counts as stored while it comes in."""
+
+
+class Room:
+    """Bytes set aside in a memory store for one body that is arriving."""
+
+    __slots__ = ("_left", "_store", "_taken")
+
+    def __init__(self, store: MemoryStore, limit: int) -> None:
+        self._store = store
+        self._left = limit
+        self._taken = 0
+
+    def take(self, size: int) -> bool:
+        """So many bytes more; False, and none, when there are no more to be had."""
+        if size > self._left or not self._store.set_aside(size):
+            return False
+        self._left -= size
+        self._taken += size
+        return True
+
+    def free(self) -> None:
+        """They are no longer needed, or stored. Again: does nothing."""
+        self._store.set_aside(-self._taken)
+        self._taken = 0
+
 
 def _size(variants: Variants) -> int:
     return variants.size
@@ -53,6 +83,7 @@ class MemoryStore:
         self._clock = 0
         self._deleted: dict[Key, int] = {}
         self._forgotten = 0
+        self._arriving = 0
 
     def get(self, key: Key) -> Variants | None:
         try:
@@ -69,8 +100,11 @@ class MemoryStore:
     def mark(self) -> int:
         return self._clock
 
+    def is_current(self, key: Key, mark: int) -> bool:
+        return self._deleted.get(key, self._forgotten) <= mark
+
     def put(self, key: Key, entry: Entry, mark: int) -> Refusal | None:
-        if self._deleted.get(key, self._forgotten) > mark:
+        if not self.is_current(key, mark):
             return Refusal.INVALIDATED
         variants = self.peek(key) or Variants(key)
         if entry.size > self._variants.maxsize - variants.key_size:
@@ -79,6 +113,7 @@ class MemoryStore:
         while variants.size > self._variants.maxsize:
             variants.drop_oldest()
         self._variants[key] = variants
+        self.set_aside(0)
         return None
 
     def delete(self, key: Key) -> None:
@@ -89,7 +124,19 @@ class MemoryStore:
         if len(self._deleted) > self.DELETIONS:
             self._forgotten = self._deleted.pop(next(iter(self._deleted)))
 
+    def room(self, limit: int) -> Room:
+        return Room(self, limit)
+
+    def set_aside(self, size: int) -> bool:
+        """Bytes for what is arriving; at most half of the store."""
+        if size > 0 and self._arriving + size > self._variants.maxsize // 2:
+            return False
+        self._arriving += size
+        while self._variants and self.size > self._variants.maxsize:
+            self._variants.popitem()
+        return True
+
     @property
     def size(self) -> int:
-        """Bytes in use."""
-        return int(self._variants.currsize)
+        """Bytes in use, by what is stored and by what is arriving."""
+        return int(self._variants.currsize) + self._arriving

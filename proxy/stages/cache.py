@@ -12,11 +12,12 @@ a body that turns out too long or breaks is not stored after all.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from proxy.cache import key as keys
+from proxy.cache.collapse import Offer
 from proxy.cache.entry import Entry, updated
 from proxy.cache.fill import Fill, Settings
 from proxy.cache.flight import Flight, Flights
@@ -26,10 +27,11 @@ from proxy.cache.policy import Refusal, Terms, stands_in
 from proxy.cache.representation import representation
 from proxy.cache.status import Forward, add, collapsed, forwarded, hit, label, unstored
 from proxy.cache.store import Store
-from proxy.cache.tee import Tee
+from proxy.cache.tee import Reader, Tee
 from proxy.chain.stage import Below
 from proxy.errors import ProxyError, Side
 from proxy.exchange import Request, Response
+from proxy.exchange.eager import start
 from proxy.exchange.observation import observed
 from proxy.http import conditional
 from proxy.http.cache_control import Directives, wishes
@@ -102,7 +104,7 @@ class Cache:
         if request.observers or request.exchange.trace is not None:
             self._tell(request, entry, member)
         fields = Fields(entry.lines)
-        fields.lines += (_age(entry, now), (b"cache-status", member.encode()))
+        fields.lines += (_age(entry.terms.born, now), (b"cache-status", member.encode()))
         return Response(entry.status, fields, b"" if request.method == "HEAD" else entry.body, entry.tags)
 
     async def _bypass(self, request: Request, below: Below, why: str) -> Response:
@@ -153,20 +155,42 @@ class Cache:
             if detail is not None:
                 member = unstored(self._label, decision.forward, detail)
                 return await self._pass(request, below, member)
-            what: Hashable = (key, variants.selections(request, self._place) if variants is not None else ())
+            selections = variants.selections(request, self._place) if variants is not None else ()
+            what, flight = self._flights.find((key, frozenset(selections)), request)
             if self._flights.is_solitary(what):
                 return await self._fetch(request, below, decision, None, bare=decision.entry is not None)
             if not may_collapse(asked):
                 return await self._fetch(request, below, decision, None)
-            flight = self._flights.under_way(what)
+            if flight is not None and not self._store.is_current(key, flight.mark):
+                self._flights.land(flight, shared=None)  # what it brings was deleted meanwhile
+                flight = None
             if flight is None:
-                return await self._fetch(request, below, decision, self._flights.lead(what))
+                return await self._lead(request, below, decision, self._flights.lead(what, self._store.mark()))
+            if isinstance(flight.offer, Offer):
+                return self._joined(request, below, flight.offer, first)
             loop = asyncio.get_running_loop()
             deadline = deadline or loop.time() + PATIENCE
             if loop.time() >= deadline:
                 return await self._fetch(request, below, decision, None)
             if not await flight.landed(deadline - loop.time()):
                 self._flights.land(flight, shared=None)  # whoever comes next need not wait for it as well
+
+    async def _lead(self, request: Request, below: Below, decision: Decision, flight: Flight) -> Response:
+        """Ask below, for others too: as long as one of them waits it goes on."""
+        fetch = start(self._fetch(request, below, decision, flight))
+        return fetch if isinstance(fetch, Response) else await flight.tended(fetch)
+
+    def _joined(self, request: Request, below: Below, offer: Offer, first: Decision) -> Response:
+        """Take part in what arrives for another request."""
+        assert first.forward is not None
+        now = self._clock()
+        alone = Fill(self._settings, keys.primary(request), request, now, self._store.mark(), None, bare=True)
+        member = collapsed(self._label, first.forward, int(offer.terms.fresh_until - now))
+        request.exchange.cache_status.append(member)
+        self._trace(request, member, offer.selecting)
+        response = offer.answer(request, partial(_ask, below, alone))
+        response.fields.lines += (_age(offer.terms.born, now), (b"cache-status", member.encode()))
+        return response
 
     def _reused(self, request: Request, entry: Entry, now: float, waited: Forward | None) -> Response:
         ttl = int(entry.fresh_until - now)
@@ -183,7 +207,7 @@ class Cache:
         request.exchange.cache_status.append(member)
         self._tell(request, entry, member)
         response = representation(entry, request, now)
-        response.fields.lines += (_age(entry, now), (b"cache-status", member.encode()))
+        response.fields.lines += (_age(entry.terms.born, now), (b"cache-status", member.encode()))
         return response
 
     def _tell(self, request: Request, entry: Entry, member: str) -> None:
@@ -214,7 +238,7 @@ class Cache:
                     return self._validated(fill, decision.forward, stale, response)
                 # RFC 9111 §4.3.4: not about what is stored, so of no use to anybody
                 response = await below(fill.downward([]))
-            return self._arrived(fill, decision.forward, response)
+            return self._arrived(fill, below, decision.forward, response)
         except ProxyError as error:
             return self._failed(fill, decision.forward, stale, error)
         except BaseException:
@@ -247,7 +271,7 @@ class Cache:
             fill.refused(verdict)
         return self._answer(fill.request, entry, now, forwarded(self._label, why, refusal, status=304))
 
-    def _arrived(self, fill: Fill, why: Forward, response: Response) -> Response:
+    def _arrived(self, fill: Fill, below: Below, why: Forward, response: Response) -> Response:
         """A response from below: pass it on, and store it if that is allowed."""
         now = self._clock()
         verdict = fill.judge(response, now)
@@ -260,12 +284,14 @@ class Cache:
         if isinstance(body, bytes):
             refusal = ended(body)
         else:
-            body = Tee(body, self._settings.max_object_size, ended, partial(self._left, fill))
+            tee = Tee(response, body, fill.room(), fill.reads, ended, partial(self._left, fill, below))
+            body = tee.reader(partial(_ask, below, fill))
+            fill.share(Offer(fill, response, verdict, now, tee) if now < verdict.fresh_until else None)
         ttl = None if verdict.validate else int(verdict.fresh_until - now)
         if not fill.is_unmodified(response, now):
             passed = Response(response.status, response.fields, body, response.tags)
             return self._passed_on(fill, passed, forwarded(self._label, why, refusal, ttl=ttl))
-        if isinstance(body, Tee):
+        if isinstance(body, Reader):
             self._drain(body)
         passed = Response(304, Fields(conditional.without_content(response.fields.lines)), b"", response.tags)
         return self._passed_on(fill, passed, forwarded(self._label, why, refusal, status=200, ttl=ttl))
@@ -278,15 +304,15 @@ class Cache:
         add(passed.fields, member)
         return passed
 
-    def _left(self, fill: Fill, tee: Tee) -> None:
-        """The client went away in the middle of a body: go on only if others wait for it."""
+    def _left(self, fill: Fill, below: Below, tee: Tee) -> None:
+        """The last reader went away in the middle of a body: go on only if others are about to read it."""
         if fill.flight is None or not fill.flight.waiters:
             tee.abandon()
         else:
-            self._drain(tee)
+            self._drain(tee.reader(partial(_ask, below, fill)))
 
-    def _drain(self, tee: Tee) -> None:
-        task = asyncio.get_running_loop().create_task(tee.drain())
+    def _drain(self, reader: Reader) -> None:
+        task = asyncio.get_running_loop().create_task(reader.drain())
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
@@ -308,8 +334,12 @@ class Cache:
         return Explanation(self.name, key, outcome, decision.reason, count, selections, age, ttl)
 
 
-def _age(entry: Entry, now: float) -> Line:
-    age = now - entry.terms.born
+async def _ask(below: Below, fill: Fill) -> Response:
+    return await below(fill.downward([]))
+
+
+def _age(born: float, now: float) -> Line:
+    age = now - born
     return (b"age", b"%d" % age if age > 0 else b"0")  # a clock may be set back
 
 
