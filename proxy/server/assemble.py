@@ -37,6 +37,12 @@ class Lasting:
     stores: dict[tuple[str, int], MemoryStore] = field(default_factory=dict)
     """By name and size of the cache: one that is given another size begins empty."""
 
+    def forget(self, new: Assembly) -> None:
+        """Let go of the caches that the configuration now in effect does not name."""
+        chains = (route.chain for route in new.file.config.routes)
+        named = {_store(stage.cache) for chain in chains for stage in chain if isinstance(stage, model.CacheStage)}
+        self.stores = {key: store for key, store in self.stores.items() if key in named}
+
 
 @dataclass(slots=True)
 class Assembly:
@@ -160,7 +166,7 @@ def _place(below: Sequence[model.Stage], assembly: Assembly) -> str:
 
 
 def _cache(declared: model.Cache, place: str, lasting: Lasting) -> Cache:
-    store = lasting.stores.setdefault((declared.name, declared.max_size), MemoryStore(declared.max_size))
+    store = lasting.stores.setdefault(_store(declared), MemoryStore(declared.max_size))
     return Cache(
         declared.name,
         store,
@@ -169,6 +175,10 @@ def _cache(declared: model.Cache, place: str, lasting: Lasting) -> Cache:
         clock=lasting.clock,
         place=place,
     )
+
+
+def _store(declared: model.Cache) -> tuple[str, int]:
+    return declared.name, declared.max_size
 
 
 def _match(match: model.Match) -> Match:

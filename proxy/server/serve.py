@@ -20,7 +20,7 @@ from proxy.config.values import Address
 from proxy.downstream import Limits, Listener, OnDone, Service, Timeouts, serve
 from proxy.exchange import Request, Response
 from proxy.sandbox import Engine
-from proxy.server.assemble import Assembly, Lasting, assemble
+from proxy.server.assemble import Lasting, assemble
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,6 @@ class Server:
         )
         self._lasting = Lasting(engine, self.metrics, clock)
         self._assembly = assemble(file, self._lasting)
-        self._retired: list[Assembly] = []
         self._entry = Entry(self._assembly.routes)
         self._sink: telemetry.Sink | None = None
         self._draining = False
@@ -78,8 +77,8 @@ class Server:
         new = assemble(load(path), self._lasting)
         old, self._assembly = self._assembly, new
         self._entry.routes = new.routes
-        self._retired.append(old)
-        old.retire()
+        old.retire()  # the exchanges that run hold what they need of it, until they end
+        self._lasting.forget(new)
         for part in ("listeners", "admin", "access_log", "log"):
             if getattr(old.file.config, part) != getattr(new.file.config, part):
                 logger.warning("%s: a change of %s needs a restart", path, part)
@@ -95,8 +94,7 @@ class Server:
         await asyncio.gather(*(listener.drain(grace) for listener in self.listeners))
         if self.admin is not None:
             await self.admin.drain(0)
-        for assembly in (*self._retired, self._assembly):
-            assembly.close()
+        self._assembly.close()
         if self._sink is not None:
             self._sink.close()
 

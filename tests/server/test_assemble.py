@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,19 @@ from typing import Any
 import pytest
 import yaml
 
+from proxy.cache.store import MemoryStore
 from proxy.config.errors import ConfigErrors
 from proxy.config.loader import load
 from proxy.server.assemble import Lasting, assemble
+from proxy.sluice.program import Program
 from proxy.telemetry import Metrics
 from tests.integration.site import BUILT, HOSTILE, engine, ok, site
 
 GREETING = Path(__file__).parents[1] / "foreign" / "greeting.wasm"
 
 CACHEABLE = ok(b"<head></head>", "content-type: text/html", "cache-control: max-age=60")
+
+KINDS = (Program, MemoryStore)
 
 
 def inject(snippet: str) -> dict[str, Any]:
@@ -107,5 +112,25 @@ def test_somebody_elses_component_with_the_imports_of_its_toolchain(tmp_path: Pa
         async with site(tmp_path, CACHEABLE, chain=[{"filter": "greeting"}], filters=filters) as proxy:
             answer = await proxy.get("/greeting", accept_language="fr")
             assert (answer.status, answer.body) == (200, b"Bonjour, stranger\n")
+
+    asyncio.run(scenario())
+
+
+def test_what_was_before_a_reload_is_let_go(tmp_path: Path) -> None:
+    def alive() -> dict[str, int]:
+        gc.collect()
+        return {kind.__name__: sum(type(each) is kind for each in gc.get_objects()) for kind in KINDS}
+
+    async def scenario() -> None:
+        chain: list[dict[str, Any]] = [{"cache": {"name": "pages"}}, {"filter": "inject"}]
+        pooled = {**inject("x"), "instance": "pooled"}
+        async with site(tmp_path, CACHEABLE, chain=chain, filters={"inject": pooled}) as proxy:
+            await proxy.get("/")
+            path = tmp_path / "sluice.yaml"
+            path.write_text(path.read_text().replace("name: pages", "name: other"))
+            before = alive()
+            proxy.server.reload(path)
+            assert alive() == before
+            assert (await proxy.get("/")).body == b"<head>x</head>"
 
     asyncio.run(scenario())
