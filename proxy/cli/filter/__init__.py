@@ -6,7 +6,7 @@ import click
 
 from proxy.cli import Commands
 
-COMMANDS = ("inspect", "test")
+COMMANDS = ("build", "inspect", "new", "test")
 
 
 @click.command(name="filter", cls=Commands, package="proxy.cli.filter", names=COMMANDS)
