@@ -274,9 +274,13 @@ class Binder:
         if self._cost > MAX_COST:
             raise LinkError("the types of the component's functions are too large")
 
-    def _host(self, func: Func) -> tuple[Callable[..., object], bool]:
-        """What a lowered function calls, and whether that wants the instance rather than its data."""
+    def _host(self, func: Func, caller: int) -> tuple[Callable[..., object], bool]:
+        """What a function that the component instance `caller` lowered calls, and whether that wants the instance
+        rather than its data."""
         if isinstance(func, LiftedFunc):
+            callee = func.options.component_instance
+            if caller in self._plan.lineage(callee) or callee in self._plan.lineage(caller):
+                return core_functions.no_entry, True
             runtime = self.export_runtime("a function of a nested component", func)
             return export_function(func.type, self.target(func), runtime, outermost=False), True
         if func.interface not in self._hosts:
@@ -309,7 +313,7 @@ class Binder:
         if func.type.is_async:
             raise LinkError("the component imports an async function (Component Model 0.3), which is not supported yet")
         self._reckon(func)
-        host, inner = self._host(func)
+        host, inner = self._host(func, options.component_instance)
         params, results = layout.lowered_signature(func.type)
         context = self._context(options, layout.needs(func.type, lifted=False))
         target = Target(context, self._component(options.component_instance), options.encoding)

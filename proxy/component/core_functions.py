@@ -71,6 +71,11 @@ def resource_operation(
     return callback
 
 
+def no_entry(instance: Instance, *arguments: object) -> object:
+    """A call of a component into itself, into a part of it or into what it is a part of."""
+    raise trap("cannot enter component instance")
+
+
 def _may_leave(state: ComponentState) -> None:
     if not state.may_leave:
         raise trap("cannot leave component instance")

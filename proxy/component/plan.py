@@ -7,7 +7,7 @@ tables and the may-leave flag).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -99,7 +99,8 @@ class CoreInstance:
 class Plan:
     modules: tuple[bytes, ...]
     core_instances: tuple[CoreInstance, ...]
-    component_instances: int
+    parents: tuple[int | None, ...]
+    """Of each component instance, by number, the one that instantiated it."""
     imports: Mapping[str, ExternType]
     exports: Mapping[str, ExternType]
     functions: Mapping[str, Mapping[str, Func]]
@@ -108,3 +109,9 @@ class Plan:
     """Component instances whose tasks have storage (context.get, context.set)."""
     imported_resources: Mapping[tuple[str, str], ResourceType]
     """Resources of the host, by interface and name."""
+
+    def lineage(self, instance: int | None) -> Iterator[int]:
+        """A component instance and those it is a part of, inside out."""
+        while instance is not None:
+            yield instance
+            instance = self.parents[instance]

@@ -7,11 +7,12 @@ its parts again and again runs into MAX_STEPS, MAX_INSTANCES or the bounds of ty
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
+from proxy.component.abi.layout import lowered_signature
 from proxy.component.binary import definitions as d
 from proxy.component.binary.definitions import Sort
+from proxy.component.binary.passing_module import passing_module
 from proxy.component.binary.reader import DecodeError
 from proxy.component.plan import (
     Builtin,
@@ -19,7 +20,6 @@ from proxy.component.plan import (
     CoreExport,
     CoreExports,
     CoreInstance,
-    Func,
     ImportedFunc,
     LiftedFunc,
     Lowered,
@@ -28,9 +28,19 @@ from proxy.component.plan import (
     ResourceOperation,
 )
 from proxy.component.resolve_types import resolve_type
+from proxy.component.scope import (
+    Closure,
+    ComponentClosure,
+    ComponentTypeClosure,
+    InstanceItem,
+    InstanceTypeClosure,
+    Item,
+    Scope,
+    extern_type,
+    functions,
+    instance_type,
+)
 from proxy.component.types import (
-    ComponentType,
-    ExternType,
     FuncType,
     InstanceType,
     ModuleType,
@@ -43,51 +53,11 @@ MAX_INSTANCES = 1_000
 MAX_NESTED = 60
 
 I32 = 0x7F
+RESOURCE_OPERATIONS = {"new": (("i32",), ("i32",)), "rep": (("i32",), ("i32",)), "drop": (("i32",), ())}
+"""Core types of the built-ins for resources."""
 STORAGE = ("context.get", "context.set")
 
 CORE_ITEMS = (Sort.CORE_FUNC, Sort.CORE_TABLE, Sort.CORE_MEMORY, Sort.CORE_GLOBAL, Sort.CORE_TAG)
-
-Item: TypeAlias = Any
-"""What an index space holds: Func, InstanceItem, Closure, a type, a CoreDefinition, a core instance or module
-number."""
-
-
-@dataclass(slots=True, eq=False)
-class InstanceItem:
-    """A component instance, made or imported: what it exports."""
-
-    exports: dict[str, tuple[Sort, Item]]
-
-
-@dataclass(slots=True, eq=False)
-class Closure:
-    """Definitions that are evaluated when used, in the scope they stand in."""
-
-    definitions: tuple[d.Definition, ...]
-    scope: Scope
-
-
-class ComponentClosure(Closure):
-    """A nested component."""
-
-
-class InstanceTypeClosure(Closure):
-    """The type of an instance."""
-
-
-class ComponentTypeClosure(Closure):
-    """The type of a component."""
-
-
-@dataclass(slots=True, eq=False)
-class Scope:
-    """The index spaces of one component, or of one instance or component type. `number` counts component instances."""
-
-    parent: Scope | None
-    number: int = 0
-    spaces: dict[Sort, list[Item]] = field(default_factory=lambda: {sort: [] for sort in Sort})
-    exports: dict[str, tuple[Sort, Item]] = field(default_factory=dict)
-    imports: dict[str, tuple[Sort, Item]] = field(default_factory=dict)
 
 
 def resolve(definitions: tuple[d.Definition, ...]) -> Plan:
@@ -118,7 +88,8 @@ class _Resolver:
         self.modules: list[bytes] = []
         self.module_numbers: dict[int, int] = {}
         self.core_instances: list[CoreInstance] = []
-        self.component_instances = 0
+        self.passed: dict[CoreDefinition, CoreExport] = {}
+        self.parents: list[int | None] = []
         self.resources: dict[tuple[str, str], ResourceType] = {}
         self.stores: set[int] = set()
         self.steps = 0
@@ -135,10 +106,10 @@ class _Resolver:
         return Plan(
             modules=tuple(self.modules),
             core_instances=tuple(self.core_instances),
-            component_instances=self.component_instances,
+            parents=tuple(self.parents),
             imports=imports,
             exports=exports,
-            functions=_functions(scope),
+            functions=functions(scope),
             stores=frozenset(self.stores),
             imported_resources=self.resources,
         )
@@ -147,12 +118,17 @@ class _Resolver:
         return DecodeError(message, self.offset)
 
     def component(
-        self, definitions: tuple[d.Definition, ...], parent: Scope | None, args: Mapping[str, tuple[Sort, Item]] | None
+        self,
+        definitions: tuple[d.Definition, ...],
+        outer: Scope | None,
+        args: Mapping[str, tuple[Sort, Item]] | None,
+        parent: int | None = None,
     ) -> Scope:
-        """Instantiates a component; with `args` None it is the component itself, whose imports stay symbolic."""
-        scope = Scope(parent, self.component_instances)
-        self.component_instances += 1
-        if self.component_instances > MAX_INSTANCES:
+        """Instantiates a component that stands in the scope `outer` and is a part of the instance `parent`; with `args`
+        None it is the component itself, whose imports stay symbolic."""
+        scope = Scope(outer, len(self.parents))
+        self.parents.append(parent)
+        if len(self.parents) > MAX_INSTANCES:
             raise self._fail(f"more than {MAX_INSTANCES} component instances")
         self._evaluate(definitions, scope, args)
         return scope
@@ -196,10 +172,13 @@ class _Resolver:
         args = {name: self._get(scope, Sort.CORE_INSTANCE, index) for name, index in definition.args}
         if len(args) != len(definition.args):
             raise self._fail("an argument is given twice")
+        scope.spaces[Sort.CORE_INSTANCE].append(self._add_core_instance(CoreInstance(module, args)))
+
+    def _add_core_instance(self, made: CoreInstance) -> int:
         if len(self.core_instances) == MAX_INSTANCES:
             raise self._fail(f"more than {MAX_INSTANCES} core instances")
-        scope.spaces[Sort.CORE_INSTANCE].append(len(self.core_instances))
-        self.core_instances.append(CoreInstance(module, args))
+        self.core_instances.append(made)
+        return len(self.core_instances) - 1
 
     def _core_inline_exports(self, definition: d.CoreInlineExports, scope: Scope) -> None:
         exports: dict[str, tuple[Sort, CoreDefinition]] = {}
@@ -235,7 +214,7 @@ class _Resolver:
         if not isinstance(component, ComponentClosure):
             raise self._fail("imported components are not supported")
         args = {name: (sort, self._get(scope, sort, index)) for name, sort, index in definition.args}
-        inner = self.component(component.definitions, component.scope, args)
+        inner = self.component(component.definitions, component.scope, args, scope.number)
         scope.spaces[Sort.INSTANCE].append(InstanceItem(inner.exports))
 
     def _inline_exports(self, definition: d.InlineExports, scope: Scope) -> None:
@@ -270,22 +249,37 @@ class _Resolver:
         if isinstance(type_def, d.ResourceDef):
             if type_def.destructor is None:
                 return ResourceType("resource", scope.number)
-            return ResourceType("resource", scope.number, self._get(scope, Sort.CORE_FUNC, type_def.destructor))
+            return ResourceType("resource", scope.number, self._callable(scope, type_def.destructor))
         try:
             return resolve_type(type_def, lambda index: self._get(scope, Sort.TYPE, index))
         except (TypeTooLarge, TypeError) as error:
             raise self._fail(str(error)) from None
 
+    def _callable(self, scope: Scope, index: int) -> CoreDefinition:
+        """A core function that the host will call: an export of a core instance, made to be one if it is not."""
+        found: CoreDefinition = self._get(scope, Sort.CORE_FUNC, index)
+        if isinstance(found, Lowered):
+            signature = lowered_signature(found.func.type)
+        elif isinstance(found, ResourceOperation):
+            signature = RESOURCE_OPERATIONS[found.operation]
+        else:
+            return found
+        if found not in self.passed:
+            number = self._add_core_instance(CoreInstance(len(self.modules), {"": {"": (Sort.CORE_FUNC, found)}}))
+            self.modules.append(passing_module(*signature))
+            self.passed[found] = CoreExport(number, "")
+        return self.passed[found]
+
     def _options(self, options: d.CanonOptions, scope: Scope) -> Options:
         def func(index: int | None) -> CoreDefinition | None:
-            return None if index is None else self._get(scope, Sort.CORE_FUNC, index)
+            return None if index is None else self._callable(scope, index)
 
         memory = None if options.memory is None else self._get(scope, Sort.CORE_MEMORY, options.memory)
         realloc, post_return = func(options.realloc), func(options.post_return)
         return Options(scope.number, options.encoding, memory, realloc, post_return, options.is_async)
 
     def _lift(self, definition: d.CanonLift, scope: Scope) -> None:
-        core = self._get(scope, Sort.CORE_FUNC, definition.core_func)
+        core = self._callable(scope, definition.core_func)
         kind = self._get(scope, Sort.TYPE, definition.type)
         if not isinstance(kind, FuncType):
             raise self._fail(f"type {definition.type} is not a function's")
@@ -445,41 +439,3 @@ _HANDLERS: dict[type, Any] = {
     d.Export: _Resolver._export,
     d.ExportDeclaration: _Resolver._declaration,
 }
-
-
-def extern_type(item: Item) -> ExternType:
-    """The type of what an index space holds."""
-    if isinstance(item, ImportedFunc | LiftedFunc):
-        return item.type
-    if isinstance(item, InstanceItem):
-        return instance_type(item)
-    if isinstance(item, Closure):
-        return ComponentType()
-    if isinstance(item, int):
-        return ModuleType()
-    kind: ExternType = item
-    return kind
-
-
-def instance_type(item: InstanceItem) -> InstanceType:
-    functions: dict[str, FuncType] = {}
-    types: dict[str, Any] = {}
-    instances: dict[str, InstanceType] = {}
-    for name, (sort, inner) in item.exports.items():
-        if sort is Sort.FUNC:
-            functions[name] = inner.type
-        elif sort is Sort.INSTANCE:
-            instances[name] = instance_type(inner)
-        elif sort is Sort.TYPE and not isinstance(inner, Closure | FuncType):
-            types[name] = inner
-    return InstanceType(functions, types, instances)
-
-
-def _functions(scope: Scope) -> dict[str, dict[str, Func]]:
-    functions: dict[str, dict[str, Func]] = {}
-    for name, (sort, item) in scope.exports.items():
-        if sort is Sort.FUNC:
-            functions.setdefault("", {})[name] = item
-        elif sort is Sort.INSTANCE:
-            functions[name] = {key: func for key, (inner, func) in item.exports.items() if inner is Sort.FUNC}
-    return functions

@@ -148,21 +148,26 @@ NESTED = parse(f"""(component
       "cabi_realloc")))))
   (instance $one (instantiate $inner (with "log" (func $log))))
   (instance $two (instantiate $inner (with "log" (func $log))))
-  (core module $libc {ALLOCATOR})
-  (core instance $libc (instantiate $libc))
-  (core func $one (canon lower (func $one "twice") (memory (core memory $libc "memory")) (realloc (core func $libc
-  "cabi_realloc")))) (core func $two (canon lower (func $two "twice") string-encoding=utf16
-    (memory (core memory $libc "memory")) (realloc (core func $libc "cabi_realloc"))))
-  (core module $main
-    (import "" "one" (func $one (param i32 i32 i32)))
-    (import "libc" "memory" (memory 1))
-    (func (export "run") (param i32 i32) (result i32)
-      (call $one (local.get 0) (local.get 1) (i32.const 512))
-      (i32.const 512)))
-  (core instance $main (instantiate $main (with "" (instance (export "one" (func $one)))) (with "libc" (instance
-  $libc)))) (func (export "run") (param "what" string) (result string)
-    (canon lift (core func $main "run") (memory (core memory $libc "memory")) (realloc (core func $libc
-    "cabi_realloc")))))""")
+  (component $user
+    (import "one" (func $one (param "what" string) (result string)))
+    (import "two" (func $two (param "what" string) (result string)))
+    (core module $libc {ALLOCATOR})
+    (core instance $libc (instantiate $libc))
+    (core func $one (canon lower (func $one) (memory (core memory $libc "memory")) (realloc (core func $libc
+    "cabi_realloc")))) (core func $two (canon lower (func $two) string-encoding=utf16
+      (memory (core memory $libc "memory")) (realloc (core func $libc "cabi_realloc"))))
+    (core module $main
+      (import "" "one" (func $one (param i32 i32 i32)))
+      (import "libc" "memory" (memory 1))
+      (func (export "run") (param i32 i32) (result i32)
+        (call $one (local.get 0) (local.get 1) (i32.const 512))
+        (i32.const 512)))
+    (core instance $main (instantiate $main (with "" (instance (export "one" (func $one)))) (with "libc" (instance
+    $libc)))) (func (export "run") (param "what" string) (result string)
+      (canon lift (core func $main "run") (memory (core memory $libc "memory")) (realloc (core func $libc
+      "cabi_realloc")))))
+  (instance $user (instantiate $user (with "one" (func $one "twice")) (with "two" (func $two "twice"))))
+  (export "run" (func $user "run")))""")
 
 
 def test_components_in_components_call_each_other(engine: Engine) -> None:
@@ -173,6 +178,47 @@ def test_components_in_components_call_each_other(engine: Engine) -> None:
     instance = linked.instantiate(None)
     assert linked.exports[""]["run"](instance, "\u00fcber") == "\u00fcber"
     assert logged == ["\u00fcber"]
+
+
+RELATIVES = """(component
+  (component $child
+    (core module $m (func (export "f")))
+    (core instance $i (instantiate $m))
+    (func (export "f") (canon lift (core func $i "f"))))
+  (instance $child (instantiate $child))
+  (core func $f (canon lower (func $child "f")))
+  (core module $m (import "" "f" (func $f)) (func (export "g") (call $f)))
+  (core instance $i (instantiate $m (with "" (instance (export "f" (func $f))))))
+  (func (export "g") (canon lift (core func $i "g"))))"""
+
+
+def test_a_component_does_not_enter_its_parts(engine: Engine) -> None:
+    """Not yet: the reference tests have it trap, as what would be reentrance is still open."""
+    linked = link(decode(parse(RELATIVES)), engine, {}, Limits())
+    with pytest.raises(Trap, match="cannot enter component instance"):
+        linked.exports[""]["g"](linked.instantiate(None))
+
+
+LIFTED_AGAIN = """(component
+  (type $r (resource (rep i32)))
+  (core func $new (canon resource.new $r))
+  (core func $drop (canon resource.drop $r))
+  (export $t "t" (type $r))
+  (func (export "make") (param "rep" u32) (result (own $t)) (canon lift (core func $new)))
+  (import "log" (func $log (param "code" u32)))
+  (core func $log' (canon lower (func $log)))
+  (func (export "log-again") (param "code" u32) (canon lift (core func $log'))))"""
+
+
+def test_built_ins_and_lowered_functions_can_be_lifted(engine: Engine) -> None:
+    logged: list[int] = []
+    hosts = {"": HostInterface({"log": lambda data, code: logged.append(code)})}
+    linked = link(decode(parse(LIFTED_AGAIN)), engine, hosts, Limits())
+    instance = linked.instantiate(None)
+    made = linked.exports[""]["make"](instance, 7)
+    assert (made.representation, made.owned) == (7, True)
+    linked.exports[""]["log-again"](instance, 9)
+    assert logged == [9]
 
 
 MISTYPED = """(component
