@@ -10,7 +10,7 @@ from proxy.sandbox import Engine, Limits
 from tests.filters.placed import Placed
 
 BUILT = Path(__file__).parents[2] / "filters/locale/built"
-LIMITS = Limits(memory=128 << 20, time=20.0)
+LIMITS = Limits(time=20.0)
 
 
 def answer(engine: Engine, component: bytes) -> bytes:
