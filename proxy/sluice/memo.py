@@ -24,6 +24,9 @@ from proxy.sluice.run import RESPONSE, seen
 LARGEST = 8 * 1024
 """Bytes of values, edits and result beyond which a step is not worth remembering."""
 
+OVERHEAD = 100
+"""Bytes that a read, an edit or a field line weighs beside its text: many that are empty take memory too."""
+
 
 class Root:
     """Where the tree of one step begins: the filter's first step, or the next one after a leaf."""
@@ -166,15 +169,20 @@ def _detach(parent: Root | Branch, value: Value) -> None:
 
 def _weight(reads: Mapping[Observation, Value], leaf: Leaf) -> int:
     edits = (*leaf.request_edits, *leaf.response_edits)
-    reply = len(leaf.result.body) if isinstance(leaf.result, Response) and isinstance(leaf.result.body, bytes) else 0
     return (
-        reply
+        (_reply_size(leaf.result) if isinstance(leaf.result, Response) else 0)
+        + OVERHEAD * (len(reads) + len(edits))
         + sum(len(argument) + _size(value) for (_, argument), value in reads.items())
         + sum(len(argument) for _, arguments in edits for argument in arguments if isinstance(argument, (str, bytes)))
     )
 
 
+def _reply_size(reply: Response) -> int:
+    body = len(reply.body) if isinstance(reply.body, bytes) else 0
+    return body + sum(OVERHEAD + len(name) + len(value) for name, value in reply.fields.lines)
+
+
 def _size(value: Value) -> int:
     if isinstance(value, tuple):
-        return sum(len(name) + len(inner) for name, inner in value)
+        return sum(OVERHEAD + len(name) + len(inner) for name, inner in value)
     return 0 if value is None else len(value)

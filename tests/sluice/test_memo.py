@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zlib
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.exchange import Exchange, Request, Response
-from proxy.exchange.observation import Observation
+from proxy.exchange.observation import Observation, Value
 from proxy.http.fields import Fields
 from proxy.sluice import edits
 from proxy.sluice.memo import LARGEST, Leaf, Memo, Root
@@ -148,4 +149,20 @@ def test_what_is_too_large_is_not_remembered() -> None:
     assert memo.remember(memo.root, {("header", "a"): huge}, Leaf(1, {}, [], [], frozenset())) is None
     reply = Response(200, Fields(), huge.encode() + b"y")
     assert memo.remember(memo.root, {}, Leaf(reply, {}, [], [], frozenset())) is None
+    absent: dict[Observation, Value] = {("note", str(number)): None for number in range(100)}
+    assert memo.remember(memo.root, absent, Leaf(1, absent, [], [], frozenset())) is None
+    empty: list[edits.Edit] = [(edits.append_header, (b"a", b""))] * 100
+    assert memo.remember(memo.root, {}, Leaf(1, {}, empty, [], frozenset())) is None
     assert len(memo) == 0
+
+
+def test_writes_of_nothing_end_too() -> None:
+    run = new_run(request())
+    run.give_response(Response(200, Fields()))
+
+    def write() -> None:
+        for _ in range(edits.MOST_WRITTEN):
+            run.edit_response((edits.add_tag, ("",)), None)
+
+    with pytest.raises(edits.Refused, match="were written"):
+        write()
