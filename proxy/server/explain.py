@@ -37,7 +37,10 @@ class Story:
 
 def question(method: str, url: str, headers: Sequence[str]) -> Request:
     """The request that a URL and `name: value` lines describe. Raises BadQuestion."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise BadQuestion(f"{url!r} is not a URL: {error}") from None
     authority, path = parts.netloc.lower(), parts.path or "/"
     query = parts.query if "?" in url else None
     if parts.scheme not in ("http", "https") or not is_authority(authority):
@@ -51,7 +54,9 @@ def question(method: str, url: str, headers: Sequence[str]) -> Request:
         if not colon or not is_token(key) or not is_field_value(encoded):
             raise BadQuestion(f"{header!r} is not a header such as 'accept-language: en'")
         if key == b"host":
-            authority = encoded.decode().lower()
+            authority = value.strip().lower()
+            if not is_authority(authority):
+                raise BadQuestion(f"{value.strip()!r} is not a host with an optional port")
         else:
             fields.append(key, encoded)
     request = Request(method, parts.scheme, authority, path, query, fields, Exchange("explain", started=time()))

@@ -78,6 +78,8 @@ def test_no_route(tmp_path: Path) -> None:
         ("GET", "http://h/a b", "a: b"),
         ("G T", "http://h/", "a: b"),
         ("GET", "http://user@h/", "a: b"),
+        ("GET", "http://[::1/", "a: b"),
+        ("GET", "http://h/", "host: a/b"),
         ("GET", "http://h/", "no colon"),
         ("GET", "http://h/", "a: b\r\nc: d"),
     ],
