@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from proxy.cache import key as keys
-from proxy.cache.entry import stored_lines
 from proxy.cache.fill import Fill
 from proxy.cache.key import Selecting, Values
 from proxy.cache.policy import Terms
@@ -36,7 +35,7 @@ class Offer:
     def __post_init__(self) -> None:
         self._look()
         response, length = self.response, self.tee.length
-        self.lines = stored_lines(response.status, response.fields, length or 0, self.now)
+        self.lines = self.fill.lines(response, length or 0, self.now)
         if length is None:
             self.lines = [line for line in self.lines if line[0] != b"content-length"]
 

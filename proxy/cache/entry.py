@@ -56,9 +56,12 @@ class Entry:
             self.size += len(str(selected)) + VALUE_OVERHEAD
 
 
-def stored_lines(status: int, fields: Fields, length: int, received_at: float) -> list[Line]:
-    """The field lines to store of a response with a content of `length` bytes."""
-    lines = [line for line in fields.lines if line[0] not in _NOT_STORED and line[0] != b"content-length"]
+def stored_lines(
+    status: int, fields: Fields, length: int, received_at: float, withheld: frozenset[bytes] = frozenset()
+) -> list[Line]:
+    """The field lines to store of a response with a content of `length` bytes, without those withheld."""
+    dropped = _NOT_STORED | withheld | {b"content-length"}
+    lines = [line for line in fields.lines if line[0] not in dropped]
     if status != 204:  # RFC 9110 §8.6
         lines.append((b"content-length", str(length).encode()))
     if b"date" not in fields:  # RFC 9110 §6.6.1

@@ -10,7 +10,7 @@ from proxy.cache.entry import Entry, stored_lines
 from proxy.cache.flight import Flight, Flights, Offered
 from proxy.cache.key import Key, Selecting
 from proxy.cache.lookup import CONDITIONS
-from proxy.cache.policy import Received, Refusal, Terms, judge
+from proxy.cache.policy import Received, Refusal, Rules, Terms, judge, withheld
 from proxy.cache.store import Room, Store
 from proxy.exchange import Request, Response, length_of
 from proxy.exchange.observation import Reads, Source, written
@@ -24,12 +24,11 @@ _CONDITION_SOURCES = frozenset(("header", name.decode()) for name in CONDITIONS)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How one cache stage stores. ttl: seconds of freshness for responses that give none; None follows RFC 9111.
-    max_object_size: bytes of body. clock: seconds since the epoch. place: see `Cache`."""
+    """How one cache stage stores. max_object_size: bytes. clock: seconds since the epoch. place: see `Cache`."""
 
     store: Store
     flights: Flights
-    ttl: float | None
+    rules: Rules
     max_object_size: int
     clock: Callable[[], float]
     place: str
@@ -71,8 +70,8 @@ class Fill:
             return Refusal.UNREPEATABLE
         if (length_of(response.body) or 0) > self.settings.max_object_size:
             return Refusal.SIZE
-        status, fields, ttl = response.status, response.fields, self.settings.ttl
-        return judge(Received(self.request.fields, status, fields, self.asked_at, now, ttl))
+        status, fields, rules = response.status, response.fields, self.settings.rules
+        return judge(Received(self.request.fields, status, fields, self.asked_at, now, rules))
 
     def is_unmodified(self, response: Response, now: float) -> bool:
         """Whether a new response is what the client has."""
@@ -83,11 +82,17 @@ class Fill:
     def selecting(self, response: Response) -> Selecting:
         return keys.selecting(self.reads, selecting_fields(response.fields) or frozenset())
 
+    def lines(self, response: Response, length: int, now: float) -> list[Line]:
+        """The field lines to store of a response with a content of so many bytes."""
+        return stored_lines(
+            response.status, response.fields, length, now, withheld(response.fields, self.settings.rules)
+        )
+
     def entry(self, response: Response, terms: Terms, now: float, body: bytes) -> Entry:
         selecting = self.selecting(response)
         return Entry(
             response.status,
-            stored_lines(response.status, response.fields, len(body), now),
+            self.lines(response, len(body), now),
             body,
             response.tags,
             terms,

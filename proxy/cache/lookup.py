@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 from proxy.cache.entry import Entry, Variants
-from proxy.cache.policy import reuse
+from proxy.cache.policy import Reuse, reuse
 from proxy.cache.status import Forward
 from proxy.exchange import Request
 from proxy.http.cache_control import Directives
@@ -33,11 +33,12 @@ def is_plain(request: Request) -> bool:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """entry: what was selected, if anything. forward: why the request goes below; None when the entry answers it.
-    reason: for people."""
+    reason: for people. refresh: the entry answers while a newer one is fetched."""
 
     entry: Entry | None
     forward: Forward | None
     reason: str
+    refresh: bool = False
 
 
 def bypass(request: Request) -> str | None:
@@ -59,7 +60,7 @@ def decide(variants: Variants | None, request: Request, place: str, wishes: Dire
         return Decision(None, Forward.VARY_MISS, "no stored variant has the same selecting values")
     verdict = reuse(entry.terms, wishes, now)
     if verdict.allowed:
-        return Decision(entry, None, verdict.value)
+        return Decision(entry, None, verdict.value, verdict is Reuse.WHILE_REVALIDATE)
     # RFC 9211 §2.2: "request" is for a fresh response that the request did not allow to be used.
     fresh = now < entry.fresh_until
     return Decision(entry, Forward.REQUEST if fresh else Forward.STALE, verdict.value)

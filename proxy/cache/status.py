@@ -40,9 +40,10 @@ def collapsed(label: str, why: Forward, ttl: int) -> str:
     return f"{label}; fwd={why.value}; collapsed; ttl={ttl}"
 
 
-def unstored(label: str, why: Forward, detail: str | None = None) -> str:
-    """Of a request that went below, with no thought of storing. detail: a token."""
-    return f"{label}; fwd={why.value}" + (f"; detail={detail}" if detail is not None else "")
+def unstored(label: str, why: Forward, detail: str | None = None, *, status: int | None = None) -> str:
+    """Of a request that went below, with no thought of storing. detail: a token. status: see `forwarded`."""
+    fwd_status = f"; fwd-status={status}" if status is not None else ""
+    return f"{label}; fwd={why.value}{fwd_status}" + (f"; detail={detail}" if detail is not None else "")
 
 
 def forwarded(

@@ -181,6 +181,19 @@ class Cache(Options):
     """Stages with the same name are one cache, and have the same options. By default: cache-1, cache-2, …"""
     ttl: Duration | None = None
     """How long a response is fresh that does not say so itself."""
+    status_ttl: dict[Status, Duration] = Field(default_factory=dict)
+    """The same by status, such as 404 or 503, which need not be one that may be stored without saying so."""
+    stale_while_revalidate: Duration = 0.0
+    """How long a stale response is used while a newer one is fetched, where it does not say so itself."""
+    stale_if_error: Duration | None = None
+    """How long a stale response is used when the answer is 500, 502, 503, 504 or none at all, where it does not say so
+    itself. When absent: an hour, and only where there is no answer."""
+    set_cookie: Literal["refuse", "strip", "store"] = "refuse"
+    """What becomes of a response with Set-Cookie that does not say public or s-maxage: refuse does not store it, strip
+    stores it without the field, store stores all of it."""
+    target_list: list[FieldName] = ["cdn-cache-control"]
+    """The fields that stand in for Cache-Control and Expires; the first one that a response has. surrogate-control is
+    read as W3C noted it, all others as RFC 9213 says."""
     max_size: Size = 64 * MiB
     """Memory for everything stored; the least recently used goes first."""
     max_object_size: Size = 1 * MiB

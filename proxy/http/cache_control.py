@@ -1,11 +1,14 @@
-"""The Cache-Control field (RFC 9111 §5.2), and the numbers caches read from fields."""
+"""The Cache-Control field (RFC 9111 §5.2) and those that stand in for it (RFC 9213), and the numbers caches read from
+fields."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from proxy.http.fields import Fields
+from proxy.http.structured import Token, dictionary
 
 FOREVER = 2**31
 """What a delta-seconds too large to represent counts as (RFC 9111 §1.2.2)."""
@@ -68,11 +71,59 @@ def wishes(request: Fields) -> Directives:
     return _read(value)
 
 
+SURROGATE_CONTROL = b"surrogate-control"
+DEVICE = b"sluicegate"
+"""What a Surrogate-Control directive that is meant for us alone has as its parameter."""
+
+
+def targeted(response: Fields, names: Iterable[bytes]) -> Directives | None:
+    """What the first of these fields that is there, not empty and valid says (RFC 9213 §2.2); it then stands in for
+    Cache-Control and Expires. None when there is none."""
+    for name in names:
+        value = response.get(name)
+        if value is not None:
+            said = _surrogate(value) if name == SURROGATE_CONTROL else _targeted(value)
+            if said is not None:
+                return said
+    return None
+
+
+def _targeted(value: bytes) -> Directives | None:
+    members = dictionary(value)
+    if not members:
+        return None
+    said = Directives(None)
+    for name, item in members.items():
+        if (argument := _argument(item)) is not None and (name not in _SECONDS or type(item) is int):
+            said[name] = argument
+    return said
+
+
+_SECONDS = frozenset(("max-age", "s-maxage", "stale-while-revalidate", "stale-if-error"))
+"""RFC 9213 §2.1: of these only an Integer is consumed."""
+
+
+def _argument(item: object) -> bytes | None:
+    if item is True:
+        return b""
+    if isinstance(item, int) and item is not False:
+        return b"%d" % item
+    return str(item).encode("latin-1", "replace") if isinstance(item, str | Token) else None
+
+
+def _surrogate(value: bytes) -> Directives | None:
+    """Surrogate-Control (the W3C note "Edge Architecture Specification"): Cache-Control's grammar, and a directive with
+    a parameter is for the device that it names."""
+    said = Directives(None)
+    for name, argument in Directives(value).items():
+        directive, _, device = (argument or name.encode("latin-1")).partition(b";")
+        if device in (b"", DEVICE):
+            said[name.partition(";")[0]] = directive if argument else b""
+    return said or None
+
+
 def age_value(fields: Fields) -> int:
-    """The Age field, 0 when there is none. What is not one number counts as FOREVER: RFC 9111 §5.1 would rather have
-    it ignored, or the first of several used; but then what may be old passes for new."""
+    """The Age field, 0 when there is none: the first member of a list, and what is not a number does not count
+    (RFC 9111 §5.1)."""
     value = fields.get(b"age")
-    if value is None:
-        return 0
-    age = delta_seconds(value)
-    return FOREVER if age is None else age
+    return delta_seconds(value.partition(b",")[0].strip(b" \t")) or 0 if value is not None else 0

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from proxy import upstream, wasi
 from proxy.admin import FilterState
+from proxy.cache.policy import Rules, SetCookie
 from proxy.cache.store import MemoryStore
 from proxy.chain import Match, Route, Stage, link
 from proxy.component import DecodeError, LinkError, decode
@@ -170,10 +171,21 @@ def _cache(declared: model.Cache, place: str, lasting: Lasting) -> Cache:
     return Cache(
         declared.name,
         store,
-        ttl=declared.ttl,
         max_object_size=declared.max_object_size,
         clock=lasting.clock,
+        rules=_rules(declared),
         place=place,
+    )
+
+
+def _rules(declared: model.Cache) -> Rules:
+    return Rules(
+        ttl=declared.ttl,
+        status_ttl=declared.status_ttl,
+        stale_while_revalidate=declared.stale_while_revalidate,
+        stale_if_error=declared.stale_if_error,
+        set_cookie=SetCookie(declared.set_cookie),
+        target_list=tuple(name.lower().encode() for name in declared.target_list),
     )
 
 

@@ -12,9 +12,12 @@ a body that turns out too long or breaks is not stored after all.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from math import floor
+from typing import Any
 
 from proxy.cache import key as keys
 from proxy.cache.collapse import Offer
@@ -22,8 +25,8 @@ from proxy.cache.entry import Entry, updated
 from proxy.cache.fill import Fill, Settings
 from proxy.cache.flight import Flight, Flights
 from proxy.cache.key import Key, Selecting, Values
-from proxy.cache.lookup import SAFE, Decision, bypass, decide, is_plain, may_collapse
-from proxy.cache.policy import Refusal, Terms, stands_in
+from proxy.cache.lookup import CONDITIONS, SAFE, Decision, bypass, decide, is_plain, may_collapse
+from proxy.cache.policy import DEFAULT, FAILED, Refusal, Rules, Terms, stands_in
 from proxy.cache.representation import representation
 from proxy.cache.status import Forward, add, collapsed, forwarded, hit, label, unstored
 from proxy.cache.store import Store
@@ -39,6 +42,9 @@ from proxy.http.fields import Fields, Line
 
 PATIENCE = 5.0
 """Seconds a request waits for others that bring what it may share, before it goes on its own."""
+
+_OF_ONE_CLIENT = CONDITIONS | {b"range", b"if-range", b"cache-control", b"pragma"}
+"""Fields of a request that say in what form, or how new, its client wants the response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +64,7 @@ class Explanation:
 
 
 class Cache:
-    """The stage. ttl: seconds of freshness for responses that give none; None follows RFC 9111.
-    max_object_size: bytes of body. clock: seconds since the epoch.
+    """The stage. rules: what the standards leave open. max_object_size: bytes of body. clock: seconds since the epoch.
 
     place: names what stands below this stage. Stages that share a store answer with each other's entries only where
     it is the same, since an entry depends on what the stages that made it read; they invalidate each other's always.
@@ -70,9 +75,9 @@ class Cache:
         name: str,
         store: Store,
         *,
-        ttl: float | None,
         max_object_size: int,
         clock: Callable[[], float],
+        rules: Rules = DEFAULT,
         place: str = "",
     ) -> None:
         self.name = name
@@ -81,8 +86,9 @@ class Cache:
         self._clock = clock
         self._place = place
         self._flights = Flights(clock)
-        self._settings = Settings(store, self._flights, ttl, max_object_size, clock, place)
+        self._settings = Settings(store, self._flights, rules, max_object_size, clock, place)
         self._background: set[asyncio.Task[None]] = set()
+        self._refreshing: set[Entry] = set()
 
     async def __call__(self, request: Request, below: Below) -> Response:
         method = request.method
@@ -147,6 +153,8 @@ class Cache:
             decision = decide(variants, request, self._place, asked, now)
             first = first or decision
             if decision.entry is not None and decision.forward is None:
+                if decision.refresh:
+                    self._refresh(request, below, decision.entry)
                 return self._reused(request, decision.entry, now, first.forward)
             if "only-if-cached" in asked:  # RFC 9111 §5.2.1.7
                 return self._only_if_cached(request)
@@ -193,9 +201,26 @@ class Cache:
         return response
 
     def _reused(self, request: Request, entry: Entry, now: float, waited: Forward | None) -> Response:
-        ttl = int(entry.fresh_until - now)
+        ttl = floor(entry.fresh_until - now)  # negative when stale
         member = hit(self._label, ttl) if waited is None else collapsed(self._label, waited, ttl)
         return self._answer(request, entry, now, member)
+
+    def _refresh(self, request: Request, below: Below, stale: Entry) -> None:
+        """Fetch anew, for nobody in particular (RFC 5861 §3); once at a time."""
+        if stale not in self._refreshing:
+            self._refreshing.add(stale)
+            self._in_background(self._refreshed(_unattended(request, self._clock()), below, stale))
+
+    async def _refreshed(self, request: Request, below: Below, stale: Entry) -> None:
+        try:
+            with suppress(ProxyError):  # the next request tries again
+                body = (await self._fetch(request, below, Decision(stale, Forward.STALE, "refresh"), None)).body
+                if isinstance(body, Reader):
+                    await body.drain()
+                elif not isinstance(body, bytes):
+                    body.close()
+        finally:
+            self._refreshing.discard(stale)
 
     def _only_if_cached(self, request: Request) -> Response:
         member = f"{self._label}; detail=only-if-cached"
@@ -238,6 +263,8 @@ class Cache:
                     return self._validated(fill, decision.forward, stale, response)
                 # RFC 9111 §4.3.4: not about what is stored, so of no use to anybody
                 response = await below(fill.downward([]))
+            if response.status in FAILED and stale is not None and self._may_stand_in(stale, request, answered=True):
+                return self._instead(fill, decision.forward, stale, response)
             return self._arrived(fill, below, decision.forward, response)
         except ProxyError as error:
             return self._failed(fill, decision.forward, stale, error)
@@ -247,13 +274,22 @@ class Cache:
 
     def _failed(self, fill: Fill, why: Forward, stale: Entry | None, error: ProxyError) -> Response:
         """Nothing came from below: what is stored stands in, if it may. Raises the error otherwise."""
-        now = self._clock()
         fill.failed()
         origin = error.failure.side is Side.UPSTREAM
-        if stale is not None and origin and stands_in(stale.terms, wishes(fill.request.fields), now):
-            return self._answer(fill.request, stale, now, unstored(self._label, why, error.failure.type))
+        if stale is not None and origin and self._may_stand_in(stale, fill.request, answered=False):
+            return self._answer(fill.request, stale, self._clock(), unstored(self._label, why, error.failure.type))
         fill.request.exchange.cache_status.append(unstored(self._label, why))
         raise error
+
+    def _may_stand_in(self, stale: Entry, request: Request, *, answered: bool) -> bool:
+        return stands_in(stale.terms, wishes(request.fields), self._clock(), answered=answered)
+
+    def _instead(self, fill: Fill, why: Forward, stale: Entry, response: Response) -> Response:
+        """What is stored, in place of an answer that is an error (RFC 5861 §4)."""
+        fill.failed()
+        if not isinstance(response.body, bytes):
+            response.body.close()
+        return self._answer(fill.request, stale, self._clock(), unstored(self._label, why, status=response.status))
 
     def _validated(self, fill: Fill, why: Forward, stale: Entry, answer: Response) -> Response:
         """A 304 for what is stored: update it, and answer with it."""
@@ -292,7 +328,7 @@ class Cache:
             passed = Response(response.status, response.fields, body, response.tags)
             return self._passed_on(fill, passed, forwarded(self._label, why, refusal, ttl=ttl))
         if isinstance(body, Reader):
-            self._drain(body)
+            self._in_background(body.drain())
         passed = Response(304, Fields(conditional.without_content(response.fields.lines)), b"", response.tags)
         return self._passed_on(fill, passed, forwarded(self._label, why, refusal, status=200, ttl=ttl))
 
@@ -309,10 +345,10 @@ class Cache:
         if fill.flight is None or not fill.flight.waiters:
             tee.abandon()
         else:
-            self._drain(tee.reader(partial(_ask, below, fill)))
+            self._in_background(tee.reader(partial(_ask, below, fill)).drain())
 
-    def _drain(self, reader: Reader) -> None:
-        task = asyncio.get_running_loop().create_task(reader.drain())
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
@@ -332,6 +368,14 @@ class Cache:
         age = int(now - entry.terms.born) if entry is not None else None
         ttl = int(entry.terms.born + entry.terms.lifetime - now) if entry is not None else None
         return Explanation(self.name, key, outcome, decision.reason, count, selections, age, ttl)
+
+
+def _unattended(request: Request, now: float) -> Request:
+    """A request for the whole, of no client: the caches above do not learn from it."""
+    own = request.copy()
+    own.method, own.exchange, own.observers = "GET", request.exchange.detached(now), ()
+    own.fields.lines = [line for line in own.fields.lines if line[0] not in _OF_ONE_CLIENT]
+    return own
 
 
 async def _ask(below: Below, fill: Fill) -> Response:

@@ -43,7 +43,7 @@ class Origin:
 
 async def _measure() -> None:
     origin = Origin()
-    stage = Cache("pages", MemoryStore(64 << 20), ttl=None, max_object_size=1 << 20, clock=time.time)
+    stage = Cache("pages", MemoryStore(64 << 20), max_object_size=1 << 20, clock=time.time)
     firsts: list[float] = []
     lasts: list[float] = []
 

@@ -41,7 +41,7 @@ def _measure(what: str, reads: list[Observation], lines: list[tuple[bytes, bytes
         fields = [(b"content-type", b"text/html"), (b"cache-control", b"max-age=3600"), (b"etag", b'"a"'), *lines]
         return Response(200, Fields(fields), b"x" * 1000)
 
-    stage = Cache("pages", MemoryStore(1 << 20), ttl=None, max_object_size=1 << 20, clock=time.time)
+    stage = Cache("pages", MemoryStore(1 << 20), max_object_size=1 << 20, clock=time.time)
 
     def hit() -> object:
         return start(stage(_request(), below))
@@ -57,7 +57,7 @@ def _measure_miss(what: str, directive: bytes) -> None:
     async def below(request: Request) -> Response:
         return answer
 
-    stage = Cache("pages", MemoryStore(1 << 20), ttl=None, max_object_size=1 << 20, clock=time.time)
+    stage = Cache("pages", MemoryStore(1 << 20), max_object_size=1 << 20, clock=time.time)
     count = itertools.count()
 
     def request() -> Request:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from proxy.cache.policy import DEFAULT, Rules
 from proxy.cache.store import MemoryStore
 from proxy.chain.stage import Below
 from proxy.exchange import Exchange, Pipe, Request, Response, collect
@@ -42,12 +43,12 @@ Script = Response | BaseException | Callable[[Request], Response]
 class Scene:
     """`below` answers with `script` in turn, the last one for ever; `asked` is what reached it."""
 
-    def __init__(self, *script: Script, ttl: float | None = None, limit: int = 1000) -> None:
+    def __init__(self, *script: Script, rules: Rules = DEFAULT, limit: int = 1000) -> None:
         self.now = NOON
         self.script = list(script)
         self.asked: list[Request] = []
         self.store = MemoryStore(1_000_000)
-        self.stage = Cache("pages", self.store, ttl=ttl, max_object_size=limit, clock=lambda: self.now)
+        self.stage = Cache("pages", self.store, max_object_size=limit, clock=lambda: self.now, rules=rules)
 
     def date(self, offset: float = 0) -> str:
         """An HTTP-date that many seconds from now."""

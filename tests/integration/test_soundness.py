@@ -16,6 +16,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from proxy.cache.policy import Rules
 from proxy.cache.store import MemoryStore
 from proxy.chain.stage import Below, Handler, Stage, link
 from proxy.component import decode
@@ -70,7 +71,10 @@ def cached(stages: Sequence[Stage]) -> Handler:
     interleaved: list[Stage] = []
     for index, stage in enumerate(stages):
         store = MemoryStore(1 << 20)
-        interleaved += [Cache(f"c{index}", store, ttl=60, max_object_size=1 << 16, clock=lambda: 1000.0), stage]
+        interleaved += [
+            Cache(f"c{index}", store, max_object_size=1 << 16, clock=lambda: 1000.0, rules=Rules(ttl=60)),
+            stage,
+        ]
     return link([*interleaved, origin])
 
 
@@ -135,7 +139,7 @@ def test_requests_that_differ_only_in_what_is_not_read_share_an_entry(
         return await below(seen)
 
     store = MemoryStore(1 << 20)
-    above = Cache("c", store, ttl=60, max_object_size=1 << 16, clock=lambda: 1000.0)
+    above = Cache("c", store, max_object_size=1 << 16, clock=lambda: 1000.0, rules=Rules(ttl=60))
     handler = link([above, counting, recording, *stages, origin])
     method, target, client, headers = first
     once = answer(handler, first)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy import errors
+from proxy.cache.policy import Rules
 from proxy.errors import ProxyError
 from proxy.exchange import Exchange, Request, Response
 from proxy.exchange.eager import start
@@ -13,7 +14,7 @@ from proxy.http.fields import Fields
 from proxy.stages.cache import Cache
 from tests.cache.scene import NOON, Answer, Scene, request, response, run
 
-FRESH = "cache-control: max-age=60|etag: \"a\"|content-type: text/plain"
+FRESH = 'cache-control: max-age=60|etag: "a"|content-type: text/plain'
 
 
 def test_a_miss_then_a_hit() -> None:
@@ -45,7 +46,7 @@ def test_another_target_is_another_entry(path: str, query: str | None) -> None:
 
 
 def test_stale_is_validated_and_a_304_updates_what_is_stored() -> None:
-    not_modified = response("cache-control: max-age=30|etag: \"a\"|x-new: 1|content-length: 99", b"", 304)
+    not_modified = response('cache-control: max-age=30|etag: "a"|x-new: 1|content-length: 99', b"", 304)
     scene = Scene(response(FRESH + "|last-modified: Sun, 06 Nov 1994 08:49:37 GMT"), not_modified)
     scene.get()
     scene.now += 61
@@ -271,7 +272,7 @@ def test_fields_about_the_exchange_are_not_stored() -> None:
 
 
 def test_no_ttl_given_takes_the_stage_s() -> None:
-    scene = Scene(response(), ttl=30)
+    scene = Scene(response(), rules=Rules(ttl=30))
     scene.get()
     assert scene.get().cache_status == "pages; hit; ttl=30"
     scene.now += 30
@@ -335,7 +336,7 @@ def test_a_client_s_condition_on_what_is_stale() -> None:
 
 
 def test_conditions_go_below_where_nothing_can_be_stored() -> None:
-    scene = Scene(response("cache-control: no-store|etag: \"a\""))
+    scene = Scene(response('cache-control: no-store|etag: "a"'))
     scene.get()
     scene.script = [response('etag: "a"', b"", 304)]
     assert scene.get('if-none-match: "a"').status == 304
@@ -440,7 +441,7 @@ def test_what_was_asked_for_before_an_invalidation_is_not_stored() -> None:
 
 def test_the_member_is_in_the_log_and_quoted_where_it_must_be() -> None:
     scene = Scene(response(FRESH))
-    scene.stage = Cache('a "b"', scene.store, ttl=None, max_object_size=1000, clock=lambda: scene.now)
+    scene.stage = Cache('a "b"', scene.store, max_object_size=1000, clock=lambda: scene.now)
     asked = request()
     run(scene.ask(asked))
     assert asked.exchange.cache_status == ['"a \\"b\\""; fwd=uri-miss; stored; ttl=60']
@@ -459,7 +460,7 @@ def test_caches_with_one_store_use_each_other_s_entries_only_above_the_same_stag
     scene = Scene(response(FRESH))
 
     def stage(place: str) -> Cache:
-        return Cache("pages", scene.store, ttl=None, max_object_size=1000, clock=lambda: scene.now, place=place)
+        return Cache("pages", scene.store, max_object_size=1000, clock=lambda: scene.now, place=place)
 
     def ask(stage: Cache, method: str = "GET") -> str:
         return Answer(run(stage(request(method=method), scene.below)), b"").outcome

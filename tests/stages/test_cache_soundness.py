@@ -214,7 +214,7 @@ def test_an_answer_through_caches_is_the_answer_without(seed: int) -> None:
     for place, (here, stage) in enumerate(zip(caches, stages, strict=True)):
         if here:
             store = MemoryStore(1_000_000)
-            cached.append(Cache(str(place), store, ttl=None, max_object_size=10_000, clock=lambda: now))
+            cached.append(Cache(str(place), store, max_object_size=10_000, clock=lambda: now))
         cached.append(stage)
     with_caches, without = link(cached), link(stages)
     for _ in range(20):
@@ -230,7 +230,7 @@ def test_what_nobody_read_has_no_effect_on_a_hit(seed: int) -> None:
     program, asked = _program(random), replace(_asked(random), method="GET")
     if any(repr(wildcard) in repr(program) for wildcard in (("headers", ""), ("header", "cookie"))):
         return
-    cache = Cache("c", MemoryStore(1_000_000), ttl=None, max_object_size=10_000, clock=lambda: NOON)
+    cache = Cache("c", MemoryStore(1_000_000), max_object_size=10_000, clock=lambda: NOON)
     handler = link([cache, Filter(program, "x-first"), Origin([])])
     _now(handler, asked.request())
     other = asked.request()

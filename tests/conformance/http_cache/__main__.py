@@ -2,8 +2,8 @@
 
     python -m tests.conformance.http_cache
 
-installs the npm package `http-cache-tests` (once, into a cache directory), starts its origin and a proxy on loopback and
-runs every test through them. Needs Node.js. It prints the totals as cache-tests.fyi counts them: a test whose
+installs the npm package `http-cache-tests` (once, into a cache directory), starts its origin and a proxy on loopback
+and runs every test through them. Needs Node.js. It prints the totals as cache-tests.fyi counts them: a test whose
 prerequisites fail does not count. Failed tests of the kinds `required` and `optimal` are printed with our reason from
 the expected-failures file (a line `id reason` for each); one that is not listed there makes the exit status 1.
 """
