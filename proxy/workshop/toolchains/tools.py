@@ -13,6 +13,8 @@ from proxy.workshop.progress import progress
 
 Word = str | Path
 
+NODE = "install Node.js (https://nodejs.org)"
+
 
 class MissingTool(Exception):
     """Says what is missing and how to get it."""
@@ -59,6 +61,16 @@ def python_tool(tool: str, requirement: str) -> Path:
     """A tool of PyPI, beside this Python or on the PATH. Raises MissingTool."""
     beside = Path(sys.executable).with_name(tool)
     return beside if beside.exists() else need(tool, f"pip install {requirement}")
+
+
+def node_tool(tool: str, folder: Path) -> Path:
+    """A tool of npm, installed in the folder as its package.json says. Raises MissingTool."""
+    found = folder / "node_modules/.bin" / tool
+    if found.exists():
+        need("node", NODE)
+        return found
+    need("npm", NODE)
+    raise MissingTool(f"{tool} is needed, and was not found: npm install --prefix {folder}")
 
 
 def wasm_tools() -> Path:
