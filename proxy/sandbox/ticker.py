@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Callable
 
 MIN_PERIOD = 0.001
+MAX_PERIOD = 0.025
 IDLE_TICKS = 100
 
 
@@ -32,7 +33,7 @@ class Ticker:
 
     def __init__(self, advance: Callable[[], None]) -> None:
         self._advance = advance
-        self._period = 0.025
+        self._period = MAX_PERIOD
         self._deadlines: weakref.WeakSet[Deadline] = weakref.WeakSet()
         self._wake = threading.Event()
         self._closed = False
@@ -41,14 +42,18 @@ class Ticker:
         self._thread: threading.Thread | None = None
 
     def deadline(self, seconds: float) -> Deadline:
-        """A deadline for calls of this limit. Shortens the period when the limit asks for it."""
+        """A deadline for calls of this limit. The period becomes what the shortest limit in use asks for."""
         deadline = Deadline(seconds)
         self._deadlines.add(deadline)
-        self._period = max(MIN_PERIOD, min(self._period, seconds / 2))
+        shortest = min(known.seconds for known in self._deadlines)
+        self._period = max(MIN_PERIOD, min(MAX_PERIOD, shortest / 2))
         for known in self._deadlines:
-            # The tick in progress may be nearly over, hence one more.
-            known.ticks = max(1, math.ceil(known.seconds / self._period)) + 1
+            known.ticks = self.ticks(known.seconds)
         return deadline
+
+    def ticks(self, seconds: float) -> int:
+        """So many periods take at least this long. The tick in progress may be nearly over, hence one more."""
+        return max(1, math.ceil(seconds / self._period)) + 1
 
     def wake(self) -> None:
         if self._thread is None:
