@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from proxy import upstream, wasi
 from proxy.admin import FilterState
+from proxy.cache.memory import MemoryStore
 from proxy.cache.policy import Rules, SetCookie
-from proxy.cache.store import MemoryStore
 from proxy.chain import Match, Route, Stage, link
 from proxy.component import DecodeError, LinkError, decode
 from proxy.config import model

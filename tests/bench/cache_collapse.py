@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from proxy.cache.store import MemoryStore
+from proxy.cache.memory import MemoryStore
 from proxy.exchange import Exchange, Pipe, Request, Response, collect
 from proxy.http.fields import Fields
 from proxy.stages.cache import Cache

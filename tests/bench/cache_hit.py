@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Callable
 
-from proxy.cache.store import MemoryStore
+from proxy.cache.memory import MemoryStore
 from proxy.exchange import Exchange, Request, Response
 from proxy.exchange.eager import start
 from proxy.exchange.observation import Observation, observed

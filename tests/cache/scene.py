@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from proxy.cache.memory import MemoryStore
 from proxy.cache.policy import DEFAULT, Rules
-from proxy.cache.store import MemoryStore
 from proxy.chain.stage import Below
 from proxy.exchange import Exchange, Pipe, Request, Response, collect
 from proxy.http import dates

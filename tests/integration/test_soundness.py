@@ -16,8 +16,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from proxy.cache.memory import MemoryStore
 from proxy.cache.policy import Rules
-from proxy.cache.store import MemoryStore
 from proxy.chain.stage import Below, Handler, Stage, link
 from proxy.component import decode
 from proxy.exchange import Exchange, Request, Response, collect

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from proxy.cache.store import MemoryStore
+from proxy.cache.memory import MemoryStore
 from proxy.config.errors import ConfigErrors
 from proxy.config.loader import load
 from proxy.server.assemble import Lasting, assemble

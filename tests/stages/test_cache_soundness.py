@@ -13,7 +13,7 @@ from typing import TypeVar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.cache.store import MemoryStore
+from proxy.cache.memory import MemoryStore
 from proxy.chain.stage import Below, Handler, Stage, link
 from proxy.exchange import Exchange, Request, Response
 from proxy.exchange.eager import start
