@@ -7,7 +7,7 @@ with what the canonical ABI makes of its component function. What host functions
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from proxy.component import core_functions
@@ -16,7 +16,7 @@ from proxy.component.abi.functions import Target, export_function, import_functi
 from proxy.component.batch import BATCHES, batch_module
 from proxy.component.binary.core_module import acts_when_instantiated, memory_minimums
 from proxy.component.binary.definitions import Sort
-from proxy.component.builtins import builtin
+from proxy.component.builtins import Task, builtin, task_return
 from proxy.component.handles import GuestResource, trap
 from proxy.component.instance import Cell, ContextPlan, Instance
 from proxy.component.plan import (
@@ -30,9 +30,10 @@ from proxy.component.plan import (
     Options,
     Plan,
     ResourceOperation,
+    TaskReturn,
 )
 from proxy.component.shims import elide
-from proxy.component.types import Composite, FuncType, Own, ResourceType
+from proxy.component.types import ERROR_CONTEXT, Composite, FuncType, Future, Own, ResourceType, Stream, contains
 from proxy.sandbox import (
     CALL_RUNTIME,
     CoreFuncType,
@@ -55,7 +56,10 @@ MAX_COST = 20_000
 """Of the types of all functions of a component together (`layout.cost`): bounds the source that is generated for it, to
 about a second of work. WASI's worlds take a quarter of it."""
 
+UNSUPPORTED = (Stream, Future)
+
 REALLOC = CoreFuncType(("i32",) * 4, ("i32",))
+CALLBACK = CoreFuncType(("i32",) * 3, ("i32",))
 DESTRUCTOR = CoreFuncType(("i32",), ())
 RESOURCE_FUNCTIONS = {
     "new": CoreFuncType(("i32",), ("i32",)),
@@ -199,8 +203,6 @@ class Binder:
     def _context(self, options: Options, needs: layout.Needs) -> int:
         """The number of the context for these options. Options that agree in memory and realloc share one, and those
         that leave out what their function does not need share that of others: an instance then makes fewer."""
-        if options.is_async:
-            raise LinkError("the component is asynchronous (Component Model 0.3), which is not supported yet")
         if needs.memory and options.memory is None:
             raise LinkError("a function has strings, lists or too many values, but the option memory is missing")
         if needs.realloc and options.realloc is None:
@@ -241,9 +243,12 @@ class Binder:
     def target(self, func: LiftedFunc) -> Target:
         """The options of a lifted function as numbers. Checks the type of its core function."""
         options = func.options
-        if func.type.is_async:
-            raise LinkError("the component exports an async function (Component Model 0.3), which is not supported yet")
+        is_async, callback = options.is_async, None
         params, results = layout.lifted_signature(func.type)
+        if is_async:
+            params, results = layout.async_lifted_signature(func.type, callback=options.callback is not None)
+        if options.callback is not None:
+            callback = self._function(options.callback, CALLBACK, "a callback")
         function = self._function(func.core, CoreFuncType(params, results), "an exported function")
         post = None
         if options.post_return is not None:
@@ -253,24 +258,27 @@ class Binder:
         self._needed.add(core.instance)
         for resource in _owned(func.type):
             self._destroyer(resource)
-        context = self._context(options, layout.needs(func.type, lifted=True))
+        context = self._context(options, layout.needs(func.type, lifted=True, is_async=is_async))
         component, stores = self._component(options.component_instance), options.component_instance in self._plan.stores
-        return Target(context, component, options.encoding, function, post, stores)
+        return Target(context, component, options.encoding, function, post, stores, is_async, callback)
 
     def export_runtime(self, name: str, func: LiftedFunc) -> dict[str, Any]:
         """What the generated caller of a lifted function uses."""
-        self._reckon(func)
-        values = RawValues(max(1, *map(len, layout.lifted_signature(func.type))))
+        self._reckon(func.type)
+        values = RawValues(max(len(CALLBACK.params), *map(len, layout.lifted_signature(func.type))))
 
         def mismatch(error: Exception) -> TypeError:
             return TypeError(f"an argument of {name} is not of its type {func.type}: {error}")
 
-        return {"RAW": values.buffer, "ADDRESS": values.address, "mismatch": mismatch, "trap": trap, **CALL_RUNTIME}
+        raw = {"RAW": values.buffer, "ADDRESS": values.address}
+        return {**raw, "mismatch": mismatch, "trap": trap, "Task": Task, **CALL_RUNTIME}
 
-    def _reckon(self, func: Func) -> None:
-        if any(kind.size > MAX_COST for kind in func.type.values()):
+    def _reckon(self, func: FuncType) -> None:
+        if any(contains(kind, UNSUPPORTED) or kind == ERROR_CONTEXT for kind in func.values()):
+            raise LinkError(f"{func} has streams or futures (Component Model 0.3), which are not supported yet")
+        if any(kind.size > MAX_COST for kind in func.values()):
             raise LinkError("the types of the component's functions are too large")
-        self._cost += sum(map(layout.cost, func.type.values()))
+        self._cost += sum(map(layout.cost, func.values()))
         if self._cost > MAX_COST:
             raise LinkError("the types of the component's functions are too large")
 
@@ -291,11 +299,15 @@ class Binder:
         """A host function for a core definition that is not an export at hand."""
         if definition not in self._callbacks:
             self._callbacks[definition] = self._new_callback(definition, wanted)
+        callback = self._callbacks[definition]
         if isinstance(definition, Lowered):
-            return CoreFuncType(*layout.lowered_signature(definition.func.type)), self._callbacks[definition]
+            is_async = definition.options.is_async
+            return CoreFuncType(*layout.lowered_signature(definition.func.type, is_async=is_async)), callback
+        if isinstance(definition, TaskReturn):
+            return CoreFuncType(*layout.lowered_signature(definition.type)), callback
         if isinstance(definition, ResourceOperation):
-            return RESOURCE_FUNCTIONS[definition.operation], self._callbacks[definition]
-        return wanted, self._callbacks[definition]
+            return RESOURCE_FUNCTIONS[definition.operation], callback
+        return wanted, callback
 
     def _new_callback(self, definition: CoreDefinition, wanted: CoreFuncType) -> HostCallback:
         if isinstance(definition, Lowered):
@@ -304,22 +316,33 @@ class Binder:
             destroy = self._destroyer(definition.resource) if definition.operation == "drop" else None
             component = self._component(definition.component_instance)
             return core_functions.resource_operation(definition, component, self._cell, destroy)
+        if isinstance(definition, TaskReturn):
+            return self._task_return(definition)
         if isinstance(definition, Builtin):
             return builtin(definition, self._component(definition.component_instance), self._cell)
         return core_functions.forward(self._function(definition, wanted, "a function"), self._cell)
 
     def _lowered(self, definition: Lowered) -> HostCallback:
         func, options = definition.func, definition.options
-        if func.type.is_async:
-            raise LinkError("the component imports an async function (Component Model 0.3), which is not supported yet")
-        self._reckon(func)
         host, inner = self._host(func, options.component_instance)
-        params, results = layout.lowered_signature(func.type)
-        context = self._context(options, layout.needs(func.type, lifted=False))
-        target = Target(context, self._component(options.component_instance), options.encoding)
+        return self._import(func.type, options, host, inner=inner)
+
+    def _task_return(self, definition: TaskReturn) -> HostCallback:
+        kind, options = definition.type, replace(definition.options, is_async=False)
+        result = kind.params[0][1] if kind.params else None
+        host = task_return(self._component(options.component_instance), result)
+        return self._import(kind, options, host, inner=True)
+
+    def _import(self, kind: FuncType, options: Options, host: Callable[..., object], *, inner: bool) -> HostCallback:
+        """What a guest calls: lifts, calls `host`, lowers."""
+        self._reckon(kind)
+        is_async = options.is_async
+        params, results = layout.lowered_signature(kind, is_async=is_async)
+        context = self._context(options, layout.needs(kind, lifted=False, is_async=is_async))
+        target = Target(context, self._component(options.component_instance), options.encoding, is_async=is_async)
         slots = raw_values_at(max(len(params), len(results)))
         runtime = {"SLOTS": slots, "CELL": self._cell, "HOST": host, "carry": carry, "trap": trap}
-        callback: HostCallback = import_function(func.type, target, runtime, inner=inner)
+        callback: HostCallback = import_function(kind, target, runtime, inner=inner)
         return callback
 
     # Resources.

@@ -5,16 +5,52 @@ The engine has checked that a core module imports a built-in as the function tha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from proxy.component.handles import trap
 from proxy.component.plan import Builtin
+from proxy.component.types import ValueType
 from proxy.sandbox import HostCallback, carry, raw_values_at
 
 if TYPE_CHECKING:
-    from proxy.component.instance import Cell
+    from proxy.component.instance import Cell, Instance
 
 _one_at = raw_values_at(1)
+
+
+class Task:
+    """A call of a function lifted with the option async: it has a result when it has called task.return."""
+
+    __slots__ = ("_result", "_returned", "_type")
+
+    def __init__(self, kind: ValueType | None) -> None:
+        self._type = kind
+        self._returned = False
+        self._result: object = None
+
+    def returns(self, kind: ValueType | None, value: object) -> None:
+        if self._returned:
+            raise trap("task.return called twice")
+        if kind != self._type:
+            raise trap("invalid task.return: the function has another result")
+        self._returned = True
+        self._result = value
+
+    def result(self) -> object:
+        if not self._returned:
+            raise trap("the task ended without calling task.return")
+        return self._result
+
+
+def task_return(component: int, kind: ValueType | None) -> Callable[..., None]:
+    def give(instance: Instance, value: object = None) -> None:
+        task = instance.components[component].task
+        if task is None:
+            raise trap("task.return outside of a task that may call it")
+        task.returns(kind, value)
+
+    return give
 
 
 def builtin(definition: Builtin, component: int, cell: Cell) -> HostCallback:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from proxy.component.abi.layout import MAX_BYTE_LENGTH
 from proxy.component.batch import ARGUMENTS, BATCHES, RESULTS, SLOTS
+from proxy.component.builtins import Task
 from proxy.component.handles import BorrowScope, GuestResource, Handle, HandleTable, trap
 from proxy.component.types import ResourceType
 from proxy.sandbox import CALL_RUNTIME, Memory, RawValues, Store
@@ -34,10 +35,11 @@ class ComponentState:
     """Of one component instance in the plan: whether it may call out, its handles, and the storage of the task that
     runs in it, where it uses that."""
 
-    __slots__ = ("_handles", "may_leave", "storage")
+    __slots__ = ("_handles", "may_leave", "storage", "task")
 
     def __init__(self) -> None:
         self.storage = [0, 0]
+        self.task: Task | None = None
         self.may_leave = True
         self._handles: HandleTable | None = None
 

@@ -49,7 +49,15 @@ class Builtin:
     slot: int = 0
 
 
-CoreDefinition: TypeAlias = CoreExport | Lowered | ResourceOperation | Builtin
+@dataclass(frozen=True, slots=True, eq=False)
+class TaskReturn:
+    """canon task.return, as a function that takes the result, if there is one."""
+
+    type: FuncType
+    options: Options
+
+
+CoreDefinition: TypeAlias = CoreExport | Lowered | ResourceOperation | Builtin | TaskReturn
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +70,7 @@ class Options:
     realloc: CoreDefinition | None
     post_return: CoreDefinition | None
     is_async: bool
+    callback: CoreDefinition | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from proxy.component.plan import (
     Options,
     Plan,
     ResourceOperation,
+    TaskReturn,
 )
 from proxy.component.resolve_types import resolve_type
 from proxy.component.scope import (
@@ -259,7 +260,7 @@ class _Resolver:
         """A core function that the host will call: an export of a core instance, made to be one if it is not."""
         found: CoreDefinition = self._get(scope, Sort.CORE_FUNC, index)
         if isinstance(found, Lowered):
-            signature = lowered_signature(found.func.type)
+            signature = lowered_signature(found.func.type, is_async=found.options.is_async)
         elif isinstance(found, ResourceOperation):
             signature = RESOURCE_OPERATIONS[found.operation]
         else:
@@ -275,8 +276,8 @@ class _Resolver:
             return None if index is None else self._callable(scope, index)
 
         memory = None if options.memory is None else self._get(scope, Sort.CORE_MEMORY, options.memory)
-        realloc, post_return = func(options.realloc), func(options.post_return)
-        return Options(scope.number, options.encoding, memory, realloc, post_return, options.is_async)
+        realloc, post_return, callback = func(options.realloc), func(options.post_return), func(options.callback)
+        return Options(scope.number, options.encoding, memory, realloc, post_return, options.is_async, callback)
 
     def _lift(self, definition: d.CanonLift, scope: Scope) -> None:
         core = self._callable(scope, definition.core_func)
@@ -299,6 +300,9 @@ class _Resolver:
         scope.spaces[Sort.CORE_FUNC].append(operation)
 
     def _builtin(self, definition: d.CanonBuiltin, scope: Scope) -> None:
+        if definition.name == "task.return":
+            self._task_return(definition, scope)
+            return
         slot: Any = 0
         if definition.name in STORAGE:
             kind, slot = definition.immediates
@@ -306,6 +310,14 @@ class _Resolver:
                 raise self._fail(f"{definition.name} of something else than the two i32 that a task stores")
             self.stores.add(scope.number)
         scope.spaces[Sort.CORE_FUNC].append(Builtin(definition.name, scope.number, slot))
+
+    def _task_return(self, definition: d.CanonBuiltin, scope: Scope) -> None:
+        result: Any
+        options: Any
+        result, options = definition.immediates
+        params = () if result is None else (("result", result),)
+        kind = self._resolved(d.FuncDef(params, None, False), scope)
+        scope.spaces[Sort.CORE_FUNC].append(TaskReturn(kind, self._options(options, scope)))
 
     def _start(self, definition: d.Start, scope: Scope) -> None:
         raise self._fail("start functions and values are not supported")

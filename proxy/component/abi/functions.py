@@ -31,9 +31,15 @@ class Target:
     post_return: int | None = None
     stores: bool = False
     """Whether a call needs storage of its own (context.get, context.set)."""
+    is_async: bool = False
+    callback: int | None = None
 
 
 BORROWS = (t.Borrow,)
+
+CALLBACK_CODE, EXIT, YIELD = 0xF, 0, 1
+RETURNED = 2
+"""What a call of a function lowered with the option async gives when it is over (Subtask.State)."""
 
 
 def _trap_on_bad_text(code: Code) -> None:
@@ -77,7 +83,10 @@ def _export_body(code: Code, kind: t.FuncType, target: Target, args: list[str], 
     lower = Lower(code, target.encoding)
     if target.stores:
         code.line(f"state = instance.components[{target.component}]; stored = state.storage; state.storage = [0, 0]")
-    _context(code, layout.needs(kind, lifted=True), target)
+    if target.is_async:
+        result = code.constant(kind.result)
+        code.line(f"state = instance.components[{target.component}]; outer = state.task; state.task = Task({result})")
+    _context(code, layout.needs(kind, lifted=True, is_async=target.is_async), target)
     if borrows:
         code.line("scope = cx.scope()")
     if kinds:
@@ -87,7 +96,11 @@ def _export_body(code: Code, kind: t.FuncType, target: Target, args: list[str], 
             code.line(on_mismatch)
             code.line("raise mismatch(error) from error")
     _call(code, target.function, max(1, *map(len, layout.lifted_signature(kind))))
-    lift = _lift_result(code, kind, target)
+    if target.is_async:
+        outlined = lower.outlined
+        _await_result(code, target)
+    else:
+        outlined = [*lower.outlined, *_lift_result(code, kind, target).outlined]
     if borrows:
         code.line("scope.close()")
     if target.post_return is not None:
@@ -96,7 +109,19 @@ def _export_body(code: Code, kind: t.FuncType, target: Target, args: list[str], 
         code.line(f"instance.components[{target.component}].may_leave = True")
     if target.stores:
         code.line("state.storage = stored")
-    return [*lower.outlined, *lift.outlined]
+    return outlined
+
+
+def _await_result(code: Code, target: Target) -> None:
+    """A function with a callback is called again for as long as it only lets others go first; there are none."""
+    if target.callback is not None:
+        with code.block(f"while RAW[0] & {CALLBACK_CODE} == {YIELD}:"):
+            code.line("RAW[0] = RAW[2] = RAW[4] = 0")
+            _call(code, target.callback, 3)
+        with code.block(f"if RAW[0] & {CALLBACK_CODE} != {EXIT}:"):
+            code.line("raise trap('a task that waits (Component Model 0.3) is not supported yet')")
+    code.line("result = state.task.result()")
+    code.line("state.task = outer")
 
 
 def _context(code: Code, needs: layout.Needs, target: Target) -> None:
@@ -167,30 +192,31 @@ def import_function(kind: t.FuncType, target: Target, runtime: dict[str, Any], *
             code.line("instance = CELL.current")
             with code.block(f"if not instance.components[{target.component}].may_leave:"):
                 code.line("raise trap('cannot leave component instance')")
-            _context(code, layout.needs(kind, lifted=False), target)
+            _context(code, layout.needs(kind, lifted=False, is_async=target.is_async), target)
             code.line("slots = SLOTS(address)")
             if borrows:
                 code.line("lends = []")
             lift = Lift(code, target.encoding, budget=_budget(code, kinds))
-            values = _lift_params(code, lift, kind, kinds)
+            values = _lift_params(code, lift, kind, kinds, target)
             first = "instance" if inner else "instance.data"
             code.line(f"result = HOST({', '.join([first, *values])})")
             if borrows:
                 with code.block("for handle in lends:"):
                     code.line("handle.lends -= 1")
-            _lower_result(code, lower, kind)
+            _lower_result(code, lower, kind, target)
         with code.block("except BaseException as error:"):
             code.line("return carry(error)")
         code.line("return 0")
     return code.function("callback", [*lift.outlined, *lower.outlined])
 
 
-def _lift_params(code: Code, lift: Lift, kind: t.FuncType, kinds: list[t.ValueType]) -> list[str]:
+def _lift_params(code: Code, lift: Lift, kind: t.FuncType, kinds: list[t.ValueType], target: Target) -> list[str]:
     if not kinds:
         return []
     with code.block("try:"):
         place: MemoryPlace = FLAT_LIFT
-        if layout.flat_params(kind) is not None:
+        limit = layout.MAX_FLAT_ASYNC_PARAMS if target.is_async else layout.MAX_FLAT_PARAMS
+        if layout.flat_params(kind, limit) is not None:
             values = lift.values(kinds, place, "slots", "0")
         else:
             code.line("pointer = slots[0] & 0xFFFFFFFF")
@@ -201,13 +227,14 @@ def _lift_params(code: Code, lift: Lift, kind: t.FuncType, kinds: list[t.ValueTy
     return names
 
 
-def _lower_result(code: Code, lower: Lower, kind: t.FuncType) -> None:
-    if kind.result is None:
-        return
-    if layout.flat_result(kind) is not None:
-        lower.values([kind.result], ["result"], FLAT_LOWER, "slots", "0")
-        return
-    last = len(layout.lowered_signature(kind)[0]) - 1
-    code.line(f"pointer = slots[{2 * last}] & 0xFFFFFFFF")
-    _check_pointer(code, "pointer", kind.result)
-    lower.values([kind.result], ["result"], MEMORY, "memory.view", "pointer")
+def _lower_result(code: Code, lower: Lower, kind: t.FuncType, target: Target) -> None:
+    if kind.result is not None:
+        if not target.is_async and layout.flat_result(kind) is not None:
+            lower.values([kind.result], ["result"], FLAT_LOWER, "slots", "0")
+            return
+        last = len(layout.lowered_signature(kind, is_async=target.is_async)[0]) - 1
+        code.line(f"pointer = slots[{2 * last}] & 0xFFFFFFFF")
+        _check_pointer(code, "pointer", kind.result)
+        lower.values([kind.result], ["result"], MEMORY, "memory.view", "pointer")
+    if target.is_async:
+        code.line(f"slots[0] = {RETURNED}")

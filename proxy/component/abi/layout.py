@@ -8,6 +8,7 @@ from functools import lru_cache
 from proxy.component import types as t
 
 MAX_FLAT_PARAMS = 16
+MAX_FLAT_ASYNC_PARAMS = 4
 MAX_FLAT_RESULTS = 1
 MAX_BYTE_LENGTH = (1 << 28) - 1
 """Of a string or a list."""
@@ -147,12 +148,12 @@ def _join(one: str, other: str) -> str:
     return "i32" if {one, other} == {"i32", "f32"} else "i64"
 
 
-def flat_params(kind: t.FuncType) -> list[str] | None:
+def flat_params(kind: t.FuncType, limit: int = MAX_FLAT_PARAMS) -> list[str] | None:
     """None when the parameters go through memory."""
     flat: list[str] = []
     for _, part in kind.params:
         flat += flatten(part)
-        if len(flat) > MAX_FLAT_PARAMS:
+        if len(flat) > limit:
             return None
     return flat
 
@@ -169,8 +170,17 @@ def lifted_signature(kind: t.FuncType) -> tuple[tuple[str, ...], tuple[str, ...]
     return tuple(["i32"] if params is None else params), tuple(["i32"] if result is None else result)
 
 
-def lowered_signature(kind: t.FuncType) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def async_lifted_signature(kind: t.FuncType, *, callback: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The same with the option async: the result is given to task.return, and a function with a callback says what it
+    waits for."""
+    return lifted_signature(kind)[0], ("i32",) if callback else ()
+
+
+def lowered_signature(kind: t.FuncType, *, is_async: bool = False) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Core parameters and results of a function that is lowered."""
+    if is_async:
+        params = flat_params(kind, MAX_FLAT_ASYNC_PARAMS)
+        return (*(["i32"] if params is None else params), *(["i32"] if kind.result is not None else [])), ("i32",)
     params, result = flat_params(kind), flat_result(kind)
     given = ["i32"] if params is None else params
     return ((*given, "i32"), ()) if result is None else (tuple(given), tuple(result))
@@ -185,10 +195,15 @@ class Needs:
     handles: bool
 
 
-def needs(kind: t.FuncType, *, lifted: bool) -> Needs:
-    """What the options of a lift, or else of a lower, must have. Values that go into the guest need room there."""
+def needs(kind: t.FuncType, *, lifted: bool, is_async: bool = False) -> Needs:
+    """What the options of a lift, or else of a lower, must have. Values that go into the guest need room there. The
+    result of what is lifted with the option async is task.return's affair."""
+    if lifted and is_async:
+        kind = t.FuncType(kind.params, None)
     params, results = [part for _, part in kind.params], [] if kind.result is None else [kind.result]
-    spilled_params, spilled_result = flat_params(kind) is None, flat_result(kind) is None
+    limit = MAX_FLAT_ASYNC_PARAMS if is_async and not lifted else MAX_FLAT_PARAMS
+    spilled_params = flat_params(kind, limit) is None
+    spilled_result = kind.result is not None if is_async else flat_result(kind) is None
     inward = params if lifted else results
     realloc = any(map(_has_pointers, inward)) or (lifted and spilled_params)
     pointed = any(map(_has_pointers, kind.values()))

@@ -58,7 +58,13 @@ def _option(reader: Reader) -> tuple[str, str | int | bool]:
 
 
 def _result_list(reader: Reader) -> object:
-    return valtype(reader) if reader.byte() == 0x00 else reader.byte()
+    """The type of a result, None without one."""
+    form = reader.byte()
+    if form == 0x00:
+        return valtype(reader)
+    if form != 0x01 or reader.byte() != 0x00:
+        raise reader.fail("a function has one result or none")
+    return None
 
 
 _Immediate = Callable[[Reader], object]
