@@ -2,7 +2,7 @@
 
 Whoever reads furthest pulls the next chunk, so the pace is that of the fastest reader, and nobody waits for a slower
 one: those find what they have not read yet in the copy. When there is to be no whole copy (there is no room for more),
-the first reader goes on with the source alone, and the others on their own.
+the reader it came for goes on with the source, and the others on their own.
 
 To go on on one's own is to ask below again, and to skip what was read already after making sure that it is the same.
 It is also what a reader does as soon as it no longer may share: when a stage below has read, while the body arrived,
@@ -17,10 +17,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from hashlib import blake2b
-from typing import Protocol
 
 from proxy import errors
 from proxy.cache.policy import Refusal
+from proxy.cache.store import Room
 from proxy.errors import ProxyError
 from proxy.exchange import Pipe, Response, Stream, length_of
 from proxy.exchange.observation import Reads
@@ -36,16 +36,6 @@ Done = Callable[[bytes | Refusal], object]
 
 Ask = Callable[[], Awaitable[Response]]
 """Asks below for the same response, whole, on a reader's own behalf."""
-
-
-class Room(Protocol):
-    """Memory for one body on its way in."""
-
-    def take(self, size: int) -> bool:
-        """So many bytes more, if they are to be had."""
-
-    def free(self) -> None:
-        """All that was taken is given back."""
 
 
 class Tee:
@@ -142,8 +132,8 @@ class Tee:
             self._outgrown(chunk)
 
     def _outgrown(self, chunk: bytes) -> None:
-        """The first reader takes the source, the others part."""
-        heir = next((reader for reader in self._readers if reader._until is None), None)
+        """Whom it came for takes the source, the others part: they could not tell what is read from now on."""
+        heir = next((reader for reader in self._readers if reader._agrees is None), None)
         for reader in self._readers:
             reader._part(self._size)
         if heir is None:

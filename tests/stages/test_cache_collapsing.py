@@ -8,7 +8,7 @@ from collections.abc import Callable
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proxy import errors
@@ -299,6 +299,21 @@ def test_a_body_that_grows_too_long_goes_on_for_each_alone() -> None:
     run(scenario())
 
 
+def test_a_body_that_outgrows_its_leader_goes_on_for_each_alone() -> None:
+    async def scenario() -> None:
+        pipe = arriving(b"one")
+        scene = Scene(_streamed(pipe), _streamed(arriving(b"one" + b"x" * 1200)))
+        leader, follower = await _joined(scene, 2)
+        _stream(leader).close()
+        assert await _stream(follower).read() == b"one"
+        pipe.feed(b"x" * 1200)
+        assert await _stream(follower).read() == b"x" * 1200
+        assert len(scene.asked) == 2
+        _stream(follower).close()
+
+    run(scenario())
+
+
 def test_a_body_that_breaks_breaks_for_all_after_what_came() -> None:
     async def scenario() -> None:
         pipe = arriving(b"half")
@@ -377,7 +392,8 @@ def test_a_cache_above_is_told_what_was_read_below() -> None:
     run(scenario())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
+@example(6813)
 @given(st.integers(0, 2**32))
 def test_however_they_come_read_and_leave_each_gets_its_own(seed: int) -> None:
     random = Random(seed)
