@@ -106,7 +106,7 @@ def differences(case: Case, given: Facts, found: Facts) -> list[Difference]:
 def contradictions(live: Facts, remembered: Facts) -> list[Difference]:
     """Where a remembered run came out otherwise than the live one."""
     return [
-        Difference(path, ("a remembered run came out otherwise", *_told(live.get(path), remembered.get(path))))
+        Difference(path, (f"live        {_shown(live.get(path))}", f"remembered  {_shown(remembered.get(path))}"))
         for path in dict.fromkeys([*live, *remembered])
         if live.get(path) != remembered.get(path)
     ]

@@ -269,3 +269,24 @@ def test_the_plugin_costs_those_nothing_who_have_no_such_files() -> None:
     )
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert output.stdout == "[]\n"
+
+
+FAILING_OPEN = """\
+filter:
+  component: built/headers.wasm
+  config: {request: 3}
+  on_error: fail_open
+  instance: pooled
+cases:
+  - name: it goes on without the filter
+    response: {status: 404, body: gone}
+    expect: {verdict: next, error: unreachable, request: {}, response: {}, reads: [unrepeatable()]}
+  - name: the pool is not of the case before
+    config: {response: {set: {x-edge: "1"}}}
+    expect: {response: {headers: {x-edge: 1}}}
+"""
+
+
+def test_failing_open_and_pooled(write: Write) -> None:
+    result = run(write(FAILING_OPEN))
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "2 passed, 0 failed"), result.output
