@@ -1,8 +1,8 @@
 """WASI 0.2 for guests that import it because their toolchain does, and use little of it.
 
-No files, no arguments, no environment, no input; output goes line by line to the caller; clocks and randomness only
-when granted. What makes a run depend on more than what it read of its exchange is reported as it happens, so that
-whoever remembers runs knows which not to.
+No files, no network, no arguments, no environment, no input; output goes line by line to the caller; clocks and
+randomness only when granted. What makes a run depend on more than what it read of its exchange is reported as it
+happens, so that whoever remembers runs knows which not to.
 
     imports = interfaces({"clocks"}, impure=lambda run: run.taint(), output=lambda run, stream, line: log(line))
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from proxy.component import HostInterface
-from proxy.wasi import cli, clocks, filesystem, io, random
+from proxy.wasi import cli, clocks, filesystem, io, random, sockets
 from proxy.wasi.output import Output
 
 __all__ = ["GRANTS", "VERSION", "interfaces", "needed"]
@@ -37,6 +37,7 @@ def interfaces(grants: Collection[str], *, impure: Callable[[Any], None], output
         **io.interfaces(impure),
         **cli.interfaces(output),
         **filesystem.interfaces(),
+        **sockets.interfaces(),
         **random.seed_interface(),
     }
     for grant in grants:
