@@ -1,5 +1,7 @@
 """The top of every chain: choose the route, run its chain, and make sure that there is an answer.
 
+The path is brought into its canonical form first (`http.path`), for routes, filters, caches and the origin alike.
+
 A failure becomes a response that says so in `Proxy-Status` (RFC 9209); every response gets `Via` (RFC 9110 §7.6.3)
 and `x-request-id`.
 """
@@ -15,6 +17,7 @@ from proxy.errors import ProxyError
 from proxy.exchange import Exchange, Request, Response
 from proxy.http.fields import Fields
 from proxy.http.hop_by_hop import add_via
+from proxy.http.path import canonical, is_ambiguous, loosest
 from proxy.http.proxy_status import PSEUDONYM, proxy_status
 from proxy.http.status import reason
 
@@ -31,8 +34,11 @@ class Entry:
 
     async def __call__(self, request: Request) -> Response:
         exchange = request.exchange
+        request.path = canonical(request.path)
         route = choose(self.routes, request)
         try:
+            if is_ambiguous(request.path):
+                self._check_reading(request, route)
             if route is None:
                 raise ProxyError(errors.DESTINATION_NOT_FOUND, "no route matches", status=404)
             exchange.route = route.name
@@ -44,6 +50,13 @@ class Entry:
             logger.exception("internal error", extra={"request_id": exchange.id})
             response = failed(ProxyError(errors.PROXY_INTERNAL_ERROR, "see the log"), exchange, request.method)
         return _signed(response, exchange)
+
+    def _check_reading(self, request: Request, route: Route | None) -> None:
+        """An origin that reads the path more loosely than we do must not be reached around the route it belongs to."""
+        loosely = request.copy()
+        loosely.path = loosest(request.path)
+        if choose(self.routes, loosely) is not route:
+            raise ProxyError(errors.HTTP_REQUEST_ERROR, "the path can be read as one of another route", status=400)
 
 
 def failed(error: ProxyError, exchange: Exchange, method: str) -> Response:

@@ -56,6 +56,7 @@ def add_via(lines: list[Line], version: str, pseudonym: str) -> list[Line]:
 
 _FORWARDED = frozenset((b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"))
 
+_OURS = _FORWARDED | HOP_BY_HOP | _FRAMING | {b"via", b"x-request-id"}
 
 _WHOLE_ELEMENTS = re.compile(rb'[^"\\]*(?:"[^"\\]*"[^"\\]*)*')
 """An open quote would take in the element that is added behind it."""
@@ -66,7 +67,8 @@ def add_forwarded(lines: list[Line], client: str, scheme: str, authority: str) -
 
     `x-forwarded-for` and `forwarded` (RFC 7239) are lists, and get an entry more. `x-forwarded-proto` and
     `x-forwarded-host` are read as a single value, by most as the first one, so what a client claims is replaced.
-    A `forwarded` with a quote that does not end is left out.
+    A `forwarded` with a quote that does not end is left out, and so are names that an origin behind CGI or WSGI would
+    take for one of these, or of the framing.
     """
     addresses: list[bytes] = []
     elements: list[bytes] = []
@@ -74,7 +76,8 @@ def add_forwarded(lines: list[Line], client: str, scheme: str, authority: str) -
     for line in lines:
         name = line[0]
         if name not in _FORWARDED:
-            kept.append(line)
+            if not _passes_for_another(name):
+                kept.append(line)
         elif name == b"x-forwarded-for":
             addresses.append(line[1])
         elif name == b"forwarded" and _WHOLE_ELEMENTS.fullmatch(line[1]):
@@ -88,6 +91,11 @@ def add_forwarded(lines: list[Line], client: str, scheme: str, authority: str) -
         (b"forwarded", b", ".join(elements)),
     )
     return kept
+
+
+def _passes_for_another(name: bytes) -> bool:
+    """CGI (RFC 3875 §4.1.18) makes HTTP_X_FORWARDED_FOR of `x_forwarded_for` too, and HTTP_PROXY of `proxy`."""
+    return name == b"proxy" or (b"_" in name and name.replace(b"_", b"-") in _OURS)
 
 
 def _forwarded_element(client: str, scheme: str, authority: str) -> bytes:

@@ -100,3 +100,41 @@ def test_stages_are_called_in_order_and_see_their_own_request() -> None:
     response = asyncio.run(link([Mark("a"), Mark("b"), last])(request()))
     assert response.fields.get(b"path") == b"/ab"
     assert seen == ["a down /", "b down /a", "b up /a", "a up /"]
+
+
+ROUTES = ("/api/*", "/open/*", "/*")
+
+
+def routed(path: str) -> tuple[int, str, str]:
+    """(status, route, path as the chain saw it)."""
+    seen: list[str] = []
+
+    async def last(request: Request, below: Below) -> Response:
+        seen.append(request.path)
+        return Response(200, Fields())
+
+    chain = link([last])
+    asked = request(path)
+    response = answer(Entry([Route(pattern, Match(path=pattern), chain) for pattern in ROUTES]), asked)
+    return response.status, asked.exchange.route, seen[0] if seen else ""
+
+
+@pytest.mark.parametrize(
+    ("path", "route", "seen"),
+    [
+        ("/api/x", "/api/*", "/api/x"),
+        ("/x/../api/x", "/api/*", "/api/x"),
+        ("/%61pi/x", "/api/*", "/api/x"),
+        ("/open/%2e%2e/api/x", "/api/*", "/api/x"),
+        ("/open/a%2Fb", "/open/*", "/open/a%2Fb"),
+        ("/open//a", "/open/*", "/open//a"),
+    ],
+)
+def test_a_route_cannot_be_walked_around_by_spelling(path: str, route: str, seen: str) -> None:
+    assert routed(path) == (200, route, seen)
+
+
+@pytest.mark.parametrize("path", ["//api/x", "/open%2F..%2Fapi/x", "/open/..%2Fapi%2Fx", "/api%2Fx", "/api\\x"])
+def test_what_may_be_of_another_route_is_refused(path: str) -> None:
+    status, _, seen = routed(path)
+    assert (status, seen) == (400, "")

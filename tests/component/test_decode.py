@@ -101,13 +101,13 @@ HOSTILE = [
 
 @pytest.mark.parametrize(("data", "message"), HOSTILE, ids=lambda part: "" if isinstance(part, bytes) else str(part))
 def test_absurd_components_are_refused_soon(data: bytes, message: str | None) -> None:
-    started = time.perf_counter()
+    started = time.process_time()  # not of the clock on the wall: other processes' time is not ours
     if message is None:
         decode(data)
     else:
         with pytest.raises(DecodeError, match=message):
             decode(data)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 SMALL = parse("""(component

@@ -97,3 +97,9 @@ def test_lists_get_longer_and_claims_are_replaced() -> None:
         (b"x-forwarded-host", b"shop"),
         (b"forwarded", b"for=10.0.0.1, for=192.0.2.7;host=shop;proto=http"),
     ]
+
+
+def test_names_that_pass_for_ours_behind_cgi_are_left_out() -> None:
+    claims = [(b"x_forwarded_for", b"6"), (b"x-forwarded_host", b"evil"), (b"content_length", b"5"), (b"proxy", b"x")]
+    kept = [name for name, _ in add_forwarded([*claims, (b"my_own", b"1")], "192.0.2.1", "http", "h")]
+    assert kept == [b"my_own", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded"]
