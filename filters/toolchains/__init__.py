@@ -1,10 +1,11 @@
-"""The languages that guests are written in."""
+"""The languages that guests are written in: recipes of `sluice filter build`, and the tools that give the same bytes.
+
+proxy.workshop.toolchains says how each is built, with whatever tools there are; here is which tools they have to be."""
 
 from toolchains import assemblyscript, c, cpp, go, javascript, python, rust
-from toolchains.language import Language, Source
-from toolchains.tools import MissingTool
+from toolchains.pinned import Pinned
 
-LANGUAGES: dict[str, Language] = {
+LANGUAGES: dict[str, Pinned] = {
     "assemblyscript": assemblyscript.LANGUAGE,
     "c": c.LANGUAGE,
     "cpp": cpp.LANGUAGE,
@@ -14,4 +15,4 @@ LANGUAGES: dict[str, Language] = {
     "rust": rust.LANGUAGE,
 }
 
-__all__ = ["LANGUAGES", "Language", "MissingTool", "Source"]
+__all__ = ["LANGUAGES", "Pinned"]

@@ -1,25 +1,19 @@
-"""C: clang, with wasi-libc; of that only the allocator and what imports nothing."""
+"""C: clang 14, with Debian's wasi-libc."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from toolchains.language import Language, Source
-from toolchains.tools import componentize, first_line, need, run, wasm_tools_version
+from proxy.workshop.toolchains import Source, c
+from proxy.workshop.toolchains.tools import need
+from toolchains.pinned import Pinned
+from toolchains.versions import first_line, wasm_tools_version
 
 PACKAGES = "clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32"
 
 
 def build(source: Source, component: Path) -> None:
-    core = source.scratch / f"{source.name}.wasm"
-    sources = sorted(path.relative_to(source.folder) for path in source.folder.rglob("*.[co]"))
-    link = ("--no-entry", "--strip-debug", "--stack-first", "-zstack-size=16384")
-    run(
-        clang(), "--target=wasm32-wasi", "-Os", "-Wall", "-Wextra", "-Werror", "-nostartfiles",
-        *(f"-Wl,{flag}" for flag in link), "-o", core, *sources,
-        folder=source.folder,
-    )  # fmt: skip
-    componentize(core, component)
+    c.build_with(clang(), source, component, "-Werror")
 
 
 def clang() -> Path:
@@ -30,4 +24,4 @@ def versions() -> list[str]:
     return [wasm_tools_version(), first_line(clang(), "--version")]
 
 
-LANGUAGE = Language("*.c", build, versions)
+LANGUAGE = Pinned(c.LANGUAGE.mark, build, versions)

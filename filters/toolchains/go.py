@@ -1,43 +1,28 @@
-"""Go: the ordinary compiler for wasip1, with an adapter that answers preview 1 inside of the component."""
+"""Go, in one version."""
 
 from __future__ import annotations
 
-import os
-from functools import cache
 from pathlib import Path
 
-from toolchains.language import Language, Source
-from toolchains.tools import FILTERS, MissingTool, componentize, embed, need, run, wasm_tools, wasm_tools_version
+from proxy.workshop.toolchains import MissingTool, Source, go
+from toolchains.pinned import Pinned
+from toolchains.versions import first_line, wasm_tools_version
 
 GO = "go1.26.8"
-ADAPTER = FILTERS / "toolchains/go_adapter"
-LINK = "-s -w -buildid= -checklinkname=0"
-"""No symbols, nothing that changes; and the runtime of the bindings may take memory before Go's heap is there."""
 
 
 def build(source: Source, component: Path) -> None:
-    core, adapter = source.scratch / f"{source.name}.wasm", source.scratch / "adapter.wasm"
-    environment = os.environ | {"GOOS": "wasip1", "GOARCH": "wasm", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
-    run(
-        go(), "build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", f"-ldflags={LINK}", "-o", core, ".",
-        folder=source.folder, environment=environment,
-    )  # fmt: skip
-    run(wasm_tools(), "parse", ADAPTER / "adapter.wat", "-o", adapter)
-    run(wasm_tools(), "component", "embed", ADAPTER / "log.wit", adapter, "-o", adapter)
-    componentize(embed(core), component, "--adapt", f"wasi_snapshot_preview1={adapter}")
+    if version() != GO:
+        raise MissingTool(f"{GO} is needed, here is {version()}: {go.INSTALL}")
+    go.build(source, component)
 
 
-@cache
-def go() -> Path:
-    found = need("go", f"install {GO}")
-    version = run(found, "env", "GOVERSION").strip()
-    if version != GO:
-        raise MissingTool(f"{GO} is needed, here is {version}")
-    return found
+def version() -> str:
+    return first_line(go.go(), "env", "GOVERSION")
 
 
 def versions() -> list[str]:
-    return [wasm_tools_version(), run(go(), "env", "GOVERSION").strip()]
+    return [wasm_tools_version(), version()]
 
 
-LANGUAGE = Language("go.mod", build, versions, ("../../toolchains/go_adapter/*",))
+LANGUAGE = Pinned(go.LANGUAGE.mark, build, versions, ("../../../proxy/workshop/toolchains/go_adapter/*",))

@@ -1,4 +1,4 @@
-"""Rust: cargo, with the standard library built along."""
+"""Rust: cargo, with the standard library built along, so that no path or message of it gets into the module."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import os
 from functools import cache
 from pathlib import Path
 
-from toolchains.language import Language, Source
-from toolchains.tools import MissingTool, componentize, first_line, need, run, wasm_tools_version
+from proxy.workshop.toolchains import MissingTool, Source, rust
+from proxy.workshop.toolchains.tools import asked, componentize, need, run
+from toolchains.pinned import Pinned
+from toolchains.versions import first_line, wasm_tools_version
 
 PACKAGES = "rustc-web cargo-web rust-web-src lld-14"
 RUSTC = "rustc 1.96.0 "
-TARGET = "wasm32-unknown-unknown"
 
 
 def build(source: Source, component: Path) -> None:
-    """Panics become plain traps, and no path or message of the standard library gets into the module."""
+    """Panics become plain traps."""
+    name = source.folder.name
     rustc, cargo = rust_toolchain()
-    environment = os.environ | {
+    environment = {
         "RUSTC": str(rustc),
         "RUSTC_BOOTSTRAP": "1",
         "RUSTFLAGS": "-Clinker=wasm-ld-14 -Clinker-flavor=wasm-ld -Clink-arg=-zstack-size=65536",
@@ -26,11 +28,11 @@ def build(source: Source, component: Path) -> None:
     }
     unstable = ("panic-immediate-abort", "trim-paths", "build-std=std", "build-std-features=optimize_for_size")
     run(
-        cargo, "build", "--quiet", "--release", "--locked", "--package", source.name, "--target", TARGET,
-        "--target-dir", source.scratch, *(f"-Z{flag}" for flag in unstable),
+        "compiling with cargo", cargo, "build", "--quiet", "--release", "--locked", "--package", name,
+        "--target", rust.TARGET, "--target-dir", source.scratch, *(f"-Z{flag}" for flag in unstable),
         folder=source.folder, environment=environment,
     )  # fmt: skip
-    componentize(source.scratch / TARGET / "release" / f"{source.name.replace('-', '_')}.wasm", component)
+    componentize(source.scratch / rust.TARGET / "release" / f"{name.replace('-', '_')}.wasm", component)
 
 
 def versions() -> list[str]:
@@ -44,11 +46,11 @@ def rust_toolchain() -> tuple[Path, Path]:
     need("wasm-ld-14", f"apt-get install {PACKAGES}")
     for folder in os.get_exec_path():
         rustc, cargo = Path(folder, "rustc"), Path(folder, "cargo")
-        if not (rustc.exists() and cargo.exists() and run(rustc, "--version").startswith(RUSTC)):
+        if not (rustc.exists() and cargo.exists() and (asked(rustc, "--version") or "").startswith(RUSTC)):
             continue
-        if Path(run(rustc, "--print", "sysroot").strip(), "lib/rustlib/src/rust/library").exists():
+        if Path(asked(rustc, "--print", "sysroot") or "", "lib/rustlib/src/rust/library").exists():
             return rustc, cargo
     raise MissingTool(f"{RUSTC}with its source is needed (Debian bookworm: apt-get install {PACKAGES})")
 
 
-LANGUAGE = Language("Cargo.toml", build, versions, shares=("../Cargo.toml", "../Cargo.lock", "../crates/**/*"))
+LANGUAGE = Pinned(rust.LANGUAGE.mark, build, versions, shares=("../Cargo.toml", "../Cargo.lock", "../crates/**/*"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from proxy.component import DecodeError
 from proxy.workshop.description import Description, describe
-from proxy.workshop.toolchains import LANGUAGES, BuildFailed, Language
+from proxy.workshop.toolchains import LANGUAGES, BuildFailed, Language, Source
 
 SCRATCH = "target"
 """What is kept there makes the next build quicker; a folder of that name is kept where the language has it so."""
@@ -27,9 +27,10 @@ def build(folder: Path, component: Path) -> Description:
     it was."""
     language = language_of(folder)
     with tempfile.TemporaryDirectory() as temporary:
-        keeps = f"{SCRATCH}/" in language.leaves
+        whole = folder.resolve()
+        scratch = whole / SCRATCH if f"{SCRATCH}/" in language.leaves else Path(temporary)
         made = Path(temporary) / "made.wasm"
-        language.build(folder.resolve(), folder.resolve() / SCRATCH if keeps else Path(temporary), made)
+        language.build(Source(whole, scratch, whole / "wit"), made)
         data = made.read_bytes()
     try:
         description = describe(data)

@@ -29,7 +29,7 @@ def begin(name: str, language: str, folder: Path) -> list[Path]:
     if folder.exists():
         raise Refused(f"{folder} exists already")
     known = LANGUAGES[language]
-    words = {"name": name, "title": known.title, "source": known.source}
+    words = {"name": name, "title": known.title, "code": known.code}
     root = files("proxy.workshop") / "templates"
     written = []
     for template in (root / "every", root / language):

@@ -1,7 +1,7 @@
 """The languages that `sluice filter` knows."""
 
 from proxy.workshop.toolchains import assemblyscript, c, cpp, go, javascript, python, rust
-from proxy.workshop.toolchains.language import Language
+from proxy.workshop.toolchains.language import Language, Source
 from proxy.workshop.toolchains.tools import BuildFailed, MissingTool
 
 LANGUAGES: dict[str, Language] = {
@@ -14,4 +14,4 @@ LANGUAGES: dict[str, Language] = {
     "rust": rust.LANGUAGE,
 }
 
-__all__ = ["LANGUAGES", "BuildFailed", "Language", "MissingTool"]
+__all__ = ["LANGUAGES", "BuildFailed", "Language", "MissingTool", "Source"]

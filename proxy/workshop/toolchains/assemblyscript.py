@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from proxy.workshop.toolchains.language import Language
+from proxy.workshop.toolchains.language import Language, Source
 from proxy.workshop.toolchains.tools import componentize, embed, node_tool, run, wasm_tools
 
 
-def build(folder: Path, scratch: Path, component: Path) -> None:
+def build(source: Source, component: Path) -> None:
     wasm_tools()
-    core = scratch / "filter.wasm"
+    core = source.scratch / "filter.wasm"
     # As an option of the configuration file the transform would not be found.
     run(
-        "compiling with asc", node_tool("asc", folder), "--config", "asconfig.json",
+        "compiling with asc", node_tool("asc", source.folder), "--config", "asconfig.json",
         "--transform", "./bindings/transform.mjs", "-o", core,
-        folder=folder,
+        folder=source.folder,
     )  # fmt: skip
-    componentize(embed(core, folder, "--encoding", "utf16"), component)
+    componentize(embed(core, source.wit, "--encoding", "utf16"), component)
 
 
 LANGUAGE = Language("AssemblyScript", "asconfig.json", "filter.ts", ("node_modules/",), build)

@@ -8,22 +8,25 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from proxy.workshop.toolchains.language import Language
+from proxy.workshop.toolchains.language import Language, Source
 from proxy.workshop.toolchains.tools import MissingTool, asked, componentize, run, wasm_tools
 
 TARGET = "--target=wasm32-wasi"
 LINK = ("--no-entry", "--strip-debug", "--stack-first", "-zstack-size=16384")
 
 
-def build(folder: Path, scratch: Path, component: Path) -> None:
+def build(source: Source, component: Path) -> None:
     wasm_tools()
-    compiler = clang("clang", "stdlib.h", "lld wasi-libc libclang-rt-{version}-dev-wasm32")
-    core = scratch / "filter.wasm"
-    sources = sorted(path.relative_to(folder) for path in folder.rglob("*.[co]"))
+    build_with(clang("clang", "stdlib.h", "lld wasi-libc libclang-rt-{version}-dev-wasm32"), source, component)
+
+
+def build_with(compiler: Path, source: Source, component: Path, *flags: str) -> None:
+    core = source.scratch / "filter.wasm"
+    sources = sorted(path.relative_to(source.folder) for path in source.folder.rglob("*.[co]"))
     run(
-        f"compiling with {compiler.name}", compiler, TARGET, "-Os", "-Wall", "-Wextra", "-nostartfiles",
+        f"compiling with {compiler.name}", compiler, TARGET, "-Os", "-Wall", "-Wextra", *flags, "-nostartfiles",
         *(f"-Wl,{flag}" for flag in LINK), "-o", core, *sources,
-        folder=folder,
+        folder=source.folder,
     )  # fmt: skip
     componentize(core, component)
 

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import re
-from importlib.resources import files
 from pathlib import Path
 
-from proxy.workshop.toolchains.language import Language
+from proxy.workshop.toolchains.language import Language, Source
 from proxy.workshop.toolchains.tools import MissingTool, asked, componentize, embed, need, run, wasm_tools
 
 OLDEST = (1, 25)
 INSTALL = "https://go.dev/dl"
+ADAPTER = Path(__file__).with_name("go_adapter")
 LINK = "-s -w -buildid= -checklinkname=0"
 """No symbols; and the runtime of the bindings may take memory before Go's heap is there."""
 
 
-def build(folder: Path, scratch: Path, component: Path) -> None:
-    tools, core, adapter = wasm_tools(), scratch / "filter.wasm", scratch / "adapter.wasm"
-    environment = {"GOOS": "wasip1", "GOARCH": "wasm", "GOWORK": "off"}
+def build(source: Source, component: Path) -> None:
+    tools, core, adapter = wasm_tools(), source.scratch / "filter.wasm", source.scratch / "adapter.wasm"
+    environment = {"GOOS": "wasip1", "GOARCH": "wasm", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
     run(
         "compiling with go", go(), "build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", f"-ldflags={LINK}",
         "-o", core, ".",
-        folder=folder, environment=environment,
+        folder=source.folder, environment=environment,
     )  # fmt: skip
-    source = files("proxy.workshop.toolchains") / "go_adapter"
-    for name in ("adapter.wat", "log.wit"):
-        (scratch / name).write_bytes((source / name).read_bytes())
-    run("making the adapter", tools, "parse", "adapter.wat", "-o", adapter, folder=scratch)
-    run("making the adapter", tools, "component", "embed", "log.wit", adapter, "-o", adapter, folder=scratch)
-    componentize(embed(core, folder), component, "--adapt", f"wasi_snapshot_preview1={adapter}")
+    run("making the adapter", tools, "parse", ADAPTER / "adapter.wat", "-o", adapter, folder=source.scratch)
+    command = (tools, "component", "embed", ADAPTER / "log.wit", adapter, "-o", adapter)
+    run("making the adapter", *command, folder=source.scratch)
+    componentize(embed(core, source.wit), component, "--adapt", f"wasi_snapshot_preview1={adapter}")
 
 
 def go() -> Path:

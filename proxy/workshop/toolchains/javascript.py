@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from proxy.workshop.toolchains.language import Language
-from proxy.workshop.toolchains.tools import node_tool, run
+from proxy.workshop.toolchains.language import Language, Source
+from proxy.workshop.toolchains.tools import WORLD, node_tool, run
 
 
-def build(folder: Path, scratch: Path, component: Path) -> None:
+def build(source: Source, component: Path) -> None:
     """What the engine would ask WASI (a seed for `Math.random`, the time) traps: the world has none of it."""
     run(
-        "building with componentize-qjs", node_tool("componentize-qjs", folder), "--sync", "--stub-wasi",
-        "--wit", "wit", "--world", "filter", "--js", "app.js", "--output", component,
-        folder=folder,
+        "building with componentize-qjs", node_tool("componentize-qjs", source.folder), "--sync", "--stub-wasi",
+        "--wit", source.wit, "--world", WORLD, "--js", "app.js", "--output", component,
+        folder=source.folder,
     )  # fmt: skip
 
 

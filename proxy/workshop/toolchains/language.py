@@ -8,14 +8,23 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """folder: with the source of one component. scratch: a folder for what comes up while building it. wit: the folder
+    of its WIT package, which has a world `filter`."""
+
+    folder: Path
+    scratch: Path
+    wit: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Language:
-    """title: its name. mark: a pattern of a file that a folder with a filter in it has. source: where the code of the
-    template is. leaves: what building leaves in the folder besides the component, for .gitignore. build: makes the
-    component of a folder, called as build(folder, scratch, component) with a folder for what comes up meanwhile;
-    raises MissingTool and BuildFailed."""
+    """title: its name. mark: a pattern of a file that a folder with a filter in it has. code: where the code of the
+    template is. leaves: what building leaves in the folder besides the component, for .gitignore. build: makes a
+    component; raises MissingTool and BuildFailed."""
 
     title: str
     mark: str
-    source: str
+    code: str
     leaves: tuple[str, ...]
-    build: Callable[[Path, Path, Path], None]
+    build: Callable[[Source, Path], None]

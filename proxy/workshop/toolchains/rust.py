@@ -8,24 +8,24 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from proxy.workshop.toolchains.language import Language
+from proxy.workshop.toolchains.language import Language, Source
 from proxy.workshop.toolchains.tools import BuildFailed, MissingTool, asked, componentize, run, wasm_tools
 
 TARGET = "wasm32-unknown-unknown"
 DEBIAN = "apt-get install rustc-web cargo-web rust-web-src lld"
 
 
-def build(folder: Path, scratch: Path, component: Path) -> None:
+def build(source: Source, component: Path) -> None:
     wasm_tools()
-    name = _package_name(folder / "Cargo.toml")
+    name = _package_name(source.folder / "Cargo.toml")
     toolchain = find()
     options = () if toolchain.has_target else ("-Zbuild-std=std,panic_abort",)
     run(
         "compiling with cargo", toolchain.cargo, "build", "--quiet", "--release", "--target", TARGET,
-        "--target-dir", scratch, *options,
-        folder=folder, environment=toolchain.environment(),
+        "--target-dir", source.scratch, *options,
+        folder=source.folder, environment=toolchain.environment(),
     )  # fmt: skip
-    componentize(scratch / TARGET / "release" / f"{name.replace('-', '_')}.wasm", component)
+    componentize(source.scratch / TARGET / "release" / f"{name.replace('-', '_')}.wasm", component)
 
 
 def _package_name(manifest: Path) -> str:

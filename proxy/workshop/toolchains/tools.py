@@ -13,6 +13,9 @@ from proxy.workshop.progress import progress
 
 Word = str | Path
 
+WORLD = "filter"
+"""Of the package in a component's wit/, where its source does not say which world is its own."""
+
 NODE = "install Node.js (https://nodejs.org)"
 
 
@@ -24,13 +27,15 @@ class BuildFailed(Exception):
     """What a tool said."""
 
 
-def run(doing: str, *command: Word, folder: Path, environment: Mapping[str, str] | None = None) -> None:
-    """Runs a tool, saying what it does when that takes long. Raises BuildFailed with all that it said."""
+def run(doing: str, *command: Word, folder: Path, environment: Mapping[str, str] | None = None) -> str:
+    """Runs a tool, saying what it does when that takes long. Returns what it printed. Raises BuildFailed with all that
+    it said. `environment`: in addition to the one there is."""
     with progress(doing):
         result = _result(command, folder, environment)
     if result.returncode:
         said = (result.stderr + result.stdout).strip()
         raise BuildFailed(f"{doing} failed: {' '.join(map(str, command))}\n{said}")
+    return result.stdout
 
 
 def asked(*command: Word) -> str | None:
@@ -64,13 +69,15 @@ def python_tool(tool: str, requirement: str) -> Path:
 
 
 def node_tool(tool: str, folder: Path) -> Path:
-    """A tool of npm, installed in the folder as its package.json says. Raises MissingTool."""
-    found = folder / "node_modules/.bin" / tool
-    if found.exists():
-        need("node", NODE)
-        return found
+    """A tool of npm, installed in the folder, or one above, as its package.json says. Raises MissingTool."""
     need("npm", NODE)
-    raise MissingTool(f"{tool} is needed, and was not found: npm install --prefix {folder}")
+    folders = (folder, *folder.parents)
+    for above in folders:
+        if (above / "node_modules/.bin" / tool).exists():
+            return above / "node_modules/.bin" / tool
+    package = next((above for above in folders if (above / "package.json").exists()), folder)
+    install = "ci" if (package / "package-lock.json").exists() else "install"
+    raise MissingTool(f"{tool} is needed, and was not found: npm {install} --prefix {package}")
 
 
 def wasm_tools() -> Path:
@@ -82,9 +89,9 @@ def componentize(core: Path, component: Path, *options: Word) -> None:
     run("making the component", wasm_tools(), "component", "new", core, *options, "-o", component, folder=core.parent)
 
 
-def embed(core: Path, folder: Path, *options: Word) -> Path:
-    """The core module with the type of the world in the folder's wit/ put into it."""
+def embed(core: Path, wit: Path, *options: Word) -> Path:
+    """The core module with the type of the world `filter` put into it."""
     embedded = core.with_suffix(".embedded.wasm")
-    command = (wasm_tools(), "component", "embed", *options, folder / "wit", core, "-o", embedded)
-    run("describing the module", *command, folder=folder)
+    command = (wasm_tools(), "component", "embed", "--world", WORLD, *options, wit, core, "-o", embedded)
+    run("describing the module", *command, folder=core.parent)
     return embedded

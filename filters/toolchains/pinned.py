@@ -1,4 +1,4 @@
-"""What the build has to know of a language."""
+"""What the build of the filters here has to know of a language besides its recipe."""
 
 from __future__ import annotations
 
@@ -6,18 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-
-@dataclass(frozen=True)
-class Source:
-    """A folder with the source of one guest, and a folder for what comes up while building it."""
-
-    name: str
-    folder: Path
-    scratch: Path
+from proxy.workshop.toolchains import Source
 
 
 @dataclass(frozen=True)
-class Language:
+class Pinned:
     """mark: a file that a folder of this language has. build: makes the component of a source. versions: of the tools
     that decide the bytes. shares: files besides its folder that a guest is made of, as patterns from the folder.
     reproducible: whether the same source always gives the same bytes."""
