@@ -10,6 +10,8 @@ from __future__ import annotations
 from functools import cache
 from struct import Struct
 
+from proxy.component.binary.writing import body, functype, module, name
+
 BATCHES = (32, 16, 8, 4, 2, 1)
 """How many allocations the functions of the module make; each is exported under its number."""
 
@@ -20,52 +22,28 @@ RESULTS = {count: Struct("<" + "I12x" * count) for count in BATCHES}
 
 SLOTS = max(BATCHES) + 1
 
-_I32, _FUNC = 0x7F, 0x60
-
 
 @cache
 def batch_module() -> bytes:
     """(import "" "realloc"), and for each count (func (export "count") (param align size…) (result pointer…))."""
-    types = [_functype(4, 1), *(_functype(count + 1, count) for count in BATCHES)]
-    exports = [_name(str(count)) + bytes([0, index + 1]) for index, count in enumerate(BATCHES)]
-    return b"\0asm\x01\0\0\0" + b"".join(
-        (
-            _section(1, _vec(types)),
-            _section(2, _vec([_name("") + _name("realloc") + b"\x00\x00"])),
-            _section(3, _vec([bytes([index + 1]) for index in range(len(BATCHES))])),
-            _section(7, _vec(exports)),
-            _section(10, _vec([_body(count) for count in BATCHES])),
-        )
+    types = [functype(_i32(4), _i32(1)), *(functype(_i32(count + 1), _i32(count)) for count in BATCHES)]
+    exports = [name(str(count)) + bytes([0, index + 1]) for index, count in enumerate(BATCHES)]
+    return module(
+        [
+            (1, types),
+            (2, [name("") + name("realloc") + b"\x00\x00"]),
+            (3, [bytes([index + 1]) for index in range(len(BATCHES))]),
+            (7, exports),
+            (10, [_body(count) for count in BATCHES]),
+        ]
     )
 
 
 def _body(count: int) -> bytes:
     """One realloc(0, 0, align, size) after the other; the results stay on the stack."""
     calls = (b"\x41\x00\x41\x00\x20\x00\x20" + bytes([index + 1]) + b"\x10\x00" for index in range(count))
-    body = b"\x00" + b"".join(calls) + b"\x0b"
-    return _leb(len(body)) + body
+    return body(b"".join(calls))
 
 
-def _functype(params: int, results: int) -> bytes:
-    return bytes([_FUNC]) + _vec([bytes([_I32])] * params) + _vec([bytes([_I32])] * results)
-
-
-def _section(number: int, content: bytes) -> bytes:
-    return bytes([number]) + _leb(len(content)) + content
-
-
-def _vec(items: list[bytes]) -> bytes:
-    return _leb(len(items)) + b"".join(items)
-
-
-def _name(text: str) -> bytes:
-    return _leb(len(text)) + text.encode()
-
-
-def _leb(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
+def _i32(count: int) -> list[str]:
+    return ["i32"] * count

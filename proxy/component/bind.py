@@ -25,6 +25,7 @@ from proxy.component.plan import (
     CoreExport,
     CoreInstance,
     Func,
+    ImportedFunc,
     LiftedFunc,
     Lowered,
     Options,
@@ -33,7 +34,25 @@ from proxy.component.plan import (
     TaskReturn,
 )
 from proxy.component.shims import elide
-from proxy.component.types import ERROR_CONTEXT, Composite, FuncType, Future, Own, ResourceType, Stream, contains
+from proxy.component.suspend import (
+    Gate,
+    assembled_to_wait,
+    gate,
+    gates_instance,
+    prepared_to_wait,
+    suspending_export,
+)
+from proxy.component.types import (
+    ERROR_CONTEXT,
+    Borrow,
+    Composite,
+    FuncType,
+    Future,
+    Own,
+    ResourceType,
+    Stream,
+    contains,
+)
 from proxy.sandbox import (
     CALL_RUNTIME,
     CoreFuncType,
@@ -118,20 +137,30 @@ class Binder:
     """Numbers what instances need, as functions ask for it."""
 
     def __init__(
-        self, plan: Plan, engine: Engine, limits: Limits, cell: Cell, hosts: Mapping[str, HostInterface]
+        self,
+        plan: Plan,
+        engine: Engine,
+        limits: Limits,
+        cell: Cell,
+        hosts: Mapping[str, HostInterface],
+        *,
+        suspends: bool = False,
     ) -> None:
+        self._suspends = suspends
         self._plan = plan
         self._engine = engine
         self._cell = cell
         self._hosts = hosts
-        self._elided = elide(plan)
+        self._elided = elide(plan, forwards=not suspends)
         self._modules: list[Module] = [engine.module(data) for data in plan.modules]
         self._names: list[tuple[int, bytes]] = []
         self._numbers: dict[CoreExport, int] = {}
         self._options = _option_keys(plan)
         self._contexts: dict[ContextKey, int] = {}
         self._components: dict[int, int] = {}
-        self._batched: list[int] = []
+        self._batched: list[int | None] = []
+        self._gates: dict[Lowered, tuple[int, Gate]] = {}
+        self._gates_slot = 0
         self._context_plans: list[ContextPlan] = []
         self._callbacks: dict[CoreDefinition, HostCallback] = {}
         self._destructors: dict[ResourceType, int | None] = {}
@@ -327,6 +356,35 @@ class Binder:
         host, inner = self._host(func, options.component_instance)
         return self._import(func.type, options, host, inner=inner)
 
+    def _gate(self, definition: CoreDefinition) -> tuple[CoreFuncType, int] | None:
+        """The type and the number of the gate of a function that may wait; None for another."""
+        if not (self._suspends and isinstance(definition, Lowered) and isinstance(definition.func, ImportedFunc)):
+            return None
+        func, options = definition.func, definition.options
+        host = self._hosts.get(func.interface)
+        if host is None or func.name not in host.suspending:
+            return None
+        if definition not in self._gates:
+            if not self._gates:
+                self._gates_slot = len(self._plan.core_instances) + len(self._batched)
+                self._batched.append(None)
+            number = len(self._names)
+            self._names.append((self._gates_slot, str(len(self._gates)).encode()))
+            target, runtime = self._import_parts(func.type, options)
+            made = gate(func.type, target, self._cell, host.functions[func.name], runtime)
+            self._gates[definition] = number, made
+        number, made = self._gates[definition]
+        return made.kind, number
+
+    def suspending(self, name: str, func: LiftedFunc) -> Callable[..., Any]:
+        """A lifted function as one that is awaited."""
+        if func.options.is_async or func.type.is_async:
+            raise LinkError(f"{name} is asynchronous (Component Model 0.3), which is not supported here yet")
+        if any(contains(kind, (Borrow,)) for kind in func.type.values()):
+            raise LinkError(f"{name} is given borrowed handles, which a function that waits is not supported to be")
+        core = CoreFuncType(*layout.lifted_signature(func.type))
+        return suspending_export(func.type, self.target(func), core, self.export_runtime(name, func))
+
     def _task_return(self, definition: TaskReturn) -> HostCallback:
         kind, options = definition.type, replace(definition.options, is_async=False)
         result = kind.params[0][1] if kind.params else None
@@ -335,15 +393,19 @@ class Binder:
 
     def _import(self, kind: FuncType, options: Options, host: Callable[..., object], *, inner: bool) -> HostCallback:
         """What a guest calls: lifts, calls `host`, lowers."""
+        target, runtime = self._import_parts(kind, options)
+        callback: HostCallback = import_function(kind, target, {**runtime, "HOST": host}, inner=inner)
+        return callback
+
+    def _import_parts(self, kind: FuncType, options: Options) -> tuple[Target, dict[str, Any]]:
+        """What generated functions for a type and options use, but for HOST."""
         self._reckon(kind)
         is_async = options.is_async
         params, results = layout.lowered_signature(kind, is_async=is_async)
         context = self._context(options, layout.needs(kind, lifted=False, is_async=is_async))
         target = Target(context, self._component(options.component_instance), options.encoding, is_async=is_async)
         slots = raw_values_at(max(len(params), len(results)))
-        runtime = {"SLOTS": slots, "CELL": self._cell, "HOST": host, "carry": carry, "trap": trap}
-        callback: HostCallback = import_function(kind, target, runtime, inner=inner)
-        return callback
+        return target, {"SLOTS": slots, "CELL": self._cell, "carry": carry, "trap": trap}
 
     # Resources.
 
@@ -373,9 +435,12 @@ class Binder:
         for slot, made in enumerate(self._plan.core_instances):
             makers.append(_nothing if slot in self._elided.gone else self._maker(slot, made, linkers))
         for slot, realloc in enumerate(self._batched, len(makers)):
-            makers.append(
-                core_functions.assembled(slot, self._engine.module(batch_module()).address, None, [realloc], 0)
-            )
+            if realloc is None:
+                linkers.append(Linker(self._engine))
+                gates = [made for _, made in self._gates.values()]
+                makers.append(prepared_to_wait(slot, gates_instance(gates, self._engine, linkers[-1])))
+            else:
+                makers.append(self._assembled(slot, self._engine.module(batch_module()), None, [realloc], 0))
         acting = self._acting()
         return Binding(
             externs=len(self._names),
@@ -414,12 +479,14 @@ class Binder:
         sources: list[tuple[bytes, bytes] | int] = []
         for where, name, extern in module.imports:
             definition = self._given(made, where, name, extern.kind)
-            if extern.kind == "func" and not self._is_earlier(definition, slot):
+            if (gated := self._gate(definition)) is not None:
+                _compare(where, name, extern.type, gated[0])
+                sources.append(gated[1])
+            elif extern.kind == "func" and not self._is_earlier(definition, slot):
                 wanted = extern.type
                 assert isinstance(wanted, CoreFuncType)
                 kind, callback = self._callback(definition, wanted)
-                if ("?" in kind.params + kind.results) or kind != wanted:
-                    raise LinkError(f"a core module imports {where}#{name} as {wanted}; the component gives {kind}")
+                _compare(where, name, wanted, kind)
                 linker.define(where, name, kind, callback)
                 sources.append((where.encode(), name.encode()))
             else:
@@ -427,9 +494,17 @@ class Binder:
                     raise LinkError(f"a core module imports the {extern.kind} {name!r} from something made later")
                 sources.append(self._extern(definition, extern.kind))
         if not any(isinstance(source, int) for source in sources):
-            return core_functions.prepared(slot, linker.prepare(module))
+            maker = prepared_to_wait if self._suspends else core_functions.prepared
+            return maker(slot, linker.prepare(module))
         scratch = len(self._names)
         self._names += [(slot, b"")] * len(sources)
+        return self._assembled(slot, module, linker, sources, scratch)
+
+    def _assembled(
+        self, slot: int, module: Module, linker: Linker | None, sources: list[tuple[bytes, bytes] | int], scratch: int
+    ) -> Maker:
+        if self._suspends:
+            return assembled_to_wait(slot, module, linker, sources, scratch)
         return core_functions.assembled(slot, module.address, linker, sources, scratch)
 
     def _is_earlier(self, definition: CoreDefinition, slot: int) -> bool:
@@ -445,6 +520,11 @@ class Binder:
         if found is None or found[0] is not Sort(f"core {kind}"):
             raise LinkError(f"a core module imports the {kind} {where}#{name}, which the component does not give it")
         return self._direct(found[1])
+
+
+def _compare(where: str, name: str, wanted: object, kind: CoreFuncType) -> None:
+    if ("?" in kind.params + kind.results) or kind != wanted:
+        raise LinkError(f"a core module imports {where}#{name} as {wanted}; the component gives {kind}")
 
 
 def _owned(kind: FuncType) -> Iterator[ResourceType]:

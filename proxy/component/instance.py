@@ -186,9 +186,10 @@ class Context:
 
 @dataclass(slots=True)
 class Cell:
-    """Which instance is running: calls are nested and on one thread."""
+    """Which instance is running: calls are nested and on one thread. `outcome`: of a host function that may wait."""
 
     current: Any = field(default=None)
+    outcome: Any = field(default=None)
 
 
 class Instance:

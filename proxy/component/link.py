@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -35,6 +35,8 @@ class HostInterface:
     """What the host offers under an interface name. The world's own functions are those of the interface "".
 
     `types`: what the host promises; a component that imports a function as another type is refused. None: not checked.
+    `suspending`: the functions that may give a coroutine of their result, which a component can wait for that was
+    linked so.
     `resources`: the host's resource types by name, each with what is called, as fn(data, object), when a guest drops
     one.
     """
@@ -42,6 +44,7 @@ class HostInterface:
     functions: Mapping[str, HostFunc]
     types: Mapping[str, FuncType] | None = None
     resources: Mapping[str, Callable[[Any, Any], object]] = field(default_factory=dict)
+    suspending: Collection[str] = ()
 
 
 def validate(component: Component, engine: Engine) -> None:
@@ -57,8 +60,18 @@ def validate(component: Component, engine: Engine) -> None:
         raise LinkError(str(error)) from None
 
 
-def link(component: Component, engine: Engine, imports: Mapping[str, HostInterface], limits: Limits) -> Linked:
-    """Validates, compiles what is not compiled yet, and binds imports. Raises LinkError."""
+def link(
+    component: Component,
+    engine: Engine,
+    imports: Mapping[str, HostInterface],
+    limits: Limits,
+    *,
+    suspends: bool = False,
+) -> Linked:
+    """Validates, compiles what is not compiled yet, and binds imports. Raises LinkError.
+
+    `suspends`: exports are awaited, and the guest may wait in them for host functions (HostInterface.suspending).
+    """
     validate(component, engine)
     hosts = {name: _provider(name, imports) for name in _interfaces(component)}
     for name, kind in component.imports.items():
@@ -69,7 +82,7 @@ def link(component: Component, engine: Engine, imports: Mapping[str, HostInterfa
         elif not _is_type(kind):
             raise LinkError(f"the component imports {name!r} as a {kind}, which this host cannot give")
     try:
-        return Linked(component, engine, hosts, limits)
+        return Linked(component, engine, hosts, limits, suspends=suspends)
     except CompileError as error:
         raise LinkError(str(error)) from None
 
@@ -115,15 +128,21 @@ class Linked:
     """A component ready to run. Instances are made with `instantiate`; `exports` has its functions by interface."""
 
     def __init__(
-        self, component: Component, engine: Engine, hosts: Mapping[str, HostInterface], limits: Limits
+        self,
+        component: Component,
+        engine: Engine,
+        hosts: Mapping[str, HostInterface],
+        limits: Limits,
+        *,
+        suspends: bool,
     ) -> None:
         self.engine = engine
         self.limits = limits
         self.cell = Cell()
         self.deadline = engine.ticker.deadline(limits.time)
-        binder = Binder(component.plan, engine, limits, self.cell, hosts)
+        binder = Binder(component.plan, engine, limits, self.cell, hosts, suspends=suspends)
         self.exports: Mapping[str, Mapping[str, ExportFunc]] = {
-            interface: {name: _export(binder, name, func) for name, func in functions.items()}
+            interface: {name: _export(binder, name, func, suspends=suspends) for name, func in functions.items()}
             for interface, functions in component.plan.functions.items()
         }
         self.binding: Binding = binder.finish()
@@ -145,10 +164,14 @@ class Linked:
         self.binding.close()
 
 
-def _export(binder: Binder, name: str, func: Any) -> ExportFunc:
+def _export(binder: Binder, name: str, func: Any, *, suspends: bool) -> ExportFunc:
     if not isinstance(func, LiftedFunc):
         raise LinkError(f"the component exports {name!r}, which is an import of its own")
-    call = export_function(func.type, binder.target(func), binder.export_runtime(name, func), outermost=True)
+    call: Any
+    if suspends:
+        call = binder.suspending(name, func)
+    else:
+        call = export_function(func.type, binder.target(func), binder.export_runtime(name, func), outermost=True)
     call.type = func.type
     exported: ExportFunc = call
     return exported

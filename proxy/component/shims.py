@@ -25,7 +25,8 @@ class Elided:
     starts: Mapping[int, CoreDefinition]
 
 
-def elide(plan: Plan) -> Elided:
+def elide(plan: Plan, *, forwards: bool = True) -> Elided:
+    """`forwards`: whether functions of core instances that are made later may be given by way of the host."""
     shims = {
         number: as_shim(plan.modules[made.module]) for number, made in enumerate(plan.core_instances) if not made.args
     }
@@ -41,6 +42,8 @@ def elide(plan: Plan) -> Elided:
         if shim is None or source.name != shim.table or _table_users(plan, source) != 1:
             continue
         slots = [_argument(made, function) for function in fixup.functions]
+        if not forwards and any(isinstance(slot, CoreExport) for slot in slots):
+            continue
         if None in slots or any(slot >= len(slots) for slot in shim.slots.values()):
             continue
         direct.update(_direct(source.instance, shim, slots))

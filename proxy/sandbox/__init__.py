@@ -1,6 +1,8 @@
 """The wasmtime engine for every guest: raw calls, limits, traps, machine code on disk. Knows nothing of components."""
 
+from proxy.sandbox import fiber
 from proxy.sandbox.engine import CompileError, Engine
+from proxy.sandbox.fiber import FiberCall, may_suspend
 from proxy.sandbox.limits import Limits
 from proxy.sandbox.linker import HostCallback, Linker
 from proxy.sandbox.module import CoreExtern, CoreFuncType, CoreMemoryType, Module
@@ -16,6 +18,7 @@ __all__ = [
     "CoreMemoryType",
     "Deadline",
     "Engine",
+    "FiberCall",
     "HostCallback",
     "Limits",
     "Linker",
@@ -29,5 +32,7 @@ __all__ = [
     "TrapKind",
     "call",
     "carry",
+    "fiber",
+    "may_suspend",
     "raw_values_at",
 ]

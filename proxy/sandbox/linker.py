@@ -7,6 +7,7 @@ from typing import Any
 
 from proxy.sandbox import raw
 from proxy.sandbox.engine import CompileError, Engine
+from proxy.sandbox.fiber import suspend_callback
 from proxy.sandbox.module import CoreFuncType, Module, new_functype
 from proxy.sandbox.trap import error_text
 
@@ -23,11 +24,17 @@ class Linker:
         self._pre = 0
 
     def define(self, module: str, name: str, kind: CoreFuncType, function: HostCallback) -> None:
-        callback = raw.Callback(function)
+        self._define(raw.linker_define_func_unchecked, module, name, kind, raw.Callback(function))
+
+    def define_suspend(self, module: str, name: str) -> None:
+        """The function without parameters and results that suspends a guest (proxy.sandbox.fiber)."""
+        self._define(raw.linker_define_async_func, module, name, CoreFuncType((), ()), suspend_callback)
+
+    def _define(self, define: raw.Raw, module: str, name: str, kind: CoreFuncType, callback: Any) -> None:
         self._callbacks.append(callback)
         functype = new_functype(kind)
         where, what = module.encode(), name.encode()
-        error = raw.linker_define_func_unchecked(
+        error = define(
             self._address, where, len(where), what, len(what), functype, raw.code_address(callback), None, None
         )
         raw.functype_delete(functype)

@@ -68,6 +68,8 @@ EXTERN_SIZE = 32  # wasmtime_extern_t: kind at 0, the union at 8
 EXTERN_OF = 8
 INSTANCE_SIZE = 16  # wasmtime_instance_t
 VEC_SIZE = 16  # wasm_*_vec_t: size, data
+VALUE_SIZE = 32  # wasmtime_val_t: kind at 0, the union at 8
+VALUE_OF = 8
 EXTERN_FUNC, EXTERN_GLOBAL, EXTERN_TABLE, EXTERN_MEMORY, EXTERN_SHARED_MEMORY, EXTERN_TAG = range(6)
 # wasm_externkind_t of a type, which numbers kinds differently from wasmtime_extern_kind_t.
 TYPE_FUNC, TYPE_GLOBAL, TYPE_TABLE, TYPE_MEMORY, TYPE_TAG = range(5)
@@ -203,6 +205,8 @@ linker_define_func_unchecked = _quick(
     c_void_p,
     c_void_p,
 )
+linker_define = _quick("wasmtime_linker_define", P, P, P, c_void_p, c_size_t, c_void_p, c_size_t, P)
+linker_allow_shadowing = _quick("wasmtime_linker_allow_shadowing", None, P, c_bool)
 linker_get = _quick("wasmtime_linker_get", c_bool, P, P, c_void_p, c_size_t, c_void_p, c_size_t, P)
 linker_instantiate_pre = _quick("wasmtime_linker_instantiate_pre", P, P, P, P)
 instance_pre_delete = _quick("wasmtime_instance_pre_delete", None, P)
@@ -215,6 +219,16 @@ func_call_unchecked = _blocking("wasmtime_func_call_unchecked", P, P, P, P, c_si
 memory_data = _quick("wasmtime_memory_data", P, P, P)
 memory_data_size = _quick("wasmtime_memory_data_size", c_size_t, P, P)
 
+# Calls on a stack of their own (wasmtime/async.h).
+linker_define_async_func = _quick(
+    "wasmtime_linker_define_async_func", P, P, c_void_p, c_size_t, c_void_p, c_size_t, P, c_void_p, c_void_p, c_void_p
+)
+instance_pre_instantiate_async = _quick("wasmtime_instance_pre_instantiate_async", P, P, P, P, P, P)
+linker_instantiate_async = _quick("wasmtime_linker_instantiate_async", P, P, P, P, P, P, P)
+func_call_async = _quick("wasmtime_func_call_async", P, P, P, P, c_size_t, P, c_size_t, P, P)
+call_future_poll = _blocking("wasmtime_call_future_poll", c_bool, P)
+call_future_delete = _blocking("wasmtime_call_future_delete", None, P)
+
 # Errors and traps.
 error_message = _quick("wasmtime_error_message", None, P, P)
 error_delete = _quick("wasmtime_error_delete", None, P)
@@ -226,6 +240,11 @@ trap_delete = _quick("wasm_trap_delete", None, P)
 # Memory of the process, by address.
 Callback = ctypes.CFUNCTYPE(P, P, P, P, c_size_t)
 """wasmtime_func_unchecked_callback_t: (env, caller, arguments and results, their number) to a trap or 0."""
+AsyncCallback = ctypes.CFUNCTYPE(None, P, P, P, c_size_t, P, c_size_t, P, P)
+"""wasmtime_func_async_callback_t: (env, caller, arguments, their number, results, their number, where a trap goes,
+where the continuation goes, of which the first word is a Continuation)."""
+Continuation = ctypes.CFUNCTYPE(c_bool, P)
+"""wasmtime_func_async_continuation_callback_t: (env) to whether the host function is done."""
 
 _memory_view = ctypes.pythonapi.PyMemoryView_FromMemory
 _memory_view.argtypes = (c_void_p, ctypes.c_ssize_t, ctypes.c_int)
@@ -256,6 +275,11 @@ copy = ctypes.memmove
 def word(address: int) -> int:
     """The 64-bit word at an address."""
     return c_uint64.from_address(address).value
+
+
+def set_word(address: int, value: int) -> None:
+    """Writes the 64-bit word at an address."""
+    c_uint64.from_address(address).value = value
 
 
 def code_address(callback: Any) -> int:

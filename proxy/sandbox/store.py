@@ -111,6 +111,10 @@ class Store:
             self._store = 0
             self._layout.blocks.append(self._block)
 
+    @property
+    def engine_address(self) -> int:
+        return self._engine.address
+
     def extern(self, index: int) -> int:
         return self.base + self._layout.externs + index * raw.EXTERN_SIZE
 
@@ -120,6 +124,14 @@ class Store:
         if ticker.asleep:
             ticker.wake()
         raw.context_set_epoch_deadline(self.context, deadline.ticks)
+
+    def resume_clock(self, seconds: float) -> None:
+        """For a guest that goes on: so much is left of its time."""
+        ticker = self._engine.ticker
+        ticker.running = True
+        if ticker.asleep:
+            ticker.wake()
+        raw.context_set_epoch_deadline(self.context, ticker.ticks(seconds))
 
     def instantiate_pre(self, slot: int, pre: int) -> None:
         error = raw.instance_pre_instantiate(pre, self.context, self.base + slot * raw.INSTANCE_SIZE, _trap_address)
@@ -160,6 +172,12 @@ def _failure(error: int) -> BaseException:
     wrapped = Trap(TrapKind.HOST, f"{type(cause).__name__}: {cause}", frames)
     wrapped.__cause__ = cause
     return wrapped
+
+
+def failed(error: int, trap: int) -> BaseException:
+    """The exception for what a call on a fiber ended with: an error, or a trap."""
+    _trap[0] = trap
+    return _failure(error)
 
 
 def call(context: int, func: int, values: int, count: int) -> None:
