@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from proxy import upstream, wasi
 from proxy.admin import FilterState
@@ -14,7 +15,7 @@ from proxy.cache.policy import Rules, SetCookie
 from proxy.chain import Match, Route, Stage, link
 from proxy.component import DecodeError, LinkError, decode
 from proxy.config import model
-from proxy.config.errors import ConfigError, ConfigErrors, did_you_mean
+from proxy.config.errors import ConfigError, ConfigErrors, Path, did_you_mean
 from proxy.config.loader import ConfigFile
 from proxy.http.fields import Fields
 from proxy.sandbox import Engine, Limits
@@ -74,13 +75,10 @@ def assemble(file: ConfigFile, lasting: Lasting) -> Assembly:
     assembly = Assembly(file)
     errors: list[ConfigError] = []
     for name, declared in file.config.filters.items():
-        if unknown := list(_unknown_grants(file, name, declared)):
-            errors += unknown
-            continue
         try:
-            program, digest = compiled(name, declared, lasting.engine)
-        except (OSError, DecodeError, LinkError) as error:
-            errors.append(file.error(("filters", name, "component"), f"{declared.component}: {error}"))
+            program, digest = compiled(name, declared, lasting.engine, partial(_in_filter, file, name))
+        except ConfigErrors as found:
+            errors += found.errors
         else:
             assembly.programs[name] = program
             assembly.filters.append(FilterState(name, digest, "ready"))
@@ -94,15 +92,31 @@ def assemble(file: ConfigFile, lasting: Lasting) -> Assembly:
     return assembly
 
 
-def _unknown_grants(file: ConfigFile, name: str, declared: model.Filter) -> Iterator[ConfigError]:
+def _in_filter(file: ConfigFile, name: str, option: Path, message: str) -> ConfigError:
+    return file.error(("filters", name, *option), message)
+
+
+def compiled(
+    name: str, declared: model.Filter, engine: Engine, error: Callable[[Path, str], ConfigError]
+) -> tuple[Program, str]:
+    """The filter linked and ready, and the digest of its file. Raises ConfigErrors, each of which `error` makes of an
+    option of the filter and a message."""
+    if unknown := [error(("grants", index), message) for index, message in _unknown_grants(declared)]:
+        raise ConfigErrors(unknown)
+    try:
+        return _linked(name, declared, engine)
+    except (OSError, DecodeError, LinkError) as problem:
+        raise ConfigErrors([error(("component",), f"{declared.component}: {problem}")]) from problem
+
+
+def _unknown_grants(declared: model.Filter) -> Iterator[tuple[int, str]]:
     for index, grant in enumerate(declared.grants):
         if grant not in wasi.GRANTS:
             hint = did_you_mean(grant, wasi.GRANTS) or f"; there are {', '.join(wasi.GRANTS)}"
-            yield file.error(("filters", name, "grants", index), f"unknown grant {grant!r}{hint}")
+            yield index, f"unknown grant {grant!r}{hint}"
 
 
-def compiled(name: str, declared: model.Filter, engine: Engine) -> tuple[Program, str]:
-    """The filter linked and ready, and the digest of its file. Raises OSError, DecodeError, LinkError."""
+def _linked(name: str, declared: model.Filter, engine: Engine) -> tuple[Program, str]:
     data = declared.component.read_bytes()
     component = decode(data)
     for grant, imported in wasi.needed(component.imports).items():

@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from proxy import wasi
 from proxy.component import Component, DecodeError, InstanceType, decode
 from proxy.component.binary import Reader
 from proxy.component.versions import compatible
 from proxy.sluice.interface import PACKAGE, VERSION, imports, name
-from proxy.wasi import GRANTS, interfaces
 
 STEPS = ("on-request", "on-response", "on-body")
 """The interfaces of which a filter exports one or more."""
@@ -34,7 +34,7 @@ MEANINGS = {
     "wasi:keyvalue": "a key-value store",
     "wasi:random": "random numbers",
     "wasi:random/insecure-seed": "a fixed seed",
-    "wasi:sockets": "the network",
+    "wasi:sockets": "the network (refused)",
 }
 """What an import lets a component reach, by interface or, where there is no entry, by package."""
 
@@ -116,19 +116,12 @@ def _other(exports: Iterable[str]) -> str | None:
 
 
 def _imports(component: Component) -> Iterator[Import]:
-    free = [*imports(), *_wasi(())]
+    offered = [*imports(), *wasi.interfaces(wasi.GRANTS, impure=lambda _: None, output=lambda *_: None)]
     for wanted, kind in component.imports.items():
         functions = tuple(kind.functions) if isinstance(kind, InstanceType) else ()
-        served, grant = compatible(wanted, free), None
-        if served is None:
-            served, grant = next(
-                ((found, grant) for grant in GRANTS if (found := compatible(wanted, _wasi((grant,))))), (None, None)
-            )
+        served = compatible(wanted, offered)
+        grant = None if served is None else next(iter(wasi.needed([wanted])), None)
         yield Import(wanted, _reaches(wanted), functions, served, grant)
-
-
-def _wasi(grants: tuple[str, ...]) -> Iterable[str]:
-    return interfaces(grants, impure=lambda _: None, output=lambda *_: None)
 
 
 def _reaches(wanted: str) -> str:

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from proxy.component import DecodeError, LinkError
-from proxy.config.errors import ConfigErrors
 from proxy.config.model import Filter as Declared
 from proxy.errors import ProxyError
 from proxy.exchange import Request, Response
@@ -48,10 +46,9 @@ def try_case(file: CaseFile, index: int, engine: Engine) -> Trial:
     permits, and must come out the same. Raises ConfigErrors when the component is no filter for this proxy."""
     case = file.suite.cases[index]
     declared = _declared(file.suite.filter, case)
-    try:
-        program, _ = compiled(declared.component.stem, declared, engine)
-    except (OSError, DecodeError, LinkError) as error:
-        raise ConfigErrors([file.error(("filter", "component"), f"{declared.component}: {error}")]) from error
+    program, _ = compiled(
+        declared.component.stem, declared, engine, lambda option, message: file.error(("filter", *option), message)
+    )
     try:
         tally = FilterTally(program.name)
         live, said = _run(case, program, declared, tally)

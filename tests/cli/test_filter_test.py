@@ -217,6 +217,10 @@ def test_another_component_than_the_file_names(write: Write) -> None:
             "filter: {component: built/manifest.json}\ncases: [{name: a, expect: {}}]\n",
             "hello.yaml:1:21: filter.component: built/manifest.json: not WebAssembly (at offset 0x0)",
         ),
+        (
+            "filter: {component: built/headers.wasm, grants: [clock]}\ncases: [{name: a, expect: {}}]\n",
+            "hello.yaml:1:50: filter.grants[0]: unknown grant 'clock'; did you mean clocks?",
+        ),
     ],
 )  # fmt: skip
 def test_a_wrong_file(write: Write, text: str, complaint: str) -> None:
