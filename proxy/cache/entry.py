@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from proxy.cache.disk_body import FileBody
 from proxy.cache.eviction import Item
 from proxy.cache.key import Key, Selecting, Values, values
 from proxy.cache.policy import Terms
@@ -32,6 +34,10 @@ TAG_OVERHEAD = 57
 value, a tag: measured with tracemalloc."""
 
 
+Content = bytes | FileBody
+"""A stored body; one on disk can be read once, and so can each slice of it."""
+
+
 @dataclass(slots=True, eq=False)
 class Entry:
     """A response to GET, whole; never changed once it is stored. lines: as they are sent, but for Age and
@@ -40,7 +46,7 @@ class Entry:
 
     status: int
     lines: list[Line]
-    body: bytes
+    body: Content
     tags: tuple[str, ...]
     terms: Terms
     selecting: Selecting
@@ -135,9 +141,13 @@ class Variants(Item[Key]):
         self.count = 0
         self.size = self.key_size
 
+    def entries(self) -> Iterator[Entry]:
+        for place in self._places.values():
+            for entries in place.values():
+                yield from entries.values()
+
     def drop_oldest(self) -> None:
-        groups = (entries for place in self._places.values() for entries in place.values())
-        oldest = min((entry for entries in groups for entry in entries.values()), key=lambda entry: entry.received_at)
+        oldest = min(self.entries(), key=lambda entry: entry.received_at)
         place = self._places[oldest.place]
         entries = place[oldest.selecting]
         del entries[oldest.values]

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from proxy.cache import key as keys
-from proxy.cache.entry import Entry, stored_lines
+from proxy.cache.entry import Content, Entry, stored_lines
 from proxy.cache.flight import Flight, Flights, Offered
 from proxy.cache.key import Key, Selecting
 from proxy.cache.lookup import CONDITIONS
 from proxy.cache.policy import Received, Refusal, Rules, Terms, judge, withheld
-from proxy.cache.store import Room, Store
+from proxy.cache.store import Front, Room
 from proxy.exchange import Request, Response, length_of
 from proxy.exchange.observation import Reads, Source, written
 from proxy.http import conditional
@@ -26,7 +26,7 @@ _CONDITION_SOURCES = frozenset(("header", name.decode()) for name in CONDITIONS)
 class Settings:
     """How one cache stage stores. max_object_size: bytes. clock: seconds since the epoch. place: see `Cache`."""
 
-    store: Store
+    store: Front
     flights: Flights
     rules: Rules
     max_object_size: int
@@ -88,7 +88,7 @@ class Fill:
             response.status, response.fields, length, now, withheld(response.fields, self.settings.rules)
         )
 
-    def entry(self, response: Response, terms: Terms, now: float, body: bytes) -> Entry:
+    def entry(self, response: Response, terms: Terms, now: float, body: Content) -> Entry:
         selecting = self.selecting(response)
         return Entry(
             response.status,

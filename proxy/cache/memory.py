@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from proxy.cache.deletions import Deletions
 from proxy.cache.entry import Entry, Variants
 from proxy.cache.eviction import MOST_USES, Queues
 from proxy.cache.key import Key
 from proxy.cache.policy import Refusal
+from proxy.cache.store import Behind
 
 ARRIVING_SHARE = 2
 """Bodies on their way in may take one in two bytes, so that those that never end cannot empty the store."""
@@ -15,17 +17,16 @@ class MemoryStore:
     """At most `max_size` bytes, with overhead, and with the bodies that are on their way in. What leaves first says
     `proxy.cache.eviction`."""
 
-    DELETIONS = 10_000
-    """Deletions remembered by key. What was asked for before one that is forgotten is not stored."""
+    behind: Behind | None = None
 
     def __init__(self, max_size: int) -> None:
         self._max_size = max_size
         self._variants: dict[Key, Variants] = {}
         self._queues: Queues[Variants] = Queues(self._evicted)
         self._arriving = 0
-        self._clock = 0
-        self._deleted: dict[Key, int] = {}
-        self._forgotten = 0
+        self._deletions = Deletions()
+        self.mark = self._deletions.mark
+        self.is_current = self._deletions.is_current
 
     def get(self, key: Key) -> Variants | None:
         variants = self._variants.get(key)
@@ -35,12 +36,6 @@ class MemoryStore:
 
     def peek(self, key: Key) -> Variants | None:
         return self._variants.get(key)
-
-    def mark(self) -> int:
-        return self._clock
-
-    def is_current(self, key: Key, mark: int) -> bool:
-        return self._deleted.get(key, self._forgotten) <= mark
 
     def put(self, key: Key, entry: Entry, mark: int) -> Refusal | None:
         if not self.is_current(key, mark):
@@ -65,11 +60,7 @@ class MemoryStore:
         if variants is not None:
             self._queues.remove(variants)
             variants.clear()
-        self._clock += 1
-        self._deleted.pop(key, None)
-        self._deleted[key] = self._clock
-        if len(self._deleted) > self.DELETIONS:
-            self._forgotten = self._deleted.pop(next(iter(self._deleted)))
+        self._deletions.add(key)
 
     def room(self, limit: int) -> MemoryRoom:
         return MemoryRoom(self, limit)

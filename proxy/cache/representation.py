@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxy.cache.entry import Entry
+from proxy.cache.entry import Content, Entry
 from proxy.exchange import Request, Response
 from proxy.http import ranges
 from proxy.http.conditional import not_modified, without_content
@@ -30,7 +30,7 @@ def representation(entry: Entry, request: Request, now: float) -> Response:
     return Response(entry.status, stored, entry.body, entry.tags)
 
 
-def _sized(status: int, fields: Fields, content_range: str, body: bytes, entry: Entry) -> Response:
+def _sized(status: int, fields: Fields, content_range: str, body: Content, entry: Entry) -> Response:
     fields.set(b"content-range", f"bytes {content_range}".encode())
     fields.set(b"content-length", str(len(body)).encode())
     return Response(status, fields, body, entry.tags)

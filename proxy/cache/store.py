@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from proxy.cache.entry import Entry, Variants
@@ -19,11 +20,12 @@ class Room(Protocol):
         """They are no longer needed, or stored. Again: does nothing."""
 
 
+Behind = Callable[[Key], Awaitable[Variants | None]]
+"""All that is stored under a key, here and behind; for one request alone."""
+
+
 class Store(Protocol):
     """Entries by primary key.
-
-    Each call answers at once, from memory: a hit waits for nothing. A slower tier (disk, another machine) is to be
-    asked by the stage after a miss here, where it awaits anyway.
 
     What is deleted stays deleted: a response that was asked for before a deletion of its key is not stored after
     it. So whoever asks for one takes a `mark` before, and `put`s with it.
@@ -47,6 +49,18 @@ class Store(Protocol):
 
     def is_current(self, key: Key, mark: int) -> bool:
         """Whether what was asked for at `mark` may still be used: nothing of this key was deleted since."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in use."""
+
+
+class Front(Store, Protocol):
+    """What a stage asks: each call answers at once, so that a hit waits for nothing. What slower tiers have is behind
+    it, for after a miss."""
+
+    behind: Behind | None
+    """None when there is nothing behind."""
 
     def room(self, limit: int) -> Room:
         """For the body of what will be `put`, of at most `limit` bytes: it counts as stored while it comes in."""

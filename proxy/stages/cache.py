@@ -29,7 +29,7 @@ from proxy.cache.lookup import CONDITIONS, SAFE, Decision, bypass, decide, is_pl
 from proxy.cache.policy import DEFAULT, FAILED, Refusal, Rules, Terms, stands_in
 from proxy.cache.representation import representation
 from proxy.cache.status import Forward, add, collapsed, forwarded, hit, label, unstored
-from proxy.cache.store import Store
+from proxy.cache.store import Front
 from proxy.cache.tee import Reader, Tee
 from proxy.chain.stage import Below
 from proxy.errors import ProxyError, Side
@@ -73,7 +73,7 @@ class Cache:
     def __init__(
         self,
         name: str,
-        store: Store,
+        store: Front,
         *,
         max_object_size: int,
         clock: Callable[[], float],
@@ -151,6 +151,9 @@ class Cache:
         while True:
             variants, now = self._store.get(key), self._clock()
             decision = decide(variants, request, self._place, asked, now)
+            if decision.entry is None and self._store.behind is not None:
+                variants, now = await self._store.behind(key), self._clock()
+                decision = decide(variants, request, self._place, asked, now)
             first = first or decision
             if decision.entry is not None and decision.forward is None:
                 if decision.refresh:

@@ -296,19 +296,6 @@ def test_when_the_leader_fails_the_next_one_asks() -> None:
     run(scenario())
 
 
-def test_when_the_leader_is_cancelled_the_next_one_asks() -> None:
-    async def scenario() -> None:
-        scene, origin = Scene(), Origin(lambda _: response(FRESH))
-        leader, follower = _crowd(scene, origin, "", "")
-        await asyncio.sleep(0)
-        leader.cancel()
-        await _until(lambda: len(origin.asked) == 2)
-        origin.go.set()
-        assert (await follower).outcome.startswith("fwd=uri-miss; stored")
-
-    run(scenario())
-
-
 def test_a_follower_that_goes_away_is_forgotten() -> None:
     async def scenario() -> None:
         scene, origin = Scene(), Origin(lambda _: response(FRESH))

@@ -1,0 +1,348 @@
+"""Entries on disk, which outlive the process, and its sudden end.
+
+Heads and small bodies are rows of an SQLite database in WAL mode; a large body is a file of its own, written before
+the row that names it, so that a row is never without its file and a file without a row is waste, removed at the next
+start. A transaction is all or nothing whenever the process is killed; a checksum of every row, and of every block of a
+file, finds what was damaged in other ways, and that is as if it had never been stored. Nothing is rebuilt at the start.
+
+Several processes may use one directory.
+
+Everything here waits for the disk: `proxy.cache.tiered` calls it in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+from zlib import crc32
+
+from proxy.cache.deletions import Deletions
+from proxy.cache.disk_body import FileBody, checksums
+from proxy.cache.disk_record import FORMAT, pack, packed, unpack
+from proxy.cache.entry import Entry, Variants
+from proxy.cache.key import Key
+from proxy.cache.policy import Refusal
+
+logger = logging.getLogger(__name__)
+
+INLINE = 64 * 1024
+"""Bytes of a body up to which it stands in the row."""
+
+ROW_OVERHEAD = 400
+FILE_OVERHEAD = 4096
+"""Bytes of disk beyond the contents."""
+
+FREE_PAGES = 256
+"""Pages of 4 KiB that the database may keep for what comes next; or a tenth, if that is more."""
+
+USED_AGAIN = 60
+"""Seconds before a use of what was used is worth writing down."""
+
+TIMEOUT = 5.0
+"""Seconds to wait for another process to finish its transaction."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL, variant BLOB NOT NULL, record BLOB NOT NULL, body BLOB, file TEXT,
+    length INTEGER NOT NULL, sums BLOB NOT NULL, checksum INTEGER NOT NULL, size INTEGER NOT NULL,
+    received REAL NOT NULL, used INTEGER NOT NULL, UNIQUE (key, variant));
+CREATE INDEX IF NOT EXISTS by_use ON entries (used);
+CREATE TABLE IF NOT EXISTS total (size INTEGER NOT NULL);
+INSERT INTO total SELECT 0 WHERE NOT EXISTS (SELECT * FROM total);
+CREATE TRIGGER IF NOT EXISTS added AFTER INSERT ON entries BEGIN UPDATE total SET size = size + new.size; END;
+CREATE TRIGGER IF NOT EXISTS gone AFTER DELETE ON entries BEGIN UPDATE total SET size = size - old.size; END;
+"""
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class DiskStore:
+    """At most `max_size` bytes in `directory`, which is made if it is not there. The least recently used goes first.
+
+    OSError when the directory cannot be used. Later, what goes wrong with the disk is logged, and otherwise as if
+    nothing were stored.
+    """
+
+    def __init__(self, directory: Path, max_size: int) -> None:
+        self._max_size = max_size
+        self._directory = directory
+        self._bodies = directory / "bodies"
+        self._deletions = Deletions()
+        self.mark = self._deletions.mark
+        self.is_current = self._deletions.is_current
+        self._bodies.mkdir(parents=True, exist_ok=True)
+        if not os.access(self._bodies, os.W_OK | os.X_OK):
+            raise PermissionError(f"{self._bodies} cannot be written to")
+        self._lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            os.close(self._lock)
+            raise OSError(f"{directory}: {error}") from error
+
+    def _open(self) -> None:
+        """Alone in the directory, tidy it up."""
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            alone = False
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
+        else:
+            alone = True
+        try:
+            self._connect()
+            if alone:
+                self._sweep()
+        except sqlite3.Error as error:
+            if _is_outside(error):
+                raise
+            self._start_anew(error)
+            if alone:
+                self._sweep()
+        if alone:
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
+
+    def _connect(self) -> None:
+        self._db = sqlite3.connect(
+            self._directory / "entries.sqlite", timeout=TIMEOUT, isolation_level=None, check_same_thread=False
+        )
+        try:
+            self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute("PRAGMA journal_size_limit = 8388608")
+            self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self) -> None:
+        (written,) = self._db.execute("PRAGMA user_version").fetchone()
+        with _transaction(self._db):
+            if written not in (0, FORMAT):
+                for table in ("entries", "total"):
+                    self._db.execute(f"DROP TABLE IF EXISTS {table}")
+            for statement in _statements(_SCHEMA):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version = {FORMAT}")
+
+    def _start_anew(self, error: sqlite3.Error) -> None:
+        """The database cannot be read any more."""
+        logger.error("cache in %s is damaged (%s): it starts empty", self._directory, error)
+        with suppress(sqlite3.Error, AttributeError):
+            self._db.close()
+        for suffix in ("", "-wal", "-shm"):
+            (self._directory / f"entries.sqlite{suffix}").unlink(missing_ok=True)
+        self._connect()
+
+    def _sweep(self) -> None:
+        """Remove files that no row names: of a process that was killed."""
+        named = {name for (name,) in self._db.execute("SELECT file FROM entries WHERE file IS NOT NULL")}
+        self._unlink(path.name for path in self._bodies.iterdir() if path.name not in named)
+
+    def close(self) -> None:
+        self._db.close()
+        os.close(self._lock)
+
+    # What a store does.
+
+    def get(self, key: Key) -> Variants | None:
+        return self._guarded(lambda: self._get(key, time.time_ns()), None)
+
+    def peek(self, key: Key) -> Variants | None:
+        return self._guarded(lambda: self._get(key, None), None)
+
+    def put(self, key: Key, entry: Entry, mark: int) -> Refusal | None:
+        if not self.is_current(key, mark):
+            return Refusal.INVALIDATED
+        record, identity = pack(entry), packed((entry.place, entry.selecting, entry.values))
+        name = packed(key)
+        inline = len(entry.body) <= INLINE and isinstance(entry.body, bytes)
+        size = 2 * len(name) + len(identity) + len(record) + len(entry.body) + ROW_OVERHEAD
+        if not inline:
+            size += FILE_OVERHEAD
+        if size > self._max_size:
+            return Refusal.SIZE
+        return self._guarded(lambda: self._put(name, identity, record, entry, size), Refusal.INCOMPLETE)
+
+    def delete(self, key: Key) -> None:
+        self._deletions.add(key)
+        self._guarded(lambda: self._delete("key = ?", (packed(key),)), None)
+
+    @property
+    def size(self) -> int:
+        """Bytes in use, as far as they are counted: SQLite's own pages come on top."""
+        return self._guarded(lambda: int(self._db.execute("SELECT size FROM total").fetchone()[0]), 0)
+
+    # How.
+
+    def _get(self, key: Key, now: int | None) -> Variants | None:
+        name = packed(key)
+        rows = self._db.execute(
+            "SELECT id, record, body, file, length, sums, checksum, used FROM entries WHERE key = ? ORDER BY received",
+            (name,),
+        ).fetchall()
+        variants = Variants(key)
+        for id, record, body, file, length, sums, checksum, used in rows:
+            try:
+                variants.add(self._entry(name, record, body, file, length, sums, checksum))
+            except (OSError, ValueError, TypeError, KeyError) as error:
+                logger.error("an entry of the cache in %s is damaged, and dropped: %s", self._directory, error)
+                self._delete("id = ?", (id,))
+                continue
+            if now is not None and now - used > USED_AGAIN * 10**9:
+                self._db.execute("UPDATE entries SET used = ? WHERE id = ?", (now, id))
+        return variants if variants.count else None
+
+    def _entry(
+        self, name: bytes, record: bytes, body: bytes | None, file: str | None, length: int, sums: bytes, checksum: int
+    ) -> Entry:
+        if _checksum(name, record, body or b"", sums) != checksum:
+            raise ValueError("wrong checksum")
+        if file is None:
+            return unpack(record, body or b"")
+        return unpack(record, FileBody(self._bodies / file, length, json.loads(sums)))
+
+    def _put(self, name: bytes, identity: bytes, record: bytes, entry: Entry, size: int) -> Refusal | None:
+        body = entry.body
+        if isinstance(body, FileBody):
+            return self._update(name, identity, record, body, entry.received_at)
+        inline, file, sums = (body, None, b"[]") if len(body) <= INLINE else (None, uuid4().hex, _sums(body))
+        try:
+            if file is not None:
+                (self._bodies / file).write_bytes(body)
+            with _transaction(self._db):
+                gone = self._remove("key = ? AND variant = ?", (name, identity))
+                checksum = _checksum(name, record, inline or b"", sums)
+                self._db.execute(
+                    "INSERT INTO entries VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (name, identity, record, inline, file, len(body), sums, checksum, size, entry.received_at,
+                     time.time_ns()),
+                )  # fmt: skip
+                gone += self._remove(
+                    "id IN (SELECT id FROM entries WHERE key = ? ORDER BY received DESC LIMIT -1 OFFSET ?)",
+                    (name, Variants.LIMIT),
+                )
+                gone += self._make_room()
+        except BaseException:
+            if file is not None:
+                (self._bodies / file).unlink(missing_ok=True)
+            raise
+        self._unlink(gone)
+        self._give_back()
+        return None
+
+    def _update(self, name: bytes, identity: bytes, record: bytes, body: FileBody, received: float) -> Refusal | None:
+        """A stored body with new fields: the file stays."""
+        with _transaction(self._db):
+            row = self._db.execute("SELECT id, sums FROM entries WHERE file = ?", (body.name,)).fetchone()
+            if row is None:
+                return Refusal.INCOMPLETE
+            id, sums = row
+            gone = self._remove("key = ? AND variant = ? AND id != ?", (name, identity, id))
+            self._db.execute(
+                "UPDATE entries SET variant = ?, record = ?, checksum = ?, received = ?, used = ? WHERE id = ?",
+                (identity, record, _checksum(name, record, b"", sums), received, time.time_ns(), id),
+            )
+        self._unlink(gone)
+        return None
+
+    def _make_room(self) -> list[str]:
+        """The least recently used are removed until the rest fits."""
+        gone: list[str] = []
+        while self._db.execute("SELECT size FROM total").fetchone()[0] > self._max_size:
+            gone += self._remove("id IN (SELECT id FROM entries ORDER BY used, id LIMIT 1)", ())
+        return gone
+
+    def _give_back(self) -> None:
+        """Pages that the database does not need any more, when there are many."""
+        (free,), (pages,) = (self._db.execute(f"PRAGMA {each}_count").fetchone() for each in ("freelist", "page"))
+        if free > max(FREE_PAGES, pages // 10):
+            # A script, as `execute` would take one step of many.
+            self._db.executescript(f"PRAGMA incremental_vacuum({free - FREE_PAGES // 2}); PRAGMA wal_checkpoint;")
+
+    def _delete(self, condition: str, arguments: tuple[Any, ...]) -> None:
+        with _transaction(self._db):
+            gone = self._remove(condition, arguments)
+        self._unlink(gone)
+
+    def _remove(self, condition: str, arguments: tuple[Any, ...]) -> list[str]:
+        """Rows; the names of their files, to be removed when that is certain."""
+        rows = self._db.execute(f"DELETE FROM entries WHERE {condition} RETURNING file", arguments).fetchall()
+        return [file for (file,) in rows if file is not None]
+
+    def _unlink(self, files: Iterable[str]) -> None:
+        for file in files:
+            (self._bodies / file).unlink(missing_ok=True)
+
+    def _guarded(self, work: Callable[[], T], otherwise: U) -> T | U:
+        try:
+            return work()
+        except OSError as error:
+            logger.error("cache in %s: %s", self._directory, error)
+        except sqlite3.Error as error:
+            if _is_outside(error):
+                logger.error("cache in %s: %s", self._directory, error)
+                return otherwise
+            try:
+                self._start_anew(error)
+            except (OSError, sqlite3.Error) as again:
+                logger.error("cache in %s: %s", self._directory, again)
+        return otherwise
+
+
+_OUTSIDE = frozenset((
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY,
+))  # fmt: skip
+
+
+def _is_outside(error: sqlite3.Error) -> bool:
+    """It is the disk's fault, or another process's, and not that of what is in the file."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _OUTSIDE
+
+
+class _transaction:  # noqa: N801  # used like a function
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._db.execute("COMMIT")
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+
+def _statements(script: str) -> list[str]:
+    """`executescript` would end the transaction it is called in."""
+    statements: list[str] = []
+    begun = ""
+    for part in script.split(";"):
+        begun += part + ";"
+        if part.strip() and sqlite3.complete_statement(begun):
+            statements.append(begun)
+            begun = ""
+    return statements
+
+
+def _sums(body: bytes) -> bytes:
+    return packed(checksums(body))
+
+
+def _checksum(name: bytes, record: bytes, body: bytes, sums: bytes) -> int:
+    return crc32(sums, crc32(body, crc32(record, crc32(name))))
