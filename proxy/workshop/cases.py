@@ -25,6 +25,7 @@ from proxy.config.model import Filter, Options
 from proxy.config.schema import options
 from proxy.config.values import FieldValue, Method, Status, field_name
 from proxy.exchange.observation import ACCESSORS, Observation
+from proxy.http.syntax import is_token
 from proxy.server.explain import question
 
 SITE = "http://www.example.com/"
@@ -36,20 +37,33 @@ PATIENCE = 5.0
 
 def _header_name(value: str) -> str:
     """As in the configuration, but content-length, which a filter may see, may be given."""
+    if value.lower() == "host":
+        raise ValueError("the host is part of url")
     return value.lower() if value.lower() == "content-length" else field_name(value)
 
 
 def _request_header_name(value: str) -> str:
-    if value.lower() in ("host", "cookie"):
-        where = "the host is part of url" if value.lower() == "host" else "cookies go under cookies"
-        raise ValueError(where)
+    if value.lower() == "cookie":
+        raise ValueError("cookies go under cookies")
     return _header_name(value)
 
 
-def _url(value: str) -> str:
-    url = urljoin(SITE, value)
-    question("GET", url, ())
-    return url
+def _cookie_name(value: str) -> str:
+    """RFC 6265 §4.1.1: a token."""
+    if not is_token(value.encode()):
+        raise ValueError(f"{value!r} is not the name of a cookie")
+    return value
+
+
+def _cookie_value(value: str) -> str:
+    if ";" in value:
+        raise ValueError("a semicolon ends a cookie")
+    return value
+
+
+def _checked_url(value: str) -> str:
+    question("GET", urljoin(SITE, value), ())
+    return value
 
 
 def _one_or_more(value: Any) -> Any:
@@ -65,7 +79,10 @@ def _content(value: Any) -> bytes:
         case str():
             return value.encode()
         case {"base64": str(encoded), **more} if not more:
-            return b64decode(encoded, validate=True)
+            try:
+                return b64decode(encoded, validate=True)
+            except ValueError as error:
+                raise ValueError(f"not base64: {error}") from None
     raise ValueError("expected text, or a mapping with base64 alone")
 
 
@@ -85,7 +102,9 @@ def show_observation(read: Observation) -> str:
     return f"{read[0]}({read[1]})"
 
 
-Url = Annotated[str, AfterValidator(_url)]
+Url = Annotated[str, AfterValidator(_checked_url)]
+CookieName = Annotated[str, AfterValidator(_cookie_name)]
+CookieValue = Annotated[FieldValue, AfterValidator(_cookie_value)]
 Lines = Annotated[list[FieldValue], BeforeValidator(_one_or_more)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 RequestHeaderName = Annotated[str, AfterValidator(_request_header_name)]
@@ -97,11 +116,11 @@ class GivenRequest(Options):
 
     method: Method = "GET"
     """Upper-case."""
-    url: Url = SITE
+    url: Annotated[Url, AfterValidator(partial(urljoin, SITE))] = SITE
     """http://host/path?query, or without the host."""
     headers: dict[RequestHeaderName, Lines] = Field(default_factory=dict)
     """By name; a list is a line for each value."""
-    cookies: dict[str, str] = Field(default_factory=dict)
+    cookies: dict[CookieName, CookieValue] = Field(default_factory=dict)
     """By name."""
     client: str = "192.0.2.1"
     """The client's address."""
@@ -125,7 +144,7 @@ class ExpectedRequest(Options):
 
     method: str | None = None
     """As it goes on."""
-    url: str | None = None
+    url: Url | None = None
     """http://host/path?query; relative to the one given."""
     headers: Headers = Field(default_factory=dict)
     """By name; null for one that must not be there."""

@@ -218,6 +218,20 @@ def test_another_component_than_the_file_names(write: Write) -> None:
             "hello.yaml:1:21: filter.component: built/manifest.json: not WebAssembly (at offset 0x0)",
         ),
         (
+            "filter: {component: built/headers.wasm}\ncases:\n"
+            '  - {name: a, request: {cookies: {a b: x, c: "x;", d: "\\r"}},\n'
+            "     response: {body: [{base64: x}]}, expect: {}}\n"
+            "  - {name: b, request: {headers: {cookie: a=b}}, expect: {request: {url: 'http://['}}}\n",
+            "hello.yaml:3:35: cases[0].request.cookies[\"a b\"]: 'a b' is not the name of a cookie\n"
+            "hello.yaml:3:46: cases[0].request.cookies.c: a semicolon ends a cookie\n"
+            "hello.yaml:3:55: cases[0].request.cookies.d: a header value cannot contain CR, LF, NUL or other control "
+            "characters\n"
+            "hello.yaml:4:23: cases[0].response.body: not base64: Invalid base64-encoded string: number of data "
+            "characters (1) cannot be 1 more than a multiple of 4\n"
+            "hello.yaml:5:35: cases[1].request.headers.cookie: cookies go under cookies\n"
+            "hello.yaml:5:74: cases[1].expect.request.url: Invalid IPv6 URL",
+        ),
+        (
             "filter: {component: built/headers.wasm, grants: [clock]}\ncases: [{name: a, expect: {}}]\n",
             "hello.yaml:1:50: filter.grants[0]: unknown grant 'clock'; did you mean clocks?",
         ),
