@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 
 from proxy.config.errors import Path, quoted
 from proxy.exchange import Request, Response
-from proxy.workshop.cases import Case, show_observation
+from proxy.workshop.cases import Case, ExpectedRequest, ExpectedResponse, show_observation
 
 Value = str | int | bytes | tuple[str, ...] | None
 """A tuple holds field lines of one name, or what has no order."""
@@ -64,18 +64,30 @@ def named(case: Case) -> Facts:
     if expect.log is not None:
         facts[("log",)] = tuple(expect.log)
     if expect.request is not None:
-        if expect.request.method is not None:
-            facts["request", "method"] = expect.request.method
-        if expect.request.url is not None:
-            facts["request", "url"] = urljoin(case.request.url, expect.request.url)
-        facts |= _expected_headers("request", expect.request.headers)
-        facts |= {("request", "notes", name): note for name, note in expect.request.notes.items()}
+        facts |= _named_of_request(expect.request, case.request.url)
     if expect.response is not None:
-        response = {"status": expect.response.status, "body": expect.response.body}
-        facts |= {("response", key): value for key, value in response.items() if value is not None}
-        if expect.response.tags is not None:
-            facts["response", "tags"] = tuple(expect.response.tags) or None
-        facts |= _expected_headers("response", expect.response.headers)
+        facts |= _named_of_response(expect.response)
+    return facts
+
+
+def _named_of_request(expected: ExpectedRequest, url: str) -> Facts:
+    facts = _expected_headers("request", expected.headers)
+    facts |= {("request", "notes", name): note for name, note in expected.notes.items()}
+    if expected.method is not None:
+        facts["request", "method"] = expected.method
+    if expected.url is not None:
+        facts["request", "url"] = urljoin(url, expected.url)
+    return facts
+
+
+def _named_of_response(expected: ExpectedResponse) -> Facts:
+    facts = _expected_headers("response", expected.headers)
+    if expected.status is not None:
+        facts["response", "status"] = expected.status
+    if expected.body is not None:
+        facts["response", "body"] = expected.body
+    if expected.tags is not None:
+        facts["response", "tags"] = tuple(expected.tags) or None
     return facts
 
 
