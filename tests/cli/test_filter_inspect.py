@@ -15,7 +15,7 @@ BUILT = ROOT / "filters/built"
 
 
 def inspect(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ("filter", "inspect", *arguments), prog_name="sluice")
+    return CliRunner().invoke(main, ("filter", "inspect", *arguments), prog_name="sluice", catch_exceptions=False)
 
 
 def test_a_shipped_filter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ FILTERS = ROOT / "filters"
 
 
 def sluice(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ("filter", *arguments), prog_name="sluice")
+    return CliRunner().invoke(main, ("filter", *arguments), prog_name="sluice", catch_exceptions=False)
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ Write = Callable[..., str]
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ("filter", "test", *arguments), prog_name="sluice")
+    return CliRunner().invoke(main, ("filter", "test", *arguments), prog_name="sluice", catch_exceptions=False)
 
 
 @pytest.fixture
