@@ -40,9 +40,9 @@ Content = bytes | FileBody
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """A response to GET, whole; never changed once it is stored. lines: as they are sent, but for Age and
-    Cache-Status. place: which stages made it, so that caches with one store and other stages below them do not take
-    it for theirs."""
+    """A response to GET, or with status 206 a part of one; never changed once it is stored. lines: as they are sent,
+    but for Age and Cache-Status. place: which stages made it, so that caches with one store and other stages below them
+    do not take it for theirs. fresh_until: until when it answers every request that asks for nothing special."""
 
     status: int
     lines: list[Line]
@@ -57,7 +57,7 @@ class Entry:
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.fresh_until = self.terms.fresh_until
+        self.fresh_until = 0.0 if self.status == 206 else self.terms.fresh_until
         self.size = ENTRY_OVERHEAD + len(self.body)
         for name, value in self.lines:
             self.size += len(name) + len(value) + LINE_OVERHEAD

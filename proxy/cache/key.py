@@ -16,11 +16,13 @@ request is tried with each set.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from proxy.exchange import Request
 from proxy.exchange.observation import UNREPEATABLE, Observation, Reads, Value, value_of
-from proxy.http.vary import selecting_value
+from proxy.http.query import QueryRule
+from proxy.http.vary import best_language, selecting_value
 
 Key = tuple[str, str, str, str | None]
 """scheme, authority, path, query."""
@@ -34,9 +36,49 @@ Values = tuple[Value | bytes, ...]
 VARY = "vary"
 
 _IN_PRIMARY = frozenset(("scheme", "authority", "path", "query", "query-param"))
+_QUERY = frozenset(("query", "query-param"))
 
 MAX_SELECTING = 64
 """An entry that depends on more reads than that is not worth keeping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keying:
+    """What whoever runs a cache knows of the requests below it.
+
+    query: which parameters matter. languages: those there are, lower case, the default first; a request is answered in
+    the one of them that it prefers. vary: fields that responses depend on without saying so.
+
+    What is not keyed is not passed below either: requests are made alike before they are looked up and before they go
+    on, so nothing down there can come to depend on a difference that the key does not have.
+    """
+
+    query: QueryRule | None = None
+    languages: tuple[str, ...] = ()
+    vary: frozenset[str] = frozenset()
+
+    def canonical(self, request: Request) -> Request:
+        """The request that stands for all that are alike."""
+        query = request.query if self.query is None or request.query is None else self.query.canonical(request.query)
+        language = best_language(request.fields, self.languages) if self.languages else None
+        if query == request.query and language is None:
+            return request
+        own = request.copy()
+        own.query = query
+        if language:
+            own.fields.set(b"accept-language", language.encode())
+        elif language is not None:
+            own.fields.remove(b"accept-language")
+        return own
+
+    def canonical_key(self, key: Key) -> Key:
+        scheme, authority, path, query = key
+        if self.query is None or query is None:
+            return key
+        return (scheme, authority, path, self.query.canonical(query))
+
+
+PLAIN = Keying()
 
 
 def primary(request: Request) -> Key:
@@ -56,9 +98,10 @@ def reference(key: Key, location: bytes) -> Key | None:
     return (scheme, authority, url.path or "/", url.query or None)
 
 
-def selecting(reads: Reads, vary: frozenset[str]) -> Selecting:
-    """What a response depends on besides its primary key."""
-    observed = {o for o in reads if o[0] not in _IN_PRIMARY and o != ("header", "host")}
+def selecting(reads: Reads, vary: frozenset[str], *, own_query: bool = True) -> Selecting:
+    """What a response depends on besides its primary key. own_query: it is only for the query that is in its key."""
+    known = _IN_PRIMARY if own_query else _IN_PRIMARY - _QUERY
+    observed = {o for o in reads if o[0] not in known and o != ("header", "host")}
     return tuple(sorted(observed | {(VARY, name) for name in vary if name != "host"}))
 
 

@@ -12,6 +12,7 @@ from enum import Enum
 from proxy.http import dates
 from proxy.http.cache_control import Directives, age_value, directives, targeted
 from proxy.http.fields import Fields
+from proxy.http.ranges import content_range
 from proxy.http.vary import selecting_fields
 
 UNDERSTOOD = frozenset((
@@ -82,6 +83,7 @@ class Refusal(Enum):
     SIZE = "size"
     INCOMPLETE = "incomplete"
     INVALIDATED = "invalidated"
+    OUTDATED = "outdated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ def _is_shared(said: Directives) -> bool:
 
 def _forbidden(received: Received, heard: Said) -> Refusal | None:
     status, fields, rules, said = received.status, received.fields, received.rules, heard.directives
-    if status == 206:
+    if status == 206 and content_range(fields) is None:  # §3.3: it could not be said what it is a part of
         return Refusal.PARTIAL
     if status == 304 or ("must-understand" in said and status not in UNDERSTOOD):  # §3, §5.2.2.3
         return Refusal.STATUS
@@ -251,6 +253,11 @@ def _lifetime(received: Received, heard: Said) -> float:
         return 0.0
     since = (now if date is None else date) - modified
     return min(max(since, 0.0) * HEURISTIC_SHARE, HEURISTIC_LIMIT)
+
+
+def is_explicit(fields: Fields, rules: Rules) -> bool:
+    """Whether a response gives a lifetime itself."""
+    return said_by(fields, rules).is_explicit
 
 
 def initial_age(received: Received) -> float:

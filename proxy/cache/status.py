@@ -20,6 +20,7 @@ class Forward(Enum):
     VARY_MISS = "vary-miss"
     REQUEST = "request"
     STALE = "stale"
+    PARTIAL = "partial"
 
 
 def label(name: str) -> str:

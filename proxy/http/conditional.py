@@ -59,6 +59,13 @@ def confirms(stored: Fields, answer: Fields) -> bool:
     return modified is None or modified == stored.get(b"last-modified")
 
 
+def describes(stored: Fields, answer: Fields) -> bool:
+    """Whether a 200 for HEAD is about this stored response (RFC 9111 §4.3.5): what it says of its length and validators
+    is the same."""
+    names = (b"content-length", b"etag", b"last-modified")
+    return all(value is None or value == stored.get(name) for name in names for value in (answer.get(name),))
+
+
 def without_content(lines: list[Line]) -> list[Line]:
     """The lines a 304 repeats of the 200 it stands for: nothing about a content it does not send (RFC 9110 §15.4.5)."""
     return [line for line in lines if line[0] not in _ABOUT_CONTENT]

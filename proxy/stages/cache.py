@@ -21,19 +21,32 @@ from typing import Any
 
 from proxy.cache import key as keys
 from proxy.cache.collapse import Offer
-from proxy.cache.entry import Entry, updated
+from proxy.cache.entry import Entry, Variants
 from proxy.cache.fill import Fill, Settings
 from proxy.cache.flight import Flight, Flights
-from proxy.cache.key import Key, Selecting, Values
-from proxy.cache.lookup import CONDITIONS, SAFE, Decision, bypass, decide, is_plain, may_collapse
-from proxy.cache.policy import DEFAULT, FAILED, Refusal, Rules, Terms, stands_in
+from proxy.cache.key import PLAIN, Key, Keying, Selecting, Values
+from proxy.cache.lookup import (
+    NO_EXCEPTIONS,
+    SAFE,
+    Decision,
+    Exceptions,
+    bypass,
+    decide,
+    is_plain,
+    may_collapse,
+    rest_of,
+    unattended,
+    unstorable,
+)
+from proxy.cache.policy import DEFAULT, FAILED, Refusal, Rules, Terms, is_explicit, stands_in
 from proxy.cache.representation import representation
+from proxy.cache.search import Searches, answers
 from proxy.cache.status import Forward, add, collapsed, forwarded, hit, label, unstored
 from proxy.cache.store import Front
 from proxy.cache.tee import Reader, Tee
 from proxy.chain.stage import Below
 from proxy.errors import ProxyError, Side
-from proxy.exchange import Request, Response
+from proxy.exchange import Request, Response, collect
 from proxy.exchange.eager import start
 from proxy.exchange.observation import observed
 from proxy.http import conditional
@@ -42,9 +55,6 @@ from proxy.http.fields import Fields, Line
 
 PATIENCE = 5.0
 """Seconds a request waits for others that bring what it may share, before it goes on its own."""
-
-_OF_ONE_CLIENT = CONDITIONS | {b"range", b"if-range", b"cache-control", b"pragma"}
-"""Fields of a request that say in what form, or how new, its client wants the response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +74,8 @@ class Explanation:
 
 
 class Cache:
-    """The stage. rules: what the standards leave open. max_object_size: bytes of body. clock: seconds since the epoch.
+    """The stage. rules: what the standards leave open. keying: which requests are alike. exceptions: which ones it has
+    no part in. max_object_size: bytes of body. clock: seconds since the epoch.
 
     place: names what stands below this stage. Stages that share a store answer with each other's entries only where
     it is the same, since an entry depends on what the stages that made it read; they invalidate each other's always.
@@ -78,6 +89,8 @@ class Cache:
         max_object_size: int,
         clock: Callable[[], float],
         rules: Rules = DEFAULT,
+        keying: Keying = PLAIN,
+        exceptions: Exceptions = NO_EXCEPTIONS,
         place: str = "",
     ) -> None:
         self.name = name
@@ -86,12 +99,20 @@ class Cache:
         self._clock = clock
         self._place = place
         self._flights = Flights(clock)
-        self._settings = Settings(store, self._flights, rules, max_object_size, clock, place)
+        self._searches = Searches()
+        self._keying = keying
+        self._exceptions = exceptions
+        self._is_particular = keying != PLAIN or exceptions != NO_EXCEPTIONS
+        self._settings = Settings(store, self._flights, rules, keying, self._searches, max_object_size, clock, place)
         self._background: set[asyncio.Task[None]] = set()
         self._refreshing: set[Entry] = set()
 
     async def __call__(self, request: Request, below: Below) -> Response:
         method = request.method
+        if self._is_particular and (method == "GET" or method == "HEAD"):
+            if self._exceptions.cover(request):
+                return await self._bypass(request, below, "exception")
+            request = self._keying.canonical(request)
         if (method == "GET" or method == "HEAD") and is_plain(request) and request.body == b"":
             variants = self._store.get((request.scheme, request.authority, request.path, request.query))
             if variants is not None:
@@ -118,10 +139,34 @@ class Cache:
             member = unstored(self._label, Forward.METHOD)
         else:
             member = unstored(self._label, Forward.BYPASS, why)
+        if request.method == "POST":
+            return await self._post(request, below, member)
         response = await self._pass(request, below, member)
-        if request.method not in SAFE and 200 <= response.status < 400:
+        if request.method not in SAFE:
             self._invalidate(request, response)
         return response
+
+    async def _post(self, request: Request, below: Below, member: str) -> Response:
+        """RFC 9110 §9.3.3: an answer to POST that says that it is what a GET would get, and how long, is stored as
+        that. It never answers a POST."""
+        key = keys.primary(request)
+        fill = Fill(self._settings, key, request, self._clock(), 0, None, bare=False)
+        try:
+            response = await below(fill.downward([]))
+        except BaseException:
+            request.exchange.cache_status.append(member)
+            raise
+        self._invalidate(request, response)
+        location = response.fields.get(b"content-location")
+        of_itself = location is not None and keys.reference(key, location) == key
+        explicit = is_explicit(response.fields, self._settings.rules)
+        if of_itself and explicit and not self._exceptions.cover(request):
+            fill.mark = self._store.mark()  # after what was stored before has gone
+            return self._arrived(fill, below, Forward.METHOD, response)
+        request.exchange.cache_status.append(member)
+        passed = response.copy()
+        add(passed.fields, member)
+        return passed
 
     async def _pass(self, request: Request, below: Below, member: str) -> Response:
         """Ask below without storing."""
@@ -133,14 +178,17 @@ class Cache:
         return response
 
     def _invalidate(self, request: Request, response: Response) -> None:
-        """RFC 9111 §4.4: the target, and what the response says has changed with it, of the same origin."""
+        """RFC 9111 §4.4: once it has succeeded, the target, and what the response says has changed with it, of the
+        same origin."""
+        if not 200 <= response.status < 400:
+            return
         key = keys.primary(request)
-        self._store.delete(key)
-        for name in (b"location", b"content-location"):
-            value = response.fields.get(name)
-            other = None if value is None else keys.reference(key, value)
-            if other is not None:
-                self._store.delete(other)
+        values = (response.fields.get(name) for name in (b"location", b"content-location"))
+        for changed in (key, *(keys.reference(key, value) for value in values if value is not None)):
+            if changed is not None:
+                for stored in (self._keying.canonical_key(changed), self._searches.alike(changed)):
+                    if stored is not None:
+                        self._store.delete(stored)
 
     async def _consider(self, request: Request, below: Below) -> Response:
         """Everything but the simplest hit: decide, wait for others, or ask below."""
@@ -149,11 +197,12 @@ class Cache:
         first: Decision | None = None
         deadline: float | None = None
         while True:
-            variants, now = self._store.get(key), self._clock()
-            decision = decide(variants, request, self._place, asked, now)
-            if decision.entry is None and self._store.behind is not None:
-                variants, now = await self._store.behind(key), self._clock()
-                decision = decide(variants, request, self._place, asked, now)
+            variants, decision = await self._look(key, request, asked)
+            if decision.entry is None and (alike := self._searches.alike(key)) is not None:
+                others, other = await self._look(alike, request, asked)
+                if other.entry is not None and answers(other.entry, key, alike):
+                    variants, decision = others, other
+            now = self._clock()
             first = first or decision
             if decision.entry is not None and decision.forward is None:
                 if decision.refresh:
@@ -162,10 +211,14 @@ class Cache:
             if "only-if-cached" in asked:  # RFC 9111 §5.2.1.7
                 return self._only_if_cached(request)
             assert decision.forward is not None
-            detail = _unstorable(request, asked)
+            detail = unstorable(request, asked)
             if detail is not None:
                 member = unstored(self._label, decision.forward, detail)
                 return await self._pass(request, below, member)
+            if request.method == "HEAD":
+                return await self._head(request, below, decision)
+            if b"range" in request.fields:
+                return await self._fetch(request, below, decision, None, bare=False)
             selections = variants.selections(request, self._place) if variants is not None else ()
             what, flight = self._flights.find((key, frozenset(selections)), request)
             if self._flights.is_solitary(what):
@@ -186,6 +239,15 @@ class Cache:
             if not await flight.landed(deadline - loop.time()):
                 self._flights.land(flight, shared=None)  # whoever comes next need not wait for it as well
 
+    async def _look(self, key: Key, request: Request, asked: Directives) -> tuple[Variants | None, Decision]:
+        """What is stored under a key, and what that means for a request."""
+        variants = self._store.get(key)
+        decision = decide(variants, request, self._place, asked, self._clock())
+        if decision.entry is None and self._store.behind is not None:
+            variants = await self._store.behind(key)
+            decision = decide(variants, request, self._place, asked, self._clock())
+        return variants, decision
+
     async def _lead(self, request: Request, below: Below, decision: Decision, flight: Flight) -> Response:
         """Ask below, for others too: as long as one of them waits it goes on."""
         fetch = start(self._fetch(request, below, decision, flight))
@@ -204,7 +266,7 @@ class Cache:
         return response
 
     def _reused(self, request: Request, entry: Entry, now: float, waited: Forward | None) -> Response:
-        ttl = floor(entry.fresh_until - now)  # negative when stale
+        ttl = floor(entry.terms.fresh_until - now)  # negative when stale
         member = hit(self._label, ttl) if waited is None else collapsed(self._label, waited, ttl)
         return self._answer(request, entry, now, member)
 
@@ -212,7 +274,7 @@ class Cache:
         """Fetch anew, for nobody in particular (RFC 5861 §3); once at a time."""
         if stale not in self._refreshing:
             self._refreshing.add(stale)
-            self._in_background(self._refreshed(_unattended(request, self._clock()), below, stale))
+            self._in_background(self._refreshed(unattended(request, self._clock()), below, stale))
 
     async def _refreshed(self, request: Request, below: Below, stale: Entry) -> None:
         try:
@@ -224,6 +286,23 @@ class Cache:
                     body.close()
         finally:
             self._refreshing.discard(stale)
+
+    async def _head(self, request: Request, below: Below, decision: Decision) -> Response:
+        """RFC 9111 §4.3.5: an answer to HEAD updates what is stored, or tells that it is no longer what there is."""
+        assert decision.forward is not None
+        stored = decision.entry
+        if stored is None or stored.status != 200:
+            return await self._pass(request, below, unstored(self._label, decision.forward, "head"))
+        key, now = keys.primary(request), self._clock()
+        fill = Fill(self._settings, key, request, now, self._store.mark(), None, bare=False)
+        try:
+            response = await below(fill.downward([]))
+        except BaseException:
+            request.exchange.cache_status.append(unstored(self._label, decision.forward))
+            raise
+        now = self._clock()
+        refusal = fill.described(stored, response, now) if response.status == 200 else Refusal.STATUS
+        return self._passed_on(fill, response, forwarded(self._label, decision.forward, refusal))
 
     def _only_if_cached(self, request: Request) -> Response:
         member = f"{self._label}; detail=only-if-cached"
@@ -257,10 +336,18 @@ class Cache:
         """Ask below, and store what may be stored."""
         fill = Fill(self._settings, keys.primary(request), request, self._clock(), self._store.mark(), flight, bare)
         assert decision.forward is not None
-        stale = decision.entry
-        asking = conditional.validators(Fields(stale.lines)) if stale is not None else []
+        stored = decision.entry
+        stale = None if decision.forward is Forward.PARTIAL else stored
+        fill.held = stored if stored is not None and stored.status == 206 else None
+        rest = rest_of(fill.held) if stale is None and b"range" not in request.fields else []
+        asking = conditional.validators(Fields(stale.lines)) if stale is not None else rest
         try:
             response = await below(fill.downward(asking))
+            if rest and response.status in (206, 416):
+                whole = await self._completed(fill, decision.forward, response)
+                if whole is not None:
+                    return whole
+                response = await below(fill.downward([]))
             if asking and stale is not None and response.status == 304:
                 if conditional.confirms(Fields(stale.lines), response.fields):
                     return self._validated(fill, decision.forward, stale, response)
@@ -274,6 +361,19 @@ class Cache:
         except BaseException:
             fill.failed()
             raise
+
+    async def _completed(self, fill: Fill, why: Forward, response: Response) -> Response | None:
+        """The answer from a stored part and the rest of it, which has been asked for; None when they do not fit."""
+        now = self._clock()
+        verdict = fill.judge(response, now)
+        if isinstance(verdict, Terms):
+            body = await collect(response.body, self._settings.max_object_size)
+            entry = fill.entry(response, verdict, now, body)
+            if entry.status == 200:
+                return self._answer(fill.request, entry, now, forwarded(self._label, why, fill.put(entry), status=206))
+        elif not isinstance(response.body, bytes):
+            response.body.close()
+        return None
 
     def _failed(self, fill: Fill, why: Forward, stale: Entry | None, error: ProxyError) -> Response:
         """Nothing came from below: what is stored stands in, if it may. Raises the error otherwise."""
@@ -297,17 +397,7 @@ class Cache:
     def _validated(self, fill: Fill, why: Forward, stale: Entry, answer: Response) -> Response:
         """A 304 for what is stored: update it, and answer with it."""
         now = self._clock()
-        fill.reads.update(dict.fromkeys(keys.observations(stale.selecting)))
-        tags = tuple(dict.fromkeys((*stale.tags, *answer.tags)))
-        whole = Response(stale.status, updated(stale, answer.fields, now), stale.body, tags)
-        verdict = fill.judge(whole, now)
-        if isinstance(verdict, Terms):
-            entry = fill.entry(whole, verdict, now, stale.body)
-            refusal = fill.put(entry)
-        else:
-            once = Terms(born=now, lifetime=0.0, validate=True, strict=True)
-            entry, refusal = fill.entry(whole, once, now, stale.body), verdict
-            fill.refused(verdict)
+        entry, refusal = fill.validated(stale, answer, now)
         return self._answer(fill.request, entry, now, forwarded(self._label, why, refusal, status=304))
 
     def _arrived(self, fill: Fill, below: Below, why: Forward, response: Response) -> Response:
@@ -325,7 +415,8 @@ class Cache:
         else:
             tee = Tee(response, body, fill.room(), fill.reads, ended, partial(self._left, fill, below))
             body = tee.reader(partial(_ask, below, fill))
-            fill.share(Offer(fill, response, verdict, now, tee) if now < verdict.fresh_until else None)
+            shared = now < verdict.fresh_until and response.status != 206
+            fill.share(Offer(fill, response, verdict, now, tee) if shared else None)
         ttl = None if verdict.validate else int(verdict.fresh_until - now)
         if not fill.is_unmodified(response, now):
             passed = Response(response.status, response.fields, body, response.tags)
@@ -357,11 +448,13 @@ class Cache:
 
     def explain(self, request: Request) -> Explanation:
         """What would be done with this request, without doing it."""
+        if request.method in ("GET", "HEAD"):
+            request = self._keying.canonical(request)
         key, now = keys.primary(request), self._clock()
         variants = self._store.peek(key)
         selections = variants.selections(request, self._place) if variants is not None else ()
         count = variants.count if variants is not None else 0
-        why = bypass(request)
+        why = "exception" if self._exceptions.cover(request) else bypass(request)
         if why is not None:
             decision = Decision(None, Forward.METHOD if why == "method" else Forward.BYPASS, why)
         else:
@@ -373,14 +466,6 @@ class Cache:
         return Explanation(self.name, key, outcome, decision.reason, count, selections, age, ttl)
 
 
-def _unattended(request: Request, now: float) -> Request:
-    """A request for the whole, of no client: the caches above do not learn from it."""
-    own = request.copy()
-    own.method, own.exchange, own.observers = "GET", request.exchange.detached(now), ()
-    own.fields.lines = [line for line in own.fields.lines if line[0] not in _OF_ONE_CLIENT]
-    return own
-
-
 async def _ask(below: Below, fill: Fill) -> Response:
     return await below(fill.downward([]))
 
@@ -388,12 +473,3 @@ async def _ask(below: Below, fill: Fill) -> Response:
 def _age(born: float, now: float) -> Line:
     age = now - born
     return (b"age", b"%d" % age if age > 0 else b"0")  # a clock may be set back
-
-
-def _unstorable(request: Request, asked: Directives) -> str | None:
-    """Why a request that must go below brings nothing for the store: it goes as it is. A token."""
-    if request.method == "HEAD":
-        return "head"
-    if "no-store" in asked:
-        return Refusal.REQUEST_NO_STORE.value
-    return None if b"range" not in request.fields else "range"

@@ -350,15 +350,6 @@ def test_preconditions_are_the_origin_s(field: str) -> None:
     assert scene.get(field).outcome == "fwd=bypass; detail=precondition"
 
 
-def test_a_range_of_what_is_not_stored_goes_below() -> None:
-    scene = Scene(response(FRESH, b"bo", 206))
-    answer = scene.get("range: bytes=0-1")
-    assert (answer.status, answer.outcome) == (206, "fwd=uri-miss; detail=range")
-    assert scene.asked[0].fields.lines == [(b"range", b"bytes=0-1")]
-    scene.script = [response(FRESH)]
-    assert scene.get().outcome == "fwd=uri-miss; stored"
-
-
 def test_a_range_of_what_is_stored() -> None:
     scene = Scene(response(FRESH))
     scene.get()
@@ -368,7 +359,6 @@ def test_a_range_of_what_is_stored() -> None:
     beyond = scene.get("range: bytes=4-")
     assert (beyond.status, beyond.body, beyond["content-range"]) == (416, b"", "bytes */4")
     assert (beyond["content-length"], beyond["content-type"], beyond["cache-control"]) == ("0", None, "no-store")
-    assert scene.get("range: bytes=0-0,2-3").body == b"body"
     assert scene.get('range: bytes=0-0|if-range: "b"').body == b"body"
     assert scene.get('range: bytes=0-0|if-none-match: "a"').status == 304
     assert scene.get("range: bytes=0-0", method="HEAD").status == 200
