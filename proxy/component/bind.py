@@ -59,6 +59,7 @@ from proxy.sandbox import (
     CoreMemoryType,
     Engine,
     HostCallback,
+    ImportSource,
     Limits,
     Linker,
     Module,
@@ -193,11 +194,15 @@ class Binder:
 
     def _extern(self, definition: CoreExport, kind: str) -> int:
         """The number of an export, which must be there and of this kind."""
+        return self._number(self._exported(definition, kind))
+
+    def _exported(self, definition: CoreExport, kind: str) -> CoreExport:
+        """The same; it must be there and of this kind."""
         module = self._modules[self._plan.core_instances[definition.instance].module]
         found = module.exports.get(definition.name)
         if found is None or found.kind != kind or definition.instance in self._elided.gone:
             raise LinkError(f"a core module does not export the {kind} {definition.name!r}")
-        return self._number(definition)
+        return definition
 
     def _number(self, definition: CoreExport) -> int:
         if definition not in self._numbers:
@@ -440,7 +445,7 @@ class Binder:
                 gates = [made for _, made in self._gates.values()]
                 makers.append(prepared_to_wait(slot, gates_instance(gates, self._engine, linkers[-1])))
             else:
-                makers.append(self._assembled(slot, self._engine.module(batch_module()), None, [realloc], 0))
+                makers.append(self._assembled(slot, self._engine.module(batch_module()), None, [self._names[realloc]]))
         acting = self._acting()
         return Binding(
             externs=len(self._names),
@@ -476,12 +481,12 @@ class Binder:
         module = self._modules[made.module]
         linker = Linker(self._engine)
         linkers.append(linker)
-        sources: list[tuple[bytes, bytes] | int] = []
+        sources: list[ImportSource] = []
         for where, name, extern in module.imports:
             definition = self._given(made, where, name, extern.kind)
             if (gated := self._gate(definition)) is not None:
                 _compare(where, name, extern.type, gated[0])
-                sources.append(gated[1])
+                sources.append(self._names[gated[1]])
             elif extern.kind == "func" and not self._is_earlier(definition, slot):
                 wanted = extern.type
                 assert isinstance(wanted, CoreFuncType)
@@ -492,20 +497,17 @@ class Binder:
             else:
                 if not isinstance(definition, CoreExport) or definition.instance >= slot:
                     raise LinkError(f"a core module imports the {extern.kind} {name!r} from something made later")
-                sources.append(self._extern(definition, extern.kind))
-        if not any(isinstance(source, int) for source in sources):
+                found = self._exported(definition, extern.kind)
+                sources.append((found.instance, found.name.encode()))
+        if not any(isinstance(where, int) for where, _ in sources):
             maker = prepared_to_wait if self._suspends else core_functions.prepared
             return maker(slot, linker.prepare(module))
-        scratch = len(self._names)
-        self._names += [(slot, b"")] * len(sources)
-        return self._assembled(slot, module, linker, sources, scratch)
+        return self._assembled(slot, module, linker, sources)
 
-    def _assembled(
-        self, slot: int, module: Module, linker: Linker | None, sources: list[tuple[bytes, bytes] | int], scratch: int
-    ) -> Maker:
+    def _assembled(self, slot: int, module: Module, linker: Linker | None, sources: list[ImportSource]) -> Maker:
         if self._suspends:
-            return assembled_to_wait(slot, module, linker, sources, scratch)
-        return core_functions.assembled(slot, module.address, linker, sources, scratch)
+            return assembled_to_wait(slot, module, linker, sources)
+        return core_functions.assembled(slot, module.address, linker, sources)
 
     def _is_earlier(self, definition: CoreDefinition, slot: int) -> bool:
         return isinstance(definition, CoreExport) and definition.instance < slot

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from proxy.component.handles import GuestResource, Handle, trap
 from proxy.component.plan import ResourceOperation
 from proxy.component.types import ResourceType
-from proxy.sandbox import HostCallback, Linker, RawValues, call, carry, raw_values_at
+from proxy.sandbox import HostCallback, ImportSource, Linker, RawValues, call, carry, raw_values_at
 
 if TYPE_CHECKING:
     from proxy.component.instance import Cell, ComponentState, Instance
@@ -138,24 +138,22 @@ def prepared(slot: int, pre: int) -> Callable[[Instance], None]:
     return maker
 
 
+def slots(sources: Sequence[ImportSource]) -> list[int]:
+    """The core instances that are imported from."""
+    return sorted({where for where, _ in sources if isinstance(where, int)})
+
+
 def assembled(
-    slot: int, module: int, linker: Linker | None, sources: Sequence[tuple[bytes, bytes] | int], scratch: int
+    slot: int, module: int, linker: Linker | None, sources: Sequence[ImportSource]
 ) -> Callable[[Instance], None]:
-    """Makes a core instance that also imports from other core instances. A source is the number of an extern, or the
-    name of a host function, which is put into the extern `scratch` + its position first."""
+    """Makes a core instance that also imports from other core instances. A source is such an instance and the name of
+    its export, or the two names of a host function."""
     room = RawValues(2 * max(1, len(sources)))
+    before = slots(sources)
 
     def maker(instance: Instance) -> None:
-        store = instance.store
-        externs = []
-        for position, source in enumerate(sources):
-            if isinstance(source, int):
-                if not instance.funcs[source]:
-                    instance.find(source)
-                externs.append(store.extern(source))
-            elif linker is not None:
-                linker.get(store.context, *source, store.extern(scratch + position))
-                externs.append(store.extern(scratch + position))
-        store.instantiate(slot, module, externs, room)
+        for earlier in before:
+            instance.make(earlier)
+        instance.store.instantiate(slot, module, sources, linker, room)
 
     return maker

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from proxy.component.abi import layout
 from proxy.component.abi.functions import Target, export_function, import_function
 from proxy.component.abi.places import SLOT
+from proxy.component.core_functions import slots
 from proxy.component.gate import BEGIN, FINISH, SUSPEND, gates_module
 from proxy.component.handles import trap
 from proxy.component.types import FuncType
@@ -25,6 +26,7 @@ from proxy.sandbox import (
     Engine,
     FiberCall,
     HostCallback,
+    ImportSource,
     Linker,
     Module,
     Trap,
@@ -97,24 +99,17 @@ def prepared_to_wait(slot: int, pre: int) -> Callable[[Instance], None]:
 
 
 def assembled_to_wait(
-    slot: int, module: Module, linker: Linker | None, sources: Sequence[tuple[bytes, bytes] | int], scratch: int
+    slot: int, module: Module, linker: Linker | None, sources: Sequence[ImportSource]
 ) -> Callable[[Instance], None]:
     """As `assembled`, likewise."""
     names = [(where.encode(), name.encode()) for where, name, _ in module.imports]
+    imports = list(zip(names, sources, strict=True))
+    before = slots(sources)
 
     def maker(instance: Instance) -> None:
-        store = instance.store
-        imports = []
-        for position, (source, (where, name)) in enumerate(zip(sources, names, strict=True)):
-            if isinstance(source, int):
-                if not instance.funcs[source]:
-                    instance.find(source)
-                imports.append((where, name, store.extern(source)))
-            elif linker is not None:
-                extern = store.extern(scratch + position)
-                linker.get(store.context, where, name, extern)
-                imports.append((where, name, extern))
-        fiber.instantiate(store, slot, module.address, imports)
+        for earlier in before:
+            instance.make(earlier)
+        fiber.instantiate(instance.store, slot, module.address, imports, linker)
 
     return maker
 

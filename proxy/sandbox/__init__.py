@@ -4,7 +4,7 @@ from proxy.sandbox import fiber
 from proxy.sandbox.engine import CompileError, Engine
 from proxy.sandbox.fiber import FiberCall, may_suspend
 from proxy.sandbox.limits import Limits
-from proxy.sandbox.linker import HostCallback, Linker
+from proxy.sandbox.linker import HostCallback, ImportSource, Linker
 from proxy.sandbox.module import CoreExtern, CoreFuncType, CoreMemoryType, Module
 from proxy.sandbox.store import CALL_RUNTIME, Memory, RawValues, Store, StoreLayout, call, carry, raw_values_at
 from proxy.sandbox.ticker import Deadline
@@ -20,6 +20,7 @@ __all__ = [
     "Engine",
     "FiberCall",
     "HostCallback",
+    "ImportSource",
     "Limits",
     "Linker",
     "Memory",

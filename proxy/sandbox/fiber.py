@@ -16,6 +16,7 @@ from proxy.sandbox.store import failed
 from proxy.sandbox.trap import Trap, TrapKind
 
 if TYPE_CHECKING:
+    from proxy.sandbox.linker import ImportSource, Linker
     from proxy.sandbox.module import CoreFuncType
     from proxy.sandbox.store import Store
 
@@ -97,15 +98,24 @@ def instantiate_pre(store: Store, slot: int, pre: int) -> None:
     _at_once(raw.instance_pre_instantiate_async(pre, store.context, place, at, at + 8), outcome)
 
 
-def instantiate(store: Store, slot: int, module: int, imports: Iterable[tuple[bytes, bytes, int]]) -> None:
-    """As Store.instantiate, where guests may wait. An import is its two names and an extern."""
+def instantiate(
+    store: Store,
+    slot: int,
+    module: int,
+    imports: Iterable[tuple[tuple[bytes, bytes], ImportSource]],
+    functions: Linker | None,
+) -> None:
+    """As Store.instantiate, where guests may wait. An import is its two names and what is given for it."""
+    room = raw.block(raw.EXTERN_SIZE)
+    extern = raw.address_of(room)
     outcome = raw.block(16)
     at = raw.address_of(outcome)
     place = store.base + slot * raw.INSTANCE_SIZE
     linker = raw.linker_new(store.engine_address)
     raw.linker_allow_shadowing(linker, True)
     try:
-        for where, name, extern in imports:
+        for (where, name), source in imports:
+            store.put(source, functions, extern)
             raw.linker_define(linker, store.context, where, len(where), name, len(name), extern)
         _at_once(raw.linker_instantiate_async(linker, store.context, module, place, at, at + 8), outcome)
     finally:

@@ -14,6 +14,9 @@ from proxy.sandbox.trap import error_text
 HostCallback = Callable[[int, int, int, int], int]
 """(env, caller, address of arguments and results, their number) to 0 or a trap from `carry`. Must not raise."""
 
+ImportSource = tuple[int, bytes] | tuple[bytes, bytes]
+"""What is given for an import: an export of a core instance (slot, name), or a host function (module, name)."""
+
 
 class Linker:
     """wasmtime compares the type given here with the module's import when it instantiates."""

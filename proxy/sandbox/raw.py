@@ -269,7 +269,6 @@ def slots_type(count: int) -> Any:
 
 address_of = ctypes.addressof
 bytes_at = ctypes.string_at
-copy = ctypes.memmove
 
 
 def word(address: int) -> int:

@@ -6,7 +6,7 @@ for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from proxy.sandbox import raw
@@ -15,6 +15,7 @@ from proxy.sandbox.trap import Trap, TrapKind, take_error, take_trap
 
 if TYPE_CHECKING:
     from proxy.sandbox.engine import Engine
+    from proxy.sandbox.linker import ImportSource, Linker
     from proxy.sandbox.ticker import Deadline
 
 _UNUSED = 10_000
@@ -115,9 +116,6 @@ class Store:
     def engine_address(self) -> int:
         return self._engine.address
 
-    def extern(self, index: int) -> int:
-        return self.base + self._layout.externs + index * raw.EXTERN_SIZE
-
     def start_clock(self, deadline: Deadline) -> None:
         ticker = self._engine.ticker
         ticker.running = True
@@ -138,14 +136,25 @@ class Store:
         if error or _trap[0]:
             raise _failure(error)
 
-    def instantiate(self, slot: int, module: int, externs: list[int], room: RawValues) -> None:
-        """Instantiates with imports given as addresses of externs; `room` is for a copy of them."""
-        for number, extern in enumerate(externs):
-            raw.copy(room.address + number * raw.EXTERN_SIZE, extern, raw.EXTERN_SIZE)
+    def instantiate(
+        self, slot: int, module: int, sources: Sequence[ImportSource], linker: Linker | None, room: RawValues
+    ) -> None:
+        """Instantiates with imports from core instances that are there, and from a linker; `room` is for them."""
+        for number, source in enumerate(sources):
+            self.put(source, linker, room.address + number * raw.EXTERN_SIZE)
         at = self.base + slot * raw.INSTANCE_SIZE
-        error = raw.instance_new(self.context, module, room.address, len(externs), at, _trap_address)
+        error = raw.instance_new(self.context, module, room.address, len(sources), at, _trap_address)
         if error or _trap[0]:
             raise _failure(error)
+
+    def put(self, source: ImportSource, linker: Linker | None, extern: int) -> None:
+        """Puts what is given for an import into the extern at an address."""
+        where, name = source
+        if isinstance(where, int):
+            at = self.base + where * raw.INSTANCE_SIZE
+            raw.instance_export_get(self.context, at, name, len(name), extern)
+        elif linker is not None:
+            linker.get(self.context, where, name, extern)
 
     def find(self, slot: int, name: bytes, index: int) -> int:
         """Puts an export of a core instance into extern `index`; the address of what it holds. The link has checked
