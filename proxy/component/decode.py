@@ -31,7 +31,7 @@ class Component:
 
     @property
     def core_modules(self) -> tuple[bytes, ...]:
-        return self.plan.modules
+        return tuple(module for module in self.plan.modules if module)
 
 
 def decode(data: bytes) -> Component:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from proxy.component.abi.functions import export_function
@@ -12,8 +12,8 @@ from proxy.component.compare import difference
 from proxy.component.decode import Component
 from proxy.component.handles import GuestResource
 from proxy.component.instance import Cell, Instance
-from proxy.component.plan import LiftedFunc
-from proxy.component.types import FuncType, InstanceType, ResourceType
+from proxy.component.plan import Func, ImportedFunc, Plan
+from proxy.component.types import FuncType, InstanceType, ModuleType, ResourceType
 from proxy.component.versions import compatible, split
 from proxy.sandbox import CompileError, Engine, Limits
 
@@ -45,6 +45,8 @@ class HostInterface:
     types: Mapping[str, FuncType] | None = None
     resources: Mapping[str, Callable[[Any, Any], object]] = field(default_factory=dict)
     suspending: Collection[str] = ()
+    modules: Mapping[str, bytes] = field(default_factory=dict)
+    """Core modules, for components that import some."""
 
 
 def validate(component: Component, engine: Engine) -> None:
@@ -79,10 +81,14 @@ def link(
             _check(name, kind, hosts.get(name, _NOTHING))
         elif isinstance(kind, FuncType):
             _check("", InstanceType({name: kind}), hosts[""])
+        elif isinstance(kind, ModuleType):
+            if name not in hosts[""].modules:
+                raise LinkError(f"the component imports the core module {name!r}, which this host does not offer")
         elif not _is_type(kind):
             raise LinkError(f"the component imports {name!r} as a {kind}, which this host cannot give")
+    plan = _complete(component.plan, hosts)
     try:
-        return Linked(component, engine, hosts, limits, suspends=suspends)
+        return Linked(plan, component, engine, hosts, limits, suspends=suspends)
     except CompileError as error:
         raise LinkError(str(error)) from None
 
@@ -91,14 +97,28 @@ _NOTHING = HostInterface({})
 
 
 def _interfaces(component: Component) -> list[str]:
-    """The interfaces from which functions are imported: one that is imported for its types alone needs no host."""
+    """The interfaces from which functions or core modules are imported: one that is imported for its types alone needs
+    no host."""
     named = [(name, kind) for name, kind in component.imports.items() if isinstance(kind, InstanceType)]
-    names = [name for name, kind in named if kind.functions or kind.instances]
-    return [*names, ""] if any(isinstance(kind, FuncType) for kind in component.imports.values()) else names
+    names = {name: None for name, kind in named if kind.functions or kind.instances}
+    if any(isinstance(kind, FuncType | ModuleType) for kind in component.imports.values()):
+        names[""] = None
+    return list(names | {module.interface: None for module in component.plan.imported_modules.values()})
 
 
 def _is_type(kind: object) -> bool:
     return isinstance(kind, ResourceType) or hasattr(kind, "depth")
+
+
+def _complete(plan: Plan, hosts: Mapping[str, HostInterface]) -> Plan:
+    """The plan with the core modules that the host gives."""
+    modules = list(plan.modules)
+    for number, wanted in plan.imported_modules.items():
+        given = hosts[wanted.interface].modules.get(wanted.name)
+        if given is None:
+            raise LinkError(f"the component imports the core module {wanted}, which this host does not offer")
+        modules[number] = given
+    return replace(plan, modules=tuple(modules))
 
 
 def _provider(name: str, imports: Mapping[str, HostInterface]) -> HostInterface:
@@ -129,6 +149,7 @@ class Linked:
 
     def __init__(
         self,
+        plan: Plan,
         component: Component,
         engine: Engine,
         hosts: Mapping[str, HostInterface],
@@ -136,20 +157,42 @@ class Linked:
         *,
         suspends: bool,
     ) -> None:
+        self._component = component
         self.engine = engine
         self.limits = limits
         self.cell = Cell()
         self.deadline = engine.ticker.deadline(limits.time)
-        binder = Binder(component.plan, engine, limits, self.cell, hosts, suspends=suspends)
+        binder = Binder(plan, engine, limits, self.cell, hosts, suspends=suspends)
         self.exports: Mapping[str, Mapping[str, ExportFunc]] = {
-            interface: {name: _export(binder, name, func, suspends=suspends) for name, func in functions.items()}
-            for interface, functions in component.plan.functions.items()
+            interface: {name: _export(binder, hosts, name, func, suspends=suspends) for name, func in functions.items()}
+            for interface, functions in plan.functions.items()
         }
         self.binding: Binding = binder.finish()
 
     def instantiate(self, data: object) -> Instance:
         """A fresh instance. Raises PoolExhausted, or Trap when a start function fails."""
         return Instance(self, data)
+
+    def offer(self, instance: Instance, interface: str = "") -> HostInterface:
+        """What an instance exports under this name, for other components to import."""
+        exports = self.exports.get(interface, {})
+        kind: Any = self._component.exports if not interface else self._component.exports[interface]
+        types = kind if not interface else kind.types
+        plan = self._component.plan
+        return HostInterface(
+            functions={name: _bound(function, instance) for name, function in exports.items()},
+            types={name: function.type for name, function in exports.items()},
+            resources={
+                name: lambda data, resource: self.drop(instance, resource)
+                for name, kind in types.items()
+                if isinstance(kind, ResourceType)
+            },
+            modules={
+                module.name: plan.modules[number]
+                for module, number in plan.exported_modules.items()
+                if module.interface == interface
+            },
+        )
 
     def drop(self, instance: Instance, resource: GuestResource) -> None:
         previous = instance.enter()
@@ -164,9 +207,13 @@ class Linked:
         self.binding.close()
 
 
-def _export(binder: Binder, name: str, func: Any, *, suspends: bool) -> ExportFunc:
-    if not isinstance(func, LiftedFunc):
-        raise LinkError(f"the component exports {name!r}, which is an import of its own")
+def _bound(function: ExportFunc, instance: Instance) -> HostFunc:
+    return lambda data, *arguments: function(instance, *arguments)
+
+
+def _export(binder: Binder, hosts: Mapping[str, HostInterface], name: str, func: Func, *, suspends: bool) -> ExportFunc:
+    if isinstance(func, ImportedFunc):
+        return _passed_on(hosts[func.interface].functions[func.name], func.type)
     call: Any
     if suspends:
         call = binder.suspending(name, func)
@@ -174,4 +221,15 @@ def _export(binder: Binder, name: str, func: Any, *, suspends: bool) -> ExportFu
         call = export_function(func.type, binder.target(func), binder.export_runtime(name, func), outermost=True)
     call.type = func.type
     exported: ExportFunc = call
+    return exported
+
+
+def _passed_on(function: HostFunc, kind: FuncType) -> ExportFunc:
+    """An import that the component exports as it is."""
+
+    def call(instance: Instance, /, *arguments: object) -> object:
+        return function(instance.data, *arguments)
+
+    call.type = kind  # type: ignore[attr-defined]
+    exported: ExportFunc = call  # type: ignore[assignment]
     return exported

@@ -82,6 +82,17 @@ class ImportedFunc:
     type: FuncType
 
 
+@dataclass(frozen=True, slots=True)
+class ModuleName:
+    """A core module that the host gives, or gets, by interface and name like a function."""
+
+    interface: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.interface}#{self.name}" if self.interface else self.name
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LiftedFunc:
     """A core function as a component function (canon lift)."""
@@ -107,6 +118,10 @@ class CoreInstance:
 @dataclass(frozen=True, slots=True)
 class Plan:
     modules: tuple[bytes, ...]
+    """Empty where the host is to give it."""
+    imported_modules: Mapping[int, ModuleName]
+    exported_modules: Mapping[ModuleName, int]
+    """Those that the component exports, by interface and name."""
     core_instances: tuple[CoreInstance, ...]
     parents: tuple[int | None, ...]
     """Of each component instance, by number, the one that instantiated it."""

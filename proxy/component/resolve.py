@@ -23,6 +23,7 @@ from proxy.component.plan import (
     ImportedFunc,
     LiftedFunc,
     Lowered,
+    ModuleName,
     Options,
     Plan,
     ResourceOperation,
@@ -40,11 +41,11 @@ from proxy.component.scope import (
     extern_type,
     functions,
     instance_type,
+    modules,
 )
 from proxy.component.types import (
     FuncType,
     InstanceType,
-    ModuleType,
     ResourceType,
     TypeTooLarge,
 )
@@ -88,6 +89,7 @@ class _Resolver:
     def __init__(self) -> None:
         self.modules: list[bytes] = []
         self.module_numbers: dict[int, int] = {}
+        self.imported_modules: dict[int, ModuleName] = {}
         self.core_instances: list[CoreInstance] = []
         self.passed: dict[CoreDefinition, CoreExport] = {}
         self.parents: list[int | None] = []
@@ -106,6 +108,8 @@ class _Resolver:
             raise self._fail(str(error)) from None
         return Plan(
             modules=tuple(self.modules),
+            imported_modules=self.imported_modules,
+            exported_modules=modules(scope),
             core_instances=tuple(self.core_instances),
             parents=tuple(self.parents),
             imports=imports,
@@ -168,8 +172,8 @@ class _Resolver:
 
     def _core_instantiate(self, definition: d.CoreInstantiate, scope: Scope) -> None:
         module = self._get(scope, Sort.CORE_MODULE, definition.module)
-        if not isinstance(module, int):
-            raise self._fail("imported core modules are not supported")
+        if isinstance(module, ModuleName):
+            module = self._imported_module(module)
         args = {name: self._get(scope, Sort.CORE_INSTANCE, index) for name, index in definition.args}
         if len(args) != len(definition.args):
             raise self._fail("an argument is given twice")
@@ -180,6 +184,14 @@ class _Resolver:
             raise self._fail(f"more than {MAX_INSTANCES} core instances")
         self.core_instances.append(made)
         return len(self.core_instances) - 1
+
+    def _imported_module(self, name: ModuleName) -> int:
+        for number, known in self.imported_modules.items():
+            if known == name:
+                return number
+        self.imported_modules[len(self.modules)] = name
+        self.modules.append(b"")
+        return len(self.modules) - 1
 
     def _core_inline_exports(self, definition: d.CoreInlineExports, scope: Scope) -> None:
         exports: dict[str, tuple[Sort, CoreDefinition]] = {}
@@ -382,7 +394,7 @@ class _Resolver:
             return closure
         if desc.sort is Sort.CORE_MODULE:
             self._get(scope, Sort.CORE_TYPE, desc.index)
-            return ModuleType()
+            return ModuleName("", name)
         raise self._fail("values are not supported")
 
     def _declared_type(self, name: str, desc: d.ExternDesc, scope: Scope, actual: Item | None) -> Item:
@@ -402,6 +414,8 @@ class _Resolver:
         for key, (sort, item) in exports.items():
             if isinstance(item, ImportedFunc):
                 exports[key] = (sort, ImportedFunc(name, key, item.type))
+            elif isinstance(item, ModuleName):
+                exports[key] = (sort, ModuleName(name, key))
             elif isinstance(item, ResourceType) and actual is None and item.implementer is None:
                 self.resources.setdefault((name, key), item)
         return InstanceItem(exports)
@@ -423,8 +437,8 @@ class _Resolver:
         elif isinstance(declared, ImportedFunc):
             if actual.type != declared.type:
                 raise self._fail(f"{name!r} is {declared.type} but {actual.type} is given")
-        elif isinstance(declared, Closure | ModuleType):
-            if type(actual) is int or isinstance(actual, Closure | ModuleType):
+        elif isinstance(declared, Closure | ModuleName):
+            if type(actual) is int or isinstance(actual, Closure | ModuleName):
                 return
             raise self._fail(f"{name!r} is given something else")
         elif actual != declared:

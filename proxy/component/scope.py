@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from proxy.component.binary import definitions as d
 from proxy.component.binary.definitions import Sort
-from proxy.component.plan import Func, ImportedFunc, LiftedFunc
+from proxy.component.plan import Func, ImportedFunc, LiftedFunc, ModuleName
 from proxy.component.types import ComponentType, ExternType, FuncType, InstanceType, ModuleType
 
 Item: TypeAlias = Any
@@ -61,7 +61,7 @@ def extern_type(item: Item) -> ExternType:
         return instance_type(item)
     if isinstance(item, Closure):
         return ComponentType()
-    if isinstance(item, int):
+    if isinstance(item, int | ModuleName):
         return ModuleType()
     kind: ExternType = item
     return kind
@@ -89,3 +89,14 @@ def functions(scope: Scope) -> dict[str, dict[str, Func]]:
         elif sort is Sort.INSTANCE:
             functions[name] = {key: func for key, (inner, func) in item.exports.items() if inner is Sort.FUNC}
     return functions
+
+
+def modules(scope: Scope) -> dict[ModuleName, int]:
+    """The core modules that a component exports and has in it."""
+    found: dict[ModuleName, int] = {}
+    for name, (sort, item) in scope.exports.items():
+        inner = item.exports if sort is Sort.INSTANCE else {"": (sort, item)}
+        for key, (kind, module) in inner.items():
+            if kind is Sort.CORE_MODULE and isinstance(module, int):
+                found[ModuleName(name, key) if sort is Sort.INSTANCE else ModuleName("", name)] = module
+    return found

@@ -29,7 +29,7 @@ class Running:
 
 
 class Script:
-    """The state of a script: components and instances by name."""
+    """The state of a script: components and instances by name, under which later components can import them."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -60,7 +60,9 @@ class Script:
         return component
 
     def _instantiate(self, component: Component) -> Running:
-        linked = link(component, self._engine, {}, LIMITS)
+        named = {name: running for name, running in self._instances.items() if name is not None} | self._registered
+        hosts = {name: running.linked.offer(running.instance) for name, running in named.items()}
+        linked = link(component, self._engine, hosts, LIMITS)
         return Running(component, linked, linked.instantiate(None))
 
     def _keep(self, name: str | None, running: Running) -> None:

@@ -27,8 +27,18 @@ PASSING = r"""
 (assert_return (invoke "add" (u8.const 1) (u8.const 2)) (u8.const 3))
 (assert_return (invoke "half" (f64.const nan:0x4)) (f64.const nan:canonical))
 (assert_return (invoke "half" (f64.const -0.0)) (f64.const -0.0))
-(assert_trap (invoke "fail") "unreachable")
-(assert_trap (invoke "add" (u8.const 1) (u8.const 2)) "cannot enter component instance")
+(register "math" $adder)
+(component
+  (import "math" (instance $math (export "add" (func (param "a" u8) (param "b" u8) (result u8)))))
+  (core func $add (canon lower (func $math "add")))
+  (core module $m
+    (import "" "add" (func $add (param i32 i32) (result i32)))
+    (func (export "three") (result i32) (call $add (i32.const 1) (i32.const 2))))
+  (core instance $i (instantiate $m (with "" (instance (export "add" (func $add))))))
+  (func (export "three") (result u8) (canon lift (core func $i "three"))))
+(assert_return (invoke "three") (u8.const 3))
+(assert_trap (invoke $adder "fail") "unreachable")
+(assert_trap (invoke $adder "add" (u8.const 1) (u8.const 2)) "cannot enter component instance")
 (component definition $d) (component instance $one $d) (component instance $two $d)
 (assert_invalid (component (export "f" (func 0))) "unknown function")
 (assert_malformed (component quote "(component (nonsense))") "unexpected token")
@@ -65,7 +75,7 @@ def test_what_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     (tmp_path / "deeper" / "a.wast").write_text(ADDER + PASSING)
     status, lines, errors = run(tmp_path, capsys)
     assert (status, errors) == (0, "")
-    assert lines == ["deeper/a.wast: 14 passed, 0 failed", "14 passed, 0 failed"]
+    assert lines == ["deeper/a.wast: 17 passed, 0 failed", "17 passed, 0 failed"]
 
 
 def test_what_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -36,7 +37,11 @@ class Command:
 def commands(script: Path, directory: Path) -> list[Command]:
     """The commands of a script; their binaries go into `directory`."""
     out = directory / "script.json"
-    _run("json-from-wast", str(script), "-o", str(out), "--wasm-dir", str(directory))
+    arguments = "json-from-wast", str(script), "-o", str(out), "--wasm-dir", str(directory)
+    try:
+        _run(*arguments)
+    except ScriptError:  # it may be written in an older syntax
+        _run(*arguments, WAST_STRICT_COMPONENT_INDICES="0")
     return [_command(entry, directory) for entry in json.loads(out.read_text())["commands"]]
 
 
@@ -44,8 +49,8 @@ def _command(entry: dict[str, Any], directory: Path) -> Command:
     return Command(entry.pop("line"), entry.pop("type"), entry, directory)
 
 
-def _run(*arguments: str) -> bytes:
-    done = subprocess.run([WASM_TOOLS, *arguments], capture_output=True, check=False)
+def _run(*arguments: str, **environment: str) -> bytes:
+    done = subprocess.run([WASM_TOOLS, *arguments], capture_output=True, check=False, env=os.environ | environment)
     if done.returncode:
         raise ScriptError(done.stderr.decode(errors="replace").strip())
     return done.stdout

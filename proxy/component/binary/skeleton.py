@@ -4,6 +4,9 @@ The engine validates a component only by compiling it. The core modules are comp
 components that share them, so for the component only their types, imports and exports have to be there: every function
 body becomes `unreachable`, which is of every type, and what runs or fills memory is left out.
 
+The whole stands inside of another component: the engine then checks it like any other, and does not object to what it
+could not itself instantiate.
+
 What the engine cannot be told to accept, though the specification does, is put into words it knows, of the same
 meaning to its checks.
 """
@@ -66,7 +69,7 @@ def skeleton(data: bytes, definitions: tuple[d.Definition, ...]) -> Skeleton:
     """The skeleton of a component with these definitions. Raises DecodeError."""
     modules: list[bytes] = []
     component = _component(Reader(data), modules, deque(_patches(data, definitions)))
-    return Skeleton(component, tuple(modules))
+    return Skeleton(component[:PREAMBLE_SIZE] + _section(NESTED_COMPONENT, component), tuple(modules))
 
 
 def _component(reader: Reader, modules: list[bytes], patches: deque[_Patch]) -> bytes:
