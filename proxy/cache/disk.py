@@ -18,6 +18,7 @@ import logging
 import os
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -74,7 +75,7 @@ class DiskStore:
     """
 
     def __init__(self, directory: Path, max_size: int) -> None:
-        self._max_size = max_size
+        self.max_size = max_size
         self._directory = directory
         self._bodies = directory / "bodies"
         self._deletions = Deletions()
@@ -84,10 +85,10 @@ class DiskStore:
         if not os.access(self._bodies, os.W_OK | os.X_OK):
             raise PermissionError(f"{self._bodies} cannot be written to")
         self._lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._unlock = weakref.finalize(self, os.close, self._lock)
         try:
             self._open()
         except sqlite3.Error as error:
-            os.close(self._lock)
             raise OSError(f"{directory}: {error}") from error
 
     def _open(self) -> None:
@@ -152,7 +153,7 @@ class DiskStore:
 
     def close(self) -> None:
         self._db.close()
-        os.close(self._lock)
+        self._unlock()
 
     # What a store does.
 
@@ -171,7 +172,7 @@ class DiskStore:
         size = 2 * len(name) + len(identity) + len(record) + len(entry.body) + ROW_OVERHEAD
         if not inline:
             size += FILE_OVERHEAD
-        if size > self._max_size:
+        if size > self.max_size:
             return Refusal.SIZE
         return self._guarded(lambda: self._put(name, identity, record, entry, size), Refusal.INCOMPLETE)
 
@@ -260,7 +261,7 @@ class DiskStore:
     def _make_room(self) -> list[str]:
         """The least recently used are removed until the rest fits."""
         gone: list[str] = []
-        while self._db.execute("SELECT size FROM total").fetchone()[0] > self._max_size:
+        while self._db.execute("SELECT size FROM total").fetchone()[0] > self.max_size:
             gone += self._remove("id IN (SELECT id FROM entries ORDER BY used, id LIMIT 1)", ())
         return gone
 

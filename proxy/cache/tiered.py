@@ -32,7 +32,8 @@ class TieredStore:
         self._memory = memory
         self._disk = disk
         self._thread = ThreadPoolExecutor(1, "cache-disk")
-        self._queued = 0
+        self._submitted = self._written = 0
+        """Bytes; each changed in one thread alone."""
         # On the way of every hit: no call in between.
         self.get, self.peek = memory.get, memory.peek
         self.behind: Behind | None = self._behind
@@ -42,23 +43,29 @@ class TieredStore:
     def size(self) -> int:
         return self._memory.size
 
+    @property
+    def queued(self) -> int:
+        """Bytes that wait to be written."""
+        return self._submitted - self._written
+
     def put(self, key: Key, entry: Entry, mark: int) -> Refusal | None:
         if not self.is_current(key, mark):
             return Refusal.INVALIDATED
         refusal = Refusal.SIZE if isinstance(entry.body, FileBody) else self._memory.put(key, entry, mark)
-        if self._queued + entry.size > QUEUE and self._queued:
+        size = entry.size + Variants(key).size
+        if size > self._disk.max_size or (self.queued and self.queued + size > QUEUE):
             return refusal
-        self._queued += entry.size
-        self._thread.submit(self._write, key, entry)
+        self._submitted += size
+        self._thread.submit(self._write, key, entry, size)
         return None
 
-    def _write(self, key: Key, entry: Entry) -> None:
+    def _write(self, key: Key, entry: Entry, size: int) -> None:
         try:
             self._disk.put(key, entry, self._disk.mark())
         except Exception:
             logger.exception("an entry could not be written to disk")
         finally:
-            self._queued -= entry.size
+            self._written += size
 
     def delete(self, key: Key) -> None:
         self._memory.delete(key)

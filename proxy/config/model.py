@@ -68,6 +68,11 @@ class Options(BaseModel):
         }
 
 
+def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
+    directory: Path = (info.context or {}).get("directory", Path())
+    return directory / path
+
+
 class Listener(Options):
     """An address that clients connect to."""
 
@@ -159,8 +164,7 @@ class Filter(Options):
     @field_validator("component")
     @classmethod
     def _beside_the_file(cls, path: Path, info: ValidationInfo) -> Path:
-        directory: Path = (info.context or {}).get("directory", Path())
-        return directory / path
+        return _beside_the_file(path, info)
 
 
 class Match(Options):
@@ -172,6 +176,21 @@ class Match(Options):
     """A path, without query; /api/* is any path that begins with /api/."""
     methods: Annotated[list[Method], Field(min_length=1)] | None = None
     """Any of these, upper-case."""
+
+
+class Disk(Options):
+    """Where a cache keeps what outlives the process."""
+
+    path: Path
+    """A directory, relative to this file; made if it is not there. Each cache has one below it, by its name, which
+    several processes may share."""
+    max_size: Size = 1024 * MiB
+    """Disk space for everything stored; the least recently used goes first."""
+
+    @field_validator("path")
+    @classmethod
+    def _beside_the_file(cls, path: Path, info: ValidationInfo) -> Path:
+        return _beside_the_file(path, info)
 
 
 class Cache(Options):
@@ -195,9 +214,11 @@ class Cache(Options):
     """The fields that stand in for Cache-Control and Expires; the first one that a response has. surrogate-control is
     read as W3C noted it, all others as RFC 9213 says."""
     max_size: Size = 64 * MiB
-    """Memory for everything stored; the least recently used goes first."""
+    """Memory for everything stored, and for what is arriving; the least used goes first."""
     max_object_size: Size = 1 * MiB
-    """A response with a longer body is not stored."""
+    """A response with a longer body is not stored, nor one that is longer than half of max_size."""
+    disk: Disk | None = None
+    """What is stored in memory is on disk as well, and more. None when absent."""
 
 
 class Respond(Options):

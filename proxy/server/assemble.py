@@ -10,8 +10,11 @@ from functools import partial
 
 from proxy import upstream, wasi
 from proxy.admin import FilterState
+from proxy.cache.disk import DiskStore
 from proxy.cache.memory import MemoryStore
 from proxy.cache.policy import Rules, SetCookie
+from proxy.cache.store import Front
+from proxy.cache.tiered import TieredStore
 from proxy.chain import Match, Route, Stage, link
 from proxy.component import DecodeError, LinkError, decode
 from proxy.config import model
@@ -28,6 +31,9 @@ from proxy.stages.respond import Respond
 from proxy.telemetry import Metrics
 from proxy.upstream import Upstream
 
+Storage = tuple[str, int, model.Disk | None]
+"""What the store of a cache is known by: its name, and how much there may be where."""
+
 
 @dataclass(slots=True)
 class Lasting:
@@ -36,13 +42,21 @@ class Lasting:
     engine: Engine
     metrics: Metrics
     clock: Callable[[], float]
-    stores: dict[tuple[str, int], MemoryStore] = field(default_factory=dict)
-    """By name and size of the cache: one that is given another size begins empty."""
+    disks: bool = False
+    """Caches may use the disk; else they are in memory alone."""
+    stores: dict[Storage, Front] = field(default_factory=dict)
+    """One that is given another size begins empty, but for what is on disk."""
+
+    def close(self) -> None:
+        """Caches on disk are written to the end."""
+        for store in self.stores.values():
+            if isinstance(store, TieredStore):
+                store.close()
 
     def forget(self, new: Assembly) -> None:
         """Let go of the caches that the configuration now in effect does not name."""
         chains = (route.chain for route in new.file.config.routes)
-        named = {_store(stage.cache) for chain in chains for stage in chain if isinstance(stage, model.CacheStage)}
+        named = {_storage(stage.cache) for chain in chains for stage in chain if isinstance(stage, model.CacheStage)}
         self.stores = {key: store for key, store in self.stores.items() if key in named}
 
 
@@ -82,6 +96,7 @@ def assemble(file: ConfigFile, lasting: Lasting) -> Assembly:
         else:
             assembly.programs[name] = program
             assembly.filters.append(FilterState(name, digest, "ready"))
+    errors += _open_stores(file, lasting)
     if errors:
         raise ConfigErrors(errors)
     for name, declared_upstream in file.config.upstreams.items():
@@ -181,10 +196,9 @@ def _place(below: Sequence[model.Stage], assembly: Assembly) -> str:
 
 
 def _cache(declared: model.Cache, place: str, lasting: Lasting) -> Cache:
-    store = lasting.stores.setdefault(_store(declared), MemoryStore(declared.max_size))
     return Cache(
         declared.name,
-        store,
+        lasting.stores[_storage(declared)],
         max_object_size=declared.max_object_size,
         clock=lasting.clock,
         rules=_rules(declared),
@@ -203,8 +217,26 @@ def _rules(declared: model.Cache) -> Rules:
     )
 
 
-def _store(declared: model.Cache) -> tuple[str, int]:
-    return declared.name, declared.max_size
+def _storage(declared: model.Cache) -> Storage:
+    return declared.name, declared.max_size, declared.disk
+
+
+def _open_stores(file: ConfigFile, lasting: Lasting) -> Iterator[ConfigError]:
+    """Those of the caches that are new; what is wrong with their directories."""
+    for index, route in enumerate(file.config.routes):
+        for at, stage in enumerate(route.chain):
+            if isinstance(stage, model.CacheStage) and _storage(stage.cache) not in lasting.stores:
+                try:
+                    lasting.stores[_storage(stage.cache)] = _store(stage.cache, lasting.disks)
+                except OSError as error:
+                    yield file.error(("routes", index, "chain", at, "cache", "disk", "path"), str(error))
+
+
+def _store(declared: model.Cache, disks: bool) -> Front:
+    memory = MemoryStore(declared.max_size)
+    if declared.disk is None or not disks:
+        return memory
+    return TieredStore(memory, DiskStore(declared.disk.path / declared.name, declared.disk.max_size))
 
 
 def _match(match: model.Match) -> Match:

@@ -43,7 +43,7 @@ class Server:
             connections=lambda: sum(listener.connections for listener in self.listeners),
             running=lambda: sum(listener.running for listener in self.listeners),
         )
-        self._lasting = Lasting(engine, self.metrics, clock)
+        self._lasting = Lasting(engine, self.metrics, clock, disks=True)
         self._assembly = assemble(file, self._lasting)
         self._entry = Entry(self._assembly.routes)
         self._sink: telemetry.Sink | None = None
@@ -95,6 +95,7 @@ class Server:
         if self.admin is not None:
             await self.admin.drain(0)
         self._assembly.close()
+        self._lasting.close()
         if self._sink is not None:
             self._sink.close()
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from proxy.cache.memory import MemoryStore
 from proxy.cache.policy import DEFAULT, Rules
+from proxy.cache.store import Front
 from proxy.chain.stage import Below
 from proxy.exchange import Exchange, Pipe, Request, Response, collect
 from proxy.http import dates
@@ -43,11 +44,11 @@ Script = Response | BaseException | Callable[[Request], Response]
 class Scene:
     """`below` answers with `script` in turn, the last one for ever; `asked` is what reached it."""
 
-    def __init__(self, *script: Script, rules: Rules = DEFAULT, limit: int = 1000) -> None:
+    def __init__(self, *script: Script, rules: Rules = DEFAULT, limit: int = 1000, store: Front | None = None) -> None:
         self.now = NOON
         self.script = list(script)
         self.asked: list[Request] = []
-        self.store = MemoryStore(1_000_000)
+        self.store = store or MemoryStore(1_000_000)
         self.stage = Cache("pages", self.store, max_object_size=limit, clock=lambda: self.now, rules=rules)
 
     def date(self, offset: float = 0) -> str:
