@@ -9,14 +9,15 @@ happens, so that whoever remembers runs knows which not to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from proxy.component import HostInterface
-from proxy.wasi import cli, clocks, filesystem, io, random, sockets
+from proxy.wasi import cli, clocks, filesystem, http, io, random, sockets
+from proxy.wasi.http import Visit
 from proxy.wasi.output import Output
 
-__all__ = ["GRANTS", "VERSION", "interfaces", "needed"]
+__all__ = ["GRANTS", "VERSION", "interfaces", "needed", "service_interfaces"]
 
 VERSION = "0.2.12"
 """Serves guests of any 0.2: the linker matches versions as semver does."""
@@ -34,8 +35,8 @@ def interfaces(grants: Collection[str], *, impure: Callable[[Any], None], output
     A guest that imports what was not granted is refused by `link`, which names the interface.
     """
     offered = {
-        **io.interfaces(impure),
-        **cli.interfaces(output),
+        **io.interfaces(),
+        **cli.interfaces(output, impure, {}),
         **filesystem.interfaces(),
         **sockets.interfaces(),
         **random.seed_interface(),
@@ -43,6 +44,26 @@ def interfaces(grants: Collection[str], *, impure: Callable[[Any], None], output
     for grant in grants:
         offered |= GRANTS[grant](impure)
     return {f"wasi:{name}@{VERSION}": interface for name, interface in offered.items()}
+
+
+def service_interfaces(environment: Mapping[str, str]) -> dict[str, HostInterface]:
+    """The host interfaces for a component of the world `wasi:http/proxy`, which has a Visit as its data. It may wait,
+    and is told the time and random numbers."""
+    offered = {
+        **io.interfaces(Visit.forget),
+        **cli.interfaces(Visit.print_line, _pure, environment),
+        **filesystem.interfaces(),
+        **sockets.interfaces(),
+        **random.interfaces(_pure),
+        **random.seed_interface(),
+        **clocks.waking(_pure, Visit.timer),
+        **http.interfaces(),
+    }
+    return {f"wasi:{name}@{VERSION}": interface for name, interface in offered.items()}
+
+
+def _pure(data: Any) -> None:
+    """Runs of services are not remembered, so nothing they do matters for that."""
 
 
 def needed(imports: Iterable[str]) -> dict[str, str]:

@@ -1,11 +1,13 @@
-"""wasi:cli: no environment, no arguments, no terminal, input at its end, output to the caller, and an end."""
+"""wasi:cli: the environment that was granted, no arguments, no terminal, input at its end, output to the caller, and an
+end."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from proxy.component import HostInterface
-from proxy.wasi.io import InputStream, OutputStream
+from proxy.wasi.io import LinesOutput, NoInput
 from proxy.wasi.output import Lines, Output
 
 
@@ -14,9 +16,13 @@ class Exit(Exception):
     trap's cause."""
 
 
-def interfaces(output: Output) -> dict[str, HostInterface]:
+def interfaces(
+    output: Output, impure: Callable[[Any], None], environment: Mapping[str, str]
+) -> dict[str, HostInterface]:
+    variables = list(environment.items())
+
     def standard(name: str) -> HostInterface:
-        return HostInterface({f"get-{name}": lambda data: OutputStream(Lines(name, output))})
+        return HostInterface({f"get-{name}": lambda data: LinesOutput(Lines(name, output), impure)})
 
     def no_terminal(name: str) -> HostInterface:
         return HostInterface({f"get-terminal-{name}": lambda data: None})
@@ -24,13 +30,13 @@ def interfaces(output: Output) -> dict[str, HostInterface]:
     return {
         "cli/environment": HostInterface(
             {
-                "get-environment": lambda data: [],
+                "get-environment": lambda data: variables,
                 "get-arguments": lambda data: [],
                 "initial-cwd": lambda data: None,
             }
         ),
         "cli/exit": HostInterface({"exit": _exit, "exit-with-code": _exit_with_code}),
-        "cli/stdin": HostInterface({"get-stdin": lambda data: InputStream()}),
+        "cli/stdin": HostInterface({"get-stdin": lambda data: NoInput()}),
         "cli/stdout": standard("stdout"),
         "cli/stderr": standard("stderr"),
         "cli/terminal-input": HostInterface({}, resources={"terminal-input": _never_made}),

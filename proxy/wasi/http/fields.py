@@ -1,0 +1,143 @@
+"""`fields` of wasi:http/types: headers and trailers, as guests read and write them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from proxy.exchange import Request
+from proxy.exchange.observation import UNREPEATABLE, observed
+from proxy.http.fields import Fields, Line
+from proxy.http.hop_by_hop import HOP_BY_HOP
+from proxy.http.syntax import is_field_value, is_token
+
+FORBIDDEN = HOP_BY_HOP | {b"host", b"cdn-loop", b"via"}
+"""What says how a message travels, and through whom: the proxy's own. A guest neither sees nor sets them, but for `via`
+and `cdn-loop`, which it sees."""
+
+MOST = 64 * 1024
+"""Bytes of names and values in one `fields` that a guest writes."""
+
+IMMUTABLE = ("err", ("immutable", None))
+FORBIDDEN_NAME = ("err", ("forbidden", None))
+INVALID = ("err", ("invalid-syntax", None))
+OK = ("ok", None)
+
+Result = tuple[str, Any]
+
+
+class FieldsTooLarge(Exception):
+    """The guest wrote more than it may."""
+
+
+class GuestFields:
+    """One `fields` resource. `request`: whose it is, when caches are to be told of what is read of it."""
+
+    def __init__(self, fields: Fields, *, mutable: bool, request: Request | None = None) -> None:
+        self.fields = fields
+        self.mutable = mutable
+        self._request = request
+
+    def seen(self) -> list[Line]:
+        """All lines, the wildcard."""
+        if self._request is not None:
+            observed(self._request, ("headers", ""))
+            if not all(_is_text(value) for _, value in self.fields):
+                observed(self._request, UNREPEATABLE)
+        return self.fields.lines
+
+    def values(self, name: bytes) -> list[bytes]:
+        """The lines of one name. A cache tells apart what a combined value of text tells apart; where the guest sees
+        more than that, it has read everything."""
+        values = self.fields.all(name)
+        if self._request is not None:
+            observed(self._request, ("header", name.decode()) if len(values) < 2 else ("headers", ""))
+            if not all(map(_is_text, values)):
+                observed(self._request, UNREPEATABLE)
+        return values
+
+    def write(self, edit: Callable[[Fields], None]) -> Result:
+        """Applies an edit to a copy, if it may be changed."""
+        if not self.mutable:
+            return IMMUTABLE
+        edit(self.fields)
+        if sum(len(name) + len(value) for name, value in self.fields) > MOST:
+            raise FieldsTooLarge(f"more than {MOST} bytes of fields")
+        return OK
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def visible(fields: Fields) -> Fields:
+    """The fields of a message that came in, as a guest sees them."""
+    return Fields(line for line in fields if line[0] not in HOP_BY_HOP)
+
+
+def _checked(name: str, values: list[bytes]) -> tuple[bytes, list[bytes]] | Result:
+    key = name.encode().lower()
+    stripped = [value.strip(b" \t") for value in values]
+    if not is_token(key) or not all(map(is_field_value, stripped)):
+        return INVALID
+    return FORBIDDEN_NAME if key in FORBIDDEN else (key, stripped)
+
+
+def functions() -> dict[str, Callable[..., object]]:
+    return {
+        "[constructor]fields": lambda run: GuestFields(Fields(), mutable=True),
+        "[static]fields.from-list": _from_list,
+        "[method]fields.get": lambda run, fields, name: fields.values(name.encode().lower()),
+        "[method]fields.has": lambda run, fields, name: bool(fields.values(name.encode().lower())),
+        "[method]fields.set": _set,
+        "[method]fields.delete": _delete,
+        "[method]fields.append": _append,
+        "[method]fields.entries": lambda run, fields: [(name.decode(), value) for name, value in fields.seen()],
+        "[method]fields.clone": lambda run, fields: GuestFields(Fields(_settable(fields.seen())), mutable=True),
+    }
+
+
+def _settable(lines: list[Line]) -> list[Line]:
+    return [line for line in lines if line[0] not in FORBIDDEN]
+
+
+def _from_list(run: Any, entries: list[tuple[str, bytes]]) -> Result:
+    made = GuestFields(Fields(), mutable=True)
+    for name, value in entries:
+        outcome = _append(run, made, name, value)
+        if outcome is not OK:
+            return outcome
+    return "ok", made
+
+
+def _set(run: Any, fields: GuestFields, name: str, values: list[bytes]) -> Result:
+    checked = _checked(name, values)
+    if isinstance(checked[0], str):
+        return checked
+    key, stripped = checked
+
+    def edit(target: Fields) -> None:
+        target.remove(key)
+        for value in stripped:
+            target.append(key, value)
+
+    return fields.write(edit)
+
+
+def _append(run: Any, fields: GuestFields, name: str, value: bytes) -> Result:
+    checked = _checked(name, [value])
+    if isinstance(checked[0], str):
+        return checked
+    key, (stripped,) = checked
+    return fields.write(lambda target: target.append(key, stripped))
+
+
+def _delete(run: Any, fields: GuestFields, name: str) -> Result:
+    checked = _checked(name, [])
+    if isinstance(checked[0], str):
+        return checked
+    return fields.write(lambda target: target.remove(checked[0]))

@@ -1,0 +1,139 @@
+"""What components ask of others: only origins they were granted, never into private networks by accident.
+
+A name that was granted may still resolve to an address of this machine or its network, by mistake or by an attack
+(DNS rebinding): such an address is only connected to when the grant names it itself, or names `localhost`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Callable, Collection
+from typing import TypeVar
+
+from proxy import errors
+from proxy.errors import ProxyError
+from proxy.exchange import Request, Response
+from proxy.http.fields import Fields
+from proxy.http.proxy_status import PSEUDONYM
+from proxy.upstream import Upstream
+from proxy.upstream.connect import Connect, Endpoint, connect_tcp
+from proxy.upstream.connection import Connection
+from proxy.wasi.http.visit import MAX_SUBREQUESTS, Visit
+
+MAX_PASSES = 4
+"""How often a request may have come through components here that ask further: each time it may become many."""
+
+P = TypeVar("P", bound=asyncio.Protocol)
+
+
+class Outgoing:
+    """Asks the origins, each a host and a port of `http:`, over connections that all visits share."""
+
+    def __init__(self, origins: Collection[Endpoint], connect: Connect[Connection] = connect_tcp) -> None:
+        self._upstreams = {
+            (host.lower(), port): Upstream(f"{host}:{port}", [(host, port)], connect=_guarded(host, connect))
+            for host, port in origins
+        }
+
+    async def send(self, visit: Visit, request: Request, patience: float | None) -> Response:
+        upstream = self._upstream(request)
+        visit.subrequests += 1
+        if visit.subrequests > MAX_SUBREQUESTS:
+            raise ProxyError(errors.CONNECTION_LIMIT_REACHED, f"more than {MAX_SUBREQUESTS} requests of one component")
+        outgoing = request.copy()
+        outgoing.fields = _fields(request.fields, visit.request.fields)
+        async with visit.running:
+            return await _within(upstream, outgoing, patience)
+
+    def _upstream(self, request: Request) -> Upstream:
+        if request.scheme != "http":
+            raise ProxyError(errors.HTTP_REQUEST_DENIED, f"{request.scheme}:// is not supported, only http:// is")
+        host, port = _endpoint(request.authority)
+        upstream = self._upstreams.get((host, port))
+        if upstream is None:
+            raise ProxyError(errors.HTTP_REQUEST_DENIED, f"http://{host}:{port} is not granted")
+        return upstream
+
+    def drain(self) -> None:
+        for upstream in self._upstreams.values():
+            upstream.drain()
+
+    def close(self) -> None:
+        for upstream in self._upstreams.values():
+            upstream.close()
+
+
+def _endpoint(authority: str) -> Endpoint:
+    host, colon, port = authority.rpartition(":")
+    if not colon or authority.endswith("]"):
+        host, port = authority, "80"
+    return host.strip("[]"), int(port or 80)
+
+
+def _fields(fields: Fields, incoming: Fields) -> Fields:
+    """The fields as the origin gets them: `CDN-Loop` (RFC 8586) goes on with us in it."""
+    before = incoming.all(b"cdn-loop")
+    if sum(_is_ours(entry) for value in before for entry in value.split(b",")) >= MAX_PASSES:
+        raise ProxyError(errors.PROXY_LOOP_DETECTED, f"the request came through {PSEUDONYM} {MAX_PASSES} times")
+    sent = fields.copy()
+    sent.append(b"cdn-loop", b", ".join([*before, PSEUDONYM.encode()]))
+    return sent
+
+
+def _is_ours(entry: bytes) -> bool:
+    return entry.split(b";")[0].strip(b" \t") == PSEUDONYM.encode()
+
+
+async def _within(upstream: Upstream, request: Request, patience: float | None) -> Response:
+    if patience is None:
+        return await upstream.send(request)
+    sending = asyncio.get_running_loop().create_task(upstream.send(request))
+    try:
+        done, _ = await asyncio.wait([sending], timeout=patience)
+    except asyncio.CancelledError:
+        sending.cancel()
+        raise
+    if not done:
+        sending.cancel()
+        raise ProxyError(errors.HTTP_RESPONSE_TIMEOUT, f"no response within {patience:g} s")
+    return sending.result()
+
+
+def _guarded(granted: str, connect: Connect[P]) -> Connect[P]:
+    """Connects to addresses of the name that are public, or that the grant itself is."""
+
+    async def connected(endpoint: Endpoint, protocol: Callable[[], P]) -> P:
+        host, port = endpoint
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise ProxyError(errors.DNS_ERROR, f"{host}: {error}") from error
+        addresses = dict.fromkeys(str(info[4][0]) for info in found)
+        allowed = [address for address in addresses if is_allowed(granted, address)]
+        if not allowed:
+            detail = f"{host} is {', '.join(addresses)}, which is not public: grant that address itself"
+            raise ProxyError(errors.DESTINATION_IP_PROHIBITED, detail)
+        for address in allowed[:-1]:
+            try:
+                return await connect((address, port), protocol)
+            except ProxyError:
+                continue
+        return await connect((allowed[-1], port), protocol)
+
+    return connected
+
+
+def is_allowed(granted: str, address: str) -> bool:
+    """Whether a grant for this host reaches this address."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    if granted == "localhost":
+        return found.is_loopback
+    try:
+        return ipaddress.ip_address(granted) == found
+    except ValueError:
+        return found.is_global and not found.is_multicast

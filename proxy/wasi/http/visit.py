@@ -1,0 +1,119 @@
+"""A visit: one exchange that a component serves, from its request to the end of its call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
+
+from proxy import errors
+from proxy.errors import ProxyError
+from proxy.exchange import Request, Response
+from proxy.wasi.http.bodies import BodyInput, BodyOutput
+from proxy.wasi.http.errors import ErrorCode, failure
+from proxy.wasi.http.messages import IncomingRequest, OutgoingResponse
+from proxy.wasi.waiting import Job, Pollable, Timer
+
+T = TypeVar("T")
+
+
+class Client(Protocol):
+    """Sends what a component asks of others."""
+
+    async def send(self, visit: Visit, request: Request, patience: float | None) -> Response:
+        """patience: seconds until the response's head is there. Raises ProxyError."""
+
+
+class Visit:
+    """What an instance's data is. `answer`: the response, as soon as the guest has given its head.
+
+    output: called with "stdout" or "stderr" and a line. `subrequests` counts those that were begun, for the client.
+    `left` is called when nobody reads the answer any more.
+    """
+
+    def __init__(self, request: Request, client: Client, output: Callable[[str, str], None]) -> None:
+        self.request = request
+        self.client = client
+        self._output = output
+        self.subrequests = 0
+        self.running = asyncio.Semaphore(MAX_CONCURRENT)
+        self.incoming = IncomingRequest(request)
+        self.answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self._jobs: set[Job[Any] | Timer] = set()
+        self._inputs: set[BodyInput] = {self.incoming.input}
+        self._outputs: set[BodyOutput] = set()
+        self.left: Callable[[], object] | None = None
+
+    # What the guest begins, and what is ended with it.
+
+    def job(self, coroutine: Coroutine[Any, Any, T]) -> Job[T]:
+        job = Job(coroutine)
+        self._jobs.add(job)
+        return job
+
+    def timer(self, seconds: float) -> Timer:
+        timer = Timer(seconds)
+        self._jobs.add(timer)
+        return timer
+
+    def forget(self, pollable: Pollable) -> None:
+        """The guest has dropped it."""
+        if isinstance(pollable, Timer):
+            pollable.cancel()
+            self._jobs.discard(pollable)
+
+    def reads(self, input: BodyInput) -> None:
+        self._inputs.add(input)
+
+    def writes(self, output: BodyOutput) -> None:
+        self._outputs.add(output)
+
+    def print_line(self, stream: str, line: str) -> None:
+        self._output(stream, line)
+
+    # The answer.
+
+    def respond(self, outcome: tuple[str, OutgoingResponse | ErrorCode]) -> None:
+        """`response-outparam.set`."""
+        if self.answer.done():
+            return
+        case, given = outcome
+        if case == "err":
+            assert isinstance(given, tuple)
+            self.answer.set_exception(failure(given))
+            return
+        assert isinstance(given, OutgoingResponse)
+        body = given.content() if self.has_content(given.status) else b""
+        if given.output is not None:
+            given.output.on_close = self._leave
+        self.answer.set_result(Response(given.status, given.headers.fields, body))
+
+    def _leave(self) -> None:
+        if self.left is not None:
+            self.left()
+
+    def has_content(self, status: int) -> bool:
+        """RFC 9110 §6.4.1."""
+        return self.request.method != "HEAD" and status not in (204, 304)
+
+    def fail(self, error: ProxyError) -> None:
+        """The guest has failed: so does what it has not finished."""
+        if not self.answer.done():
+            self.answer.set_exception(error)
+        for output in self._outputs:
+            output.fail(error)
+
+    def close(self) -> None:
+        """The guest is gone."""
+        self.fail(ProxyError(errors.PROXY_INTERNAL_ERROR, "the component ended without a whole answer"))
+        for job in self._jobs:
+            job.cancel()
+        for input in self._inputs:
+            input.end()
+
+
+MAX_CONCURRENT = 8
+"""Subrequests of one visit that are under way at once; more wait."""
+
+MAX_SUBREQUESTS = 64
+"""Of one visit."""
