@@ -104,7 +104,7 @@ def _caches(routes: Mapping[int, Route]) -> Iterator[Finding]:
             if not cache.name:
                 continue
             first = stores.setdefault(cache.name, cache)
-            for option in ("ttl", "max_size", "max_object_size"):
+            for option in Cache.model_fields:
                 if getattr(cache, option) != getattr(first, option):
                     yield Finding((*path, option), f"the cache {cache.name} is declared above with another {option}")
 

@@ -25,15 +25,18 @@ from pydantic import (
 )
 
 from proxy.config.values import (
+    CookieName,
     Count,
     Duration,
     Endpoint,
     FieldName,
     FieldValue,
     HostPattern,
+    LanguageTag,
     ListenAddress,
     Method,
     Name,
+    ParamPattern,
     PathPattern,
     Size,
     Status,
@@ -193,6 +196,38 @@ class Disk(Options):
         return _beside_the_file(path, info)
 
 
+class CacheQuery(Options):
+    """Which parameters of a query matter. What does not matter is not passed below either."""
+
+    ignore: list[ParamPattern] = Field(default_factory=list)
+    """Parameters that do not; utm_* is all that begin with utm_."""
+    only: list[ParamPattern] | None = None
+    """No others do. All, when absent."""
+    sort: bool = False
+    """The order of parameters with different names does not matter."""
+
+
+class CacheKey(Options):
+    """Which requests are alike, beyond what HTTP says."""
+
+    query: CacheQuery = CacheQuery()
+    """Which parameters of the query matter."""
+    languages: list[LanguageTag] = Field(default_factory=list)
+    """Those that responses come in, the default first. Accept-Language is replaced by the one of them that it prefers,
+    and left out when there is none."""
+    vary: list[FieldName] = Field(default_factory=list)
+    """Fields of requests that responses depend on without naming them in Vary."""
+
+
+class CacheBypass(Options):
+    """Requests that are passed below, and what comes for them is not stored."""
+
+    cookies: list[CookieName] = Field(default_factory=list)
+    """Those with one of these cookies."""
+    headers: list[FieldName] = Field(default_factory=list)
+    """Those with one of these fields."""
+
+
 class Cache(Options):
     """A cache of what comes from the stages below it, following RFC 9111."""
 
@@ -213,6 +248,10 @@ class Cache(Options):
     target_list: list[FieldName] = ["cdn-cache-control"]
     """The fields that stand in for Cache-Control and Expires; the first one that a response has. surrogate-control is
     read as W3C noted it, all others as RFC 9213 says."""
+    key: CacheKey = CacheKey()
+    """What responses are found by."""
+    bypass: CacheBypass = CacheBypass()
+    """Requests that the cache has no part in."""
     max_size: Size = 64 * MiB
     """Memory for everything stored, and for what is arriving; the least used goes first."""
     max_object_size: Size = 1 * MiB

@@ -21,6 +21,7 @@ DURATIONS = {
 _SIZE = re.compile(r"([0-9]+) ?(B|KiB|MiB|GiB|kB|MB|GB)?", re.ASCII)
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|m|h|d)", re.ASCII)
 _ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})", re.ASCII)
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?", re.ASCII)
 _PATH = re.compile(r"/[!$&'()+,;=:@/%._~0-9A-Za-z-]*", re.ASCII)
@@ -203,6 +204,27 @@ def field_value(value: str) -> str:
     return value
 
 
+def param_pattern(value: str) -> str:
+    """The name of a parameter of a query, or one that ends in "*", for all that begin with what is before the star."""
+    if not value or "*" in value[:-1]:
+        raise ValueError("expected the name of a parameter, such as page, or utm_* for all that begin with utm_")
+    return value
+
+
+def cookie_name(value: str) -> str:
+    """RFC 6265 §4.1.1: a token."""
+    if not _TOKEN.fullmatch(value):
+        raise ValueError(f"{value!r} is not the name of a cookie")
+    return value
+
+
+def language_tag(value: str) -> str:
+    """As in Accept-Language (RFC 5646 §2.1), in lower case."""
+    if not _LANGUAGE.fullmatch(value):
+        raise ValueError(f"{value!r} is not a language tag, such as en or pt-br")
+    return value.lower()
+
+
 def _number(value: Any) -> Any:
     """A truth value, which is an integer to Python, is none here."""
     if isinstance(value, bool):
@@ -257,4 +279,7 @@ PathPattern = Annotated[str, AfterValidator(path_pattern)]
 Method = Annotated[str, AfterValidator(method)]
 FieldName = Annotated[str, AfterValidator(field_name)]
 FieldValue = Annotated[str, AfterValidator(field_value)]
+ParamPattern = Annotated[str, AfterValidator(param_pattern)]
+CookieName = Annotated[str, AfterValidator(cookie_name)]
+LanguageTag = Annotated[str, AfterValidator(language_tag)]
 Workers = Annotated[int, BeforeValidator(parse_workers), WithJsonSchema({"const": 1})]

@@ -11,6 +11,8 @@ from functools import partial
 from proxy import upstream, wasi
 from proxy.admin import FilterState
 from proxy.cache.disk import DiskStore
+from proxy.cache.key import Keying
+from proxy.cache.lookup import Exceptions
 from proxy.cache.memory import MemoryStore
 from proxy.cache.policy import Rules, SetCookie
 from proxy.cache.store import Front
@@ -21,6 +23,7 @@ from proxy.config import model
 from proxy.config.errors import ConfigError, ConfigErrors, Path, did_you_mean
 from proxy.config.loader import ConfigFile
 from proxy.http.fields import Fields
+from proxy.http.query import Names, QueryRule
 from proxy.sandbox import Engine, Limits
 from proxy.sluice.program import Program
 from proxy.sluice.run import Run
@@ -202,8 +205,17 @@ def _cache(declared: model.Cache, place: str, lasting: Lasting) -> Cache:
         max_object_size=declared.max_object_size,
         clock=lasting.clock,
         rules=_rules(declared),
+        keying=_keying(declared.key),
+        exceptions=Exceptions(tuple(declared.bypass.cookies), tuple(declared.bypass.headers)),
         place=place,
     )
+
+
+def _keying(declared: model.CacheKey) -> Keying:
+    query = declared.query
+    rule = QueryRule(Names.of(query.ignore), None if query.only is None else Names.of(query.only), query.sort)
+    languages, vary = tuple(declared.languages), frozenset(declared.vary)
+    return Keying(rule if rule != QueryRule() else None, languages, vary)
 
 
 def _rules(declared: model.Cache) -> Rules:
@@ -213,7 +225,7 @@ def _rules(declared: model.Cache) -> Rules:
         stale_while_revalidate=declared.stale_while_revalidate,
         stale_if_error=declared.stale_if_error,
         set_cookie=SetCookie(declared.set_cookie),
-        target_list=tuple(name.lower().encode() for name in declared.target_list),
+        target_list=tuple(name.encode() for name in declared.target_list),
     )
 
 

@@ -49,7 +49,11 @@ class Scene:
         self.script = list(script)
         self.asked: list[Request] = []
         self.store = store or MemoryStore(1_000_000)
-        self.stage = Cache("pages", self.store, max_object_size=limit, clock=lambda: self.now, rules=rules)
+        self.stage = self.another(limit, rules=rules)
+
+    def another(self, limit: int = 1000, **choices: Any) -> Cache:
+        """A stage with the same store and clock."""
+        return Cache("pages", self.store, max_object_size=limit, clock=lambda: self.now, **choices)
 
     def date(self, offset: float = 0) -> str:
         """An HTTP-date that many seconds from now."""

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 from proxy.config.values import (
     Address,
+    cookie_name,
     host_pattern,
+    language_tag,
+    param_pattern,
     parse_address,
     parse_duration,
     parse_endpoint,
@@ -126,3 +129,28 @@ def test_path_patterns(pattern: str) -> None:
 def test_not_path_patterns(pattern: str) -> None:
     with pytest.raises(ValueError, match="path pattern"):
         path_pattern(pattern)
+
+
+@pytest.mark.parametrize("written", ["page", "utm_*", "*", "a b", "a[]"])
+def test_parameters(written: str) -> None:
+    assert param_pattern(written) == written
+
+
+@pytest.mark.parametrize("written", ["", "*a", "a*b", "**"])
+def test_not_parameters(written: str) -> None:
+    with pytest.raises(ValueError, match="expected the name of a parameter"):
+        param_pattern(written)
+
+
+def test_language_tags() -> None:
+    assert language_tag("pt-BR") == "pt-br"
+    for written in ("", "*", "e", "en_GB", "en-", "en;q=1", "en, de"):
+        with pytest.raises(ValueError, match="not a language tag"):
+            language_tag(written)
+
+
+def test_cookie_names() -> None:
+    assert cookie_name("preview") == "preview"
+    for written in ("", "a=b", "a b", "a;"):
+        with pytest.raises(ValueError, match="not the name of a cookie"):
+            cookie_name(written)
