@@ -76,8 +76,7 @@ def node_tool(tool: str, folder: Path) -> Path:
         if (above / "node_modules/.bin" / tool).exists():
             return above / "node_modules/.bin" / tool
     package = next((above for above in folders if (above / "package.json").exists()), folder)
-    install = "ci" if (package / "package-lock.json").exists() else "install"
-    raise MissingTool(f"{tool} is needed, and was not found: npm {install} --prefix {package}")
+    raise MissingTool(f"{tool} is needed, and was not found: npm install --prefix {package}")
 
 
 def wasm_tools() -> Path:
