@@ -12,7 +12,7 @@ from proxy.sandbox.code_cache import CodeCache
 from proxy.sandbox.module import Module
 from proxy.sandbox.ticker import Ticker
 from proxy.sandbox.trap import error_text
-from proxy.sandbox.validation import ValidationEngine
+from proxy.sandbox.validation import COMPONENT_FEATURES, ValidationEngine
 
 # What WebAssembly leaves open is fixed (NaN bits, relaxed SIMD), so that a run depends on nothing but its inputs.
 FEATURES = {
@@ -63,6 +63,7 @@ class Engine:
         self.ticker = Ticker(self._advance)
         self._modules: dict[str, Module] = {}
         self._validation = ValidationEngine(FEATURES)
+        self._valid: set[str] = set()
         fingerprint = f"{raw.VERSION} {sorted(FEATURES.items())} {MAX_STACK}"
         self._cache = None if code_cache is None else CodeCache(code_cache, fingerprint)
 
@@ -80,10 +81,17 @@ class Engine:
 
     def validate(self, component: bytes) -> None:
         """Checks a component whose core modules are, or will be, compiled apart: it had better be without their code.
-        Raises CompileError."""
+        That one is valid is remembered, with the machine code too. Raises CompileError."""
+        digest = hashlib.sha256(component).hexdigest()
+        entry = f"valid component {digest} {sorted(COMPONENT_FEATURES.items())}"
+        if digest in self._valid or (self._cache is not None and self._cache.load(entry) is not None):
+            return
         error = self._validation.component(component)
         if error is not None:
             raise CompileError(error)
+        self._valid.add(digest)
+        if self._cache is not None:
+            self._cache.store(entry, b"")
 
     def validate_module(self, data: bytes) -> None:
         """Checks a core module that will perhaps not be compiled. Raises CompileError."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from proxy.component.binary.reader import DecodeError, Reader
 
-TYPE, IMPORT, FUNCTION, TABLE, MEMORY, EXPORT, START, ELEMENT, CODE, DATA = 1, 2, 3, 4, 5, 7, 8, 9, 10, 11
+TYPE, IMPORT, FUNCTION, TABLE, MEMORY, GLOBAL, EXPORT, START, ELEMENT, CODE, DATA = range(1, 12)
 PAGE = 65536
 FUNC_IMPORT, TABLE_IMPORT, MEMORY_IMPORT = 0, 1, 2
 
@@ -118,10 +118,11 @@ def _imports(sections: dict[int, Reader]) -> list[tuple[str, str, int, int]]:
     reader = sections.get(IMPORT)
     if reader is None:
         return []
-    return list(reader.vec(lambda: _import(reader)))
+    return list(reader.vec(lambda: read_import(reader)))
 
 
-def _import(reader: Reader) -> tuple[str, str, int, int]:
+def read_import(reader: Reader) -> tuple[str, str, int, int]:
+    """(module, name, kind, type index of a function or 0)."""
     module, name, kind = reader.name(), reader.name(), reader.byte()
     if kind == FUNC_IMPORT:
         return module, name, kind, reader.u32()

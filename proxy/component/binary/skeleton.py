@@ -1,8 +1,7 @@
 """A component without the code of its core modules: all that is needed to check that its parts fit together.
 
 The engine validates a component only by compiling it. The core modules are compiled by themselves, and once for all
-components that share them, so for the component only their types, imports and exports have to be there: every function
-body becomes `unreachable`, which is of every type, and what runs or fills memory is left out.
+components that share them, so for the component only what they import and export has to be there.
 
 The whole stands inside of another component: the engine then checks it like any other, and does not object to what it
 could not itself instantiate.
@@ -18,17 +17,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from proxy.component.binary import definitions as d
+from proxy.component.binary.core_skeleton import core_skeleton
 from proxy.component.binary.names import valtype
-from proxy.component.binary.reader import DecodeError, Reader
+from proxy.component.binary.reader import Reader
+from proxy.component.binary.writing import leb, section
 
 CORE_MODULE, NESTED_COMPONENT = 1, 4
-CORE_TYPE, CORE_IMPORT, CORE_FUNCTION, CORE_TABLE, CORE_MEMORY, CORE_GLOBAL, CORE_EXPORT = range(1, 8)
-CORE_CODE, CORE_TAG = 10, 13
-DECLARATIONS = {CORE_TYPE, CORE_IMPORT, CORE_FUNCTION, CORE_TABLE, CORE_MEMORY, CORE_GLOBAL, CORE_EXPORT, CORE_TAG}
-
 PREAMBLE_SIZE = 8
-UNREACHABLE = b"\x03\x00\x00\x0b"
-"""A body of three bytes: no locals, unreachable, end."""
 
 MORE_THAN_FLAT = 17
 """So many values never fit in the flat parameters of a function: beyond, the length of a list changes no signature."""
@@ -69,7 +64,7 @@ def skeleton(data: bytes, definitions: tuple[d.Definition, ...]) -> Skeleton:
     """The skeleton of a component with these definitions. Raises DecodeError."""
     modules: list[bytes] = []
     component = _component(Reader(data), modules, deque(_patches(data, definitions)))
-    return Skeleton(component[:PREAMBLE_SIZE] + _section(NESTED_COMPONENT, component), tuple(modules))
+    return Skeleton(component[:PREAMBLE_SIZE] + section(NESTED_COMPONENT, component), tuple(modules))
 
 
 def _component(reader: Reader, modules: list[bytes], patches: deque[_Patch]) -> bytes:
@@ -77,52 +72,17 @@ def _component(reader: Reader, modules: list[bytes], patches: deque[_Patch]) -> 
     while not reader.done:
         number, content = reader.section()
         if number == NESTED_COMPONENT:
-            parts.append(_section(number, _component(content, modules, patches)))
+            parts.append(section(number, _component(content, modules, patches)))
         elif number == CORE_MODULE:
             modules.append(_rest(content))
-            parts.append(_section(number, _module(modules[-1])))
+            parts.append(section(number, core_skeleton(modules[-1])))
         else:
-            parts.append(_section(number, _patched(content, patches)))
+            parts.append(section(number, _patched(content, patches)))
     return b"".join(parts)
-
-
-def _module(data: bytes) -> bytes:
-    """One that is not understood stays as it is, for the engine to refuse."""
-    try:
-        return b"".join(_module_parts(Reader(data)))
-    except DecodeError:
-        return data
-
-
-def _module_parts(reader: Reader) -> Iterator[bytes]:
-    yield reader.take(PREAMBLE_SIZE)
-    while not reader.done:
-        number, content = reader.section()
-        if number in DECLARATIONS:
-            yield _section(number, _rest(content))
-        elif number == CORE_CODE:
-            count = content.u32()
-            if count > content.end - content.position:
-                raise content.fail("more functions than bytes")
-            yield _section(number, _u32(count) + UNREACHABLE * count)
 
 
 def _rest(reader: Reader) -> bytes:
     return reader.data[reader.position : reader.end]
-
-
-def _section(number: int, content: bytes) -> bytes:
-    return bytes((number,)) + _u32(len(content)) + content
-
-
-def _u32(value: int) -> bytes:
-    """Unsigned LEB128."""
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
 
 
 # What the engine has no words for.
@@ -150,7 +110,7 @@ def _fixed_list(data: bytes, offset: int, length: int) -> _Patch:
     element = data[offset + 1 : reader.position]
     reader.u32()
     count = min(length, MORE_THAN_FLAT)
-    return _Patch(offset, reader.position, b"\x6f" + _u32(count) + element * count)
+    return _Patch(offset, reader.position, b"\x6f" + leb(count) + element * count)
 
 
 def _patched(content: Reader, patches: deque[_Patch]) -> bytes:

@@ -1,4 +1,4 @@
-"""Writes core modules of our own."""
+"""Writes core modules of our own, and sections of others'."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ CODES = {"i32": 0x7F, "i64": 0x7E, "f32": 0x7D, "f64": 0x7C}
 
 def module(sections: Sequence[tuple[int, Sequence[bytes]]]) -> bytes:
     """Sections of items, by number."""
-    return b"\0asm\x01\0\0\0" + b"".join(_section(number, vec(items)) for number, items in sections)
+    return b"\0asm\x01\0\0\0" + b"".join(section(number, vec(items)) for number, items in sections)
 
 
-def _section(number: int, content: bytes) -> bytes:
+def section(number: int, content: bytes) -> bytes:
     return bytes([number]) + leb(len(content)) + content
 
 
