@@ -17,6 +17,7 @@ from proxy.cache.store import Front, Room
 from proxy.exchange import Request, Response, length_of
 from proxy.exchange.observation import Reads, Source, written
 from proxy.http import conditional
+from proxy.http.cache_control import SURROGATE_CAPABILITY, SURROGATE_CONTROL
 from proxy.http.fields import Fields, Line
 from proxy.http.query import no_vary_search
 from proxy.http.vary import selecting_fields
@@ -69,6 +70,8 @@ class Fill:
         if self.bare or asking:
             down.fields.lines = [line for line in down.fields.lines if line[0] not in CONDITIONS] + asking
             written(down, _CONDITION_SOURCES.union([("header", name.decode()) for name, _ in asking]))
+        if SURROGATE_CONTROL in self.settings.rules.target_list:
+            down.fields.append(b"surrogate-capability", SURROGATE_CAPABILITY)
         return down
 
     def judge(self, response: Response, now: float) -> Terms | Refusal:

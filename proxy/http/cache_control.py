@@ -74,6 +74,8 @@ def wishes(request: Fields) -> Directives:
 SURROGATE_CONTROL = b"surrogate-control"
 DEVICE = b"sluicegate"
 """What a Surrogate-Control directive that is meant for us alone has as its parameter."""
+SURROGATE_CAPABILITY = DEVICE + b'="Surrogate/1.0"'
+"""How a request tells the origin that it may say so."""
 
 
 def targeted(response: Fields, names: Iterable[bytes]) -> Directives | None:

@@ -8,6 +8,7 @@ import pytest
 
 from proxy.cache.key import Keying
 from proxy.cache.lookup import Exceptions
+from proxy.cache.policy import Rules
 from proxy.exchange import Request, Response
 from proxy.exchange.observation import observed
 from proxy.http.query import Names, QueryRule
@@ -201,3 +202,12 @@ def test_all_of_the_query_but_some_and_its_order() -> None:
     site = searching(FRESH + '|no-vary-search: params, except=("q" "p"), key-order')
     answers = _each(site, ["q=1&p=2&x=3", "p=2&y=1&q=1", "q=1", "z&q=1"])
     assert [answer.outcome for answer in answers] == ["fwd=uri-miss; stored", "hit", "fwd=uri-miss; stored", "hit"]
+
+
+def test_surrogate_control_counts_where_it_is_in_the_target_list() -> None:
+    said = response("surrogate-control: max-age=60;sluicegate|cache-control: no-store")
+    rules = Rules(target_list=(b"cdn-cache-control", b"surrogate-control"))
+    site = scene(said, rules=rules)
+    assert site.get().cache_status == "pages; fwd=uri-miss; stored; ttl=60"
+    assert site.asked[0].fields.lines == [(b"surrogate-capability", b'sluicegate="Surrogate/1.0"')]
+    assert Scene(said).get().outcome == "fwd=uri-miss; detail=no-store"
