@@ -72,9 +72,6 @@ def _names(draft: Draft) -> Iterator[Finding]:
                     yield Finding((*path, "forward"), _unknown("upstream", name, draft.upstreams))
                 case ServeStage(serve=name) if name not in draft.filters:
                     yield Finding((*path, "serve"), _unknown("filter", name, draft.filters))
-                case ServeStage():
-                    message = "serve is not supported yet; a chain can end with forward or respond"
-                    yield Finding((*path, "serve"), message)
                 case _:
                     pass
 

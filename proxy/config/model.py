@@ -143,7 +143,24 @@ class FilterLimits(Options):
     memory: Size = 32 * MiB
     """Linear memory."""
     time: Timeout = 0.05
-    """Running time of one call."""
+    """Running time of one call; waiting does not count."""
+    total: Timeout = 60.0
+    """For a component that serves: one exchange from its beginning to its end, waiting included."""
+
+
+class Grant(Options):
+    """What a component may do, in detail."""
+
+    http: list[Endpoint] | None = None
+    """Origins that a component that serves may ask: http://host:port of each. Addresses of this machine and of private
+    networks only where they are named as such. https is not supported yet."""
+    environment: dict[str, str] | None = None
+    """Environment variables that it sees, by name."""
+
+
+def _form_of_grant(data: Any) -> str:
+    return "[name]" if isinstance(data, str) else "[grant]"
+
 
 
 class Filter(Options):
@@ -159,8 +176,14 @@ class Filter(Options):
     """fresh: a new instance for each exchange. pooled: instances are used again, and keep their state."""
     on_error: Literal["fail_closed", "fail_open"] = "fail_closed"
     """When a call fails: fail_closed answers with an error, fail_open goes on as if the filter were not there."""
-    grants: list[Name] = Field(default_factory=list)
-    """What it may do beyond reading and changing the exchange; nothing by default."""
+    grants: list[
+        Annotated[
+            Annotated[str, Tag("[name]")] | Annotated[Grant, Tag("[grant]")],
+            Discriminator(_form_of_grant),
+        ]
+    ] = Field(default_factory=list)
+    """What it may do beyond reading and changing the exchange; nothing by default. clocks and random are given by their
+    name alone."""
     memo: bool = True
     """Remember what it decided, by what it read, where that is sound."""
 
@@ -300,7 +323,7 @@ class RespondStage(Options):
 
 
 class ServeStage(Options):
-    """The last stage: a component that answers by itself. Not supported yet."""
+    """The last stage: a component that answers by itself (wasi:http/proxy)."""
 
     serve: str
     """Its name under filters."""

@@ -18,21 +18,24 @@ from proxy.cache.policy import Rules, SetCookie
 from proxy.cache.store import Front
 from proxy.cache.tiered import TieredStore
 from proxy.chain import Match, Route, Stage, link
-from proxy.component import DecodeError, LinkError, decode
+from proxy.component import Component, DecodeError, LinkError, decode
 from proxy.config import model
 from proxy.config.errors import ConfigError, ConfigErrors, Path, did_you_mean
 from proxy.config.loader import ConfigFile
 from proxy.http.fields import Fields
 from proxy.http.query import Names, QueryRule
 from proxy.sandbox import Engine, Limits
+from proxy.server.services import Served, environment, served, serves
 from proxy.sluice.program import Program
 from proxy.sluice.run import Run
 from proxy.stages.cache import Cache
 from proxy.stages.filter import Filter
 from proxy.stages.forward import Forward
 from proxy.stages.respond import Respond
+from proxy.stages.serve import Serve
 from proxy.telemetry import Metrics
 from proxy.upstream import Upstream
+from proxy.wasi.http import HANDLER
 
 Storage = tuple[str, int, model.Disk | None]
 """What the store of a cache is known by: its name, and how much there may be where."""
@@ -70,20 +73,26 @@ class Assembly:
     file: ConfigFile
     routes: list[Route] = field(default_factory=list)
     programs: dict[str, Program] = field(default_factory=dict)
+    services: dict[str, Served] = field(default_factory=dict)
     upstreams: dict[str, Upstream] = field(default_factory=dict)
     caches: dict[tuple[str, str], Cache] = field(default_factory=dict)
     filters: list[FilterState] = field(default_factory=list)
 
     def retire(self) -> None:
         """New exchanges no longer come; those under way are finished."""
-        for each in self.upstreams.values():
+        for each in self._asking():
             each.drain()
 
     def close(self) -> None:
-        for each in self.upstreams.values():
+        for each in self._asking():
             each.close()
         for program in self.programs.values():
             program.close()
+
+    def _asking(self) -> Iterator[Upstream | Served]:
+        """All that has connections to others."""
+        yield from self.upstreams.values()
+        yield from self.services.values()
 
 
 def assemble(file: ConfigFile, lasting: Lasting) -> Assembly:
@@ -93,12 +102,16 @@ def assemble(file: ConfigFile, lasting: Lasting) -> Assembly:
     errors: list[ConfigError] = []
     for name, declared in file.config.filters.items():
         try:
-            program, digest = compiled(name, declared, lasting.engine, partial(_in_filter, file, name))
+            guest, digest = _guest(name, declared, lasting.engine, partial(_in_filter, file, name))
         except ConfigErrors as found:
             errors += found.errors
         else:
-            assembly.programs[name] = program
+            if isinstance(guest, Served):
+                assembly.services[name] = guest
+            else:
+                assembly.programs[name] = guest
             assembly.filters.append(FilterState(name, digest, "ready"))
+    errors += [] if errors else _misplaced(assembly)
     errors += _open_stores(file, lasting)
     if errors:
         raise ConfigErrors(errors)
@@ -114,33 +127,61 @@ def _in_filter(file: ConfigFile, name: str, option: Path, message: str) -> Confi
     return file.error(("filters", name, *option), message)
 
 
+def _misplaced(assembly: Assembly) -> Iterator[ConfigError]:
+    """Components that stand where they can do nothing."""
+    for index, route in enumerate(assembly.file.config.routes):
+        for position, stage in enumerate(route.chain):
+            path = ("routes", index, "chain", position)
+            match stage:
+                case model.FilterStage(filter=name) if name in assembly.services:
+                    message = f"{name} answers by itself ({HANDLER}.x): end the chain with `serve: {name}`"
+                    yield assembly.file.error((*path, "filter"), message)
+                case model.ServeStage(serve=name) if name in assembly.programs:
+                    message = f"{name} is a filter, it does not answer by itself: it goes before the end of a chain"
+                    yield assembly.file.error((*path, "serve"), message)
+
+
 def compiled(
     name: str, declared: model.Filter, engine: Engine, error: Callable[[Path, str], ConfigError]
 ) -> tuple[Program, str]:
     """The filter linked and ready, and the digest of its file. Raises ConfigErrors, each of which `error` makes of an
     option of the filter and a message."""
+    guest, digest = _guest(name, declared, engine, error)
+    if isinstance(guest, Served):
+        guest.close()
+        raise ConfigErrors([error(("component",), f"{declared.component}: answers by itself, so it is no filter")])
+    return guest, digest
+
+
+def _guest(
+    name: str, declared: model.Filter, engine: Engine, error: Callable[[Path, str], ConfigError]
+) -> tuple[Program | Served, str]:
+    """The component as what its exports make it."""
     if unknown := [error(("grants", index), message) for index, message in _unknown_grants(declared)]:
         raise ConfigErrors(unknown)
     try:
-        return _linked(name, declared, engine)
+        data = declared.component.read_bytes()
+        component = decode(data)
+        make = served if serves(component) else partial(_program, name)
+        return make(declared, component, engine), f"sha256:{hashlib.sha256(data).hexdigest()}"
     except (OSError, DecodeError, LinkError) as problem:
         raise ConfigErrors([error(("component",), f"{declared.component}: {problem}")]) from problem
 
 
 def _unknown_grants(declared: model.Filter) -> Iterator[tuple[int, str]]:
     for index, grant in enumerate(declared.grants):
-        if grant not in wasi.GRANTS:
+        if isinstance(grant, str) and grant not in wasi.GRANTS:
             hint = did_you_mean(grant, wasi.GRANTS) or f"; there are {', '.join(wasi.GRANTS)}"
             yield index, f"unknown grant {grant!r}{hint}"
 
 
-def _linked(name: str, declared: model.Filter, engine: Engine) -> tuple[Program, str]:
-    data = declared.component.read_bytes()
-    component = decode(data)
-    for grant, imported in wasi.needed(component.imports).items():
-        if grant not in declared.grants:
-            raise LinkError(f"imports {imported}, which has to be granted: add `grants: [{grant}]` to the filter")
-    program = Program(
+def _program(name: str, declared: model.Filter, component: Component, engine: Engine) -> Program:
+    named = [grant for grant in declared.grants if isinstance(grant, str)]
+    detailed = [grant for grant in declared.grants if isinstance(grant, model.Grant)]
+    for needed, imported in wasi.needed(component.imports).items():
+        if needed not in named:
+            raise LinkError(f"imports {imported}, which has to be granted: add `grants: [{needed}]` to the filter")
+    return Program(
         name,
         component,
         engine,
@@ -148,9 +189,8 @@ def _linked(name: str, declared: model.Filter, engine: Engine) -> tuple[Program,
         limits=Limits(memory=declared.limits.memory, time=declared.limits.time),
         pooled=declared.instance == "pooled",
         memo=declared.memo,
-        more_imports=wasi.interfaces(declared.grants, impure=Run.taint, output=Run.print),
+        more_imports=wasi.interfaces(named, environment=environment(detailed), impure=Run.taint, output=Run.print),
     )
-    return program, f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _upstream(name: str, declared: model.Upstream) -> Upstream:
@@ -177,11 +217,12 @@ def _stage(chain: Sequence[model.Stage], assembly: Assembly, lasting: Lasting) -
             return assembly.caches[cache.name, place]
         case model.ForwardStage(forward=name):
             return Forward(assembly.upstreams[name].send)
+        case model.ServeStage(serve=name):
+            guest = assembly.services[name]
+            return Serve(name, guest.service, guest.client, lasting.metrics.filter(name), guest.total)
         case model.RespondStage(respond=respond):
             fields = Fields((name.lower().encode(), value.encode()) for name, value in respond.headers.items())
             return Respond(respond.status, fields, respond.body.encode())
-        case _:
-            raise AssertionError(f"{chain[0]!r} is refused when the configuration is checked")
 
 
 def _place(below: Sequence[model.Stage], assembly: Assembly) -> str:
@@ -192,9 +233,10 @@ def _place(below: Sequence[model.Stage], assembly: Assembly) -> str:
     parts: list[object] = []
     for stage in below:
         parts.append(stage.model_dump(mode="json"))
-        if isinstance(stage, model.FilterStage):
-            parts.append(config.filters[stage.filter].config)
-            parts.append(next(state.digest for state in assembly.filters if state.name == stage.filter))
+        if isinstance(stage, model.FilterStage | model.ServeStage):
+            name = stage.filter if isinstance(stage, model.FilterStage) else stage.serve
+            parts.append(config.filters[name].model_dump(mode="json", include={"config", "grants"}))
+            parts.append(next(state.digest for state in assembly.filters if state.name == name))
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

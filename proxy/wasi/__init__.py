@@ -10,6 +10,7 @@ happens, so that whoever remembers runs knows which not to.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from proxy.component import HostInterface
@@ -22,12 +23,20 @@ __all__ = ["GRANTS", "VERSION", "interfaces", "needed", "service_interfaces"]
 VERSION = "0.2.12"
 """Serves guests of any 0.2: the linker matches versions as semver does."""
 
+NO_ENVIRONMENT: Mapping[str, str] = MappingProxyType({})
+
 GRANTS = {"clocks": clocks.interfaces, "random": random.interfaces}
 """What a guest gets only when it is granted, by the name of the WASI package. `wasi:random/insecure-seed` needs
 none."""
 
 
-def interfaces(grants: Collection[str], *, impure: Callable[[Any], None], output: Output) -> dict[str, HostInterface]:
+def interfaces(
+    grants: Collection[str],
+    *,
+    impure: Callable[[Any], None],
+    output: Output,
+    environment: Mapping[str, str] = NO_ENVIRONMENT,
+) -> dict[str, HostInterface]:
     """The host interfaces by full name, for `link`.
 
     impure: called as impure(instance.data) before a guest is told the time or a random number, or prints.
@@ -36,7 +45,7 @@ def interfaces(grants: Collection[str], *, impure: Callable[[Any], None], output
     """
     offered = {
         **io.interfaces(),
-        **cli.interfaces(output, impure, {}),
+        **cli.interfaces(output, impure, environment),
         **filesystem.interfaces(),
         **sockets.interfaces(),
         **random.seed_interface(),

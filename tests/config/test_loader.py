@@ -34,7 +34,7 @@ def test_the_full_example_has_every_option() -> None:
     text = (ROOT / "config/full.yaml").read_text()
     options = {name for each in schema()["$defs"].values() for name in each.get("properties", {})}
     missing = {name for name in options | set(schema()["properties"]) if f"{name}:" not in text}
-    assert missing == {"serve"}  # which is refused
+    assert missing == set()
 
 
 def test_the_full_example_says_the_defaults_where_it_says_so() -> None:

@@ -22,18 +22,30 @@ class Service:
         """Compiles and links; raises LinkError when the component wants what there is not, or serves nothing."""
         self._linked = link(component, engine, imports, limits, suspends=True)
         self._handle = _handler(self._linked)
+        self._visits = 0
+        self._over = False
 
     async def visit(self, visit: Visit) -> None:
         """Runs the component to its end; its answer may be there long before. Raises Trap, PoolExhausted."""
-        instance = self._linked.instantiate(visit)
+        self._visits += 1
         try:
-            await self._handle(instance, visit.incoming, ResponseOut())
+            instance = self._linked.instantiate(visit)
+            try:
+                await self._handle(instance, visit.incoming, ResponseOut())
+            finally:
+                instance.close()
         finally:
-            instance.close()
+            self._visits -= 1
+            self._free()
 
     def close(self) -> None:
-        """No visit may be going on."""
-        self._linked.close()
+        """No new visit comes; what there is for them is freed after the last one."""
+        self._over = True
+        self._free()
+
+    def _free(self) -> None:
+        if self._over and not self._visits:
+            self._linked.close()
 
 
 def _handler(linked: Linked) -> Any:
