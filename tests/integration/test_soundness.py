@@ -16,12 +16,14 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from proxy.cache.key import PLAIN, Keying
 from proxy.cache.memory import MemoryStore
 from proxy.cache.policy import Rules
 from proxy.chain.stage import Below, Handler, Stage, link
 from proxy.component import decode
 from proxy.exchange import Exchange, Request, Response, collect
 from proxy.http.fields import Fields
+from proxy.http.query import Names, QueryRule
 from proxy.sandbox import Limits
 from proxy.sluice.memo import Memo
 from proxy.sluice.program import Program
@@ -66,15 +68,14 @@ async def origin(request: Request, below: Below) -> Response:
     return Response(200, fields, b"" if request.method == "HEAD" else body)
 
 
-def cached(stages: Sequence[Stage]) -> Handler:
+def cached(stages: Sequence[Stage], keying: Keying = PLAIN, origin: Stage = origin) -> Handler:
     """A cache above each filter."""
     interleaved: list[Stage] = []
+    clock, rules = (lambda: 1000.0), Rules(ttl=60)
     for index, stage in enumerate(stages):
         store = MemoryStore(1 << 20)
-        interleaved += [
-            Cache(f"c{index}", store, max_object_size=1 << 16, clock=lambda: 1000.0, rules=Rules(ttl=60)),
-            stage,
-        ]
+        above = Cache(f"c{index}", store, max_object_size=1 << 16, clock=clock, rules=rules, keying=keying)
+        interleaved += [above, stage]
     return link([*interleaved, origin])
 
 
@@ -116,6 +117,55 @@ def test_memo_and_caches_change_no_answer(chosen: list[str], asked: list[tuple[A
         expected = answer(plain, wanted)
         assert answer(remembered, wanted) == expected
         assert answer(with_caches, wanted) == expected
+
+
+KEYING = Keying(
+    query=QueryRule(ignore=Names.of(["utm_*"]), sort=True), languages=("en", "de"), vary=frozenset(("x-device",))
+)
+
+
+async def mirror(request: Request, below: Below) -> Response:
+    """Answers by all that it sees of what the key options are about, and is silent about the device."""
+    seen = (request.fields.get(name) or b"-" for name in (b"accept-language", b"x-device", b"x-written"))
+    body = b" ".join([request.target.encode(), *seen])
+    fields = Fields([(b"cache-control", b"max-age=60"), (b"vary", b"accept-language, x-written")])
+    return Response(200, fields, b"" if request.method == "HEAD" else body)
+
+
+def in_its_place(stage: Stage) -> Stage:
+    """A stage that gets the request that stands for all that are alike."""
+
+    async def canonical(request: Request, below: Below) -> Response:
+        return await stage(KEYING.canonical(request), below)
+
+    return canonical
+
+
+pairs = st.sampled_from(["q=1", "q=2", "utm_x=1", "utm_y=<script>", "key=k1", "%75tm_z=1", "Utm_x=1"])
+languages = st.sampled_from([b"de", b"de-CH, en;q=0.5", b"en, de", b"fr", b"fr, de;q=0.1"])
+alike = st.tuples(
+    st.sampled_from(["GET", "GET", "HEAD"]),
+    st.lists(pairs, max_size=4).map(lambda given: "/x?" + "&".join(given)),
+    st.just("192.0.2.1"),
+    st.lists(
+        st.tuples(st.just(b"accept-language"), languages)
+        | st.tuples(st.sampled_from([b"x-device", b"cookie"]), st.sampled_from([b"a", b"e=a"])),
+        max_size=3,
+    ),
+)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(
+    chosen=st.lists(st.sampled_from(["ab-split", "api-key", "headers"]), min_size=1, max_size=2, unique=True),
+    asked=st.lists(alike, min_size=2, max_size=15),
+)
+def test_key_options_leave_no_input_without_key(chosen: list[str], asked: list[tuple[Any, ...]]) -> None:
+    """Whatever came before, a request is answered as the one that stands for all that are alike would be."""
+    plain = link([*map(in_its_place, filters(chosen, memo=False)), mirror])
+    with_caches = cached(filters(chosen, memo=True), KEYING, mirror)
+    for wanted in asked:
+        assert answer(with_caches, wanted) == answer(plain, wanted)
 
 
 @settings(max_examples=60, deadline=None)
