@@ -60,7 +60,7 @@ def service_interfaces(environment: Mapping[str, str]) -> dict[str, HostInterfac
     and is told the time and random numbers."""
     offered = {
         **io.interfaces(Visit.forget),
-        **cli.interfaces(Visit.print_line, _pure, environment),
+        **cli.interfaces(Visit.print_line, _pure, environment, Visit.opened),
         **filesystem.interfaces(),
         **sockets.interfaces(),
         **random.interfaces(_pure),

@@ -17,12 +17,21 @@ class Exit(Exception):
 
 
 def interfaces(
-    output: Output, impure: Callable[[Any], None], environment: Mapping[str, str]
+    output: Output,
+    impure: Callable[[Any], None],
+    environment: Mapping[str, str],
+    opened: Callable[[Any, LinesOutput], None] = lambda data, stream: None,
 ) -> dict[str, HostInterface]:
+    """opened: called with each stream that a guest gets, which it may never close."""
     variables = list(environment.items())
 
     def standard(name: str) -> HostInterface:
-        return HostInterface({f"get-{name}": lambda data: LinesOutput(Lines(name, output), impure)})
+        def get(data: Any) -> LinesOutput:
+            stream = LinesOutput(Lines(name, output), impure)
+            opened(data, stream)
+            return stream
+
+        return HostInterface({f"get-{name}": get})
 
     def no_terminal(name: str) -> HostInterface:
         return HostInterface({f"get-terminal-{name}": lambda data: None})

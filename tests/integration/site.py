@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,18 +123,7 @@ async def site(
     """A proxy with this chain (ended by the origin) or these routes, and an origin that gives these replies."""
     asked: list[Asked] = []
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while (request := await _read_request(reader)) is not None:
-                asked.append(request)
-                writer.write(reply if isinstance(reply, bytes) else reply(request))
-                await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-    origin = await asyncio.start_server(serve, "127.0.0.1", 0)
+    origin = await asyncio.start_server(serving(asked, reply), "127.0.0.1", 0)
     config = {
         "version": 1,
         "listeners": [{"address": "127.0.0.1:0"}],
@@ -164,6 +153,25 @@ def engine() -> Engine:
     if not _engines:
         _engines.append(Engine())
     return _engines[0]
+
+
+def serving(
+    asked: list[Asked], reply: Reply | bytes
+) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    """The connections of an origin that gives these replies, and adds to what it was asked."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while (request := await _read_request(reader)) is not None:
+                asked.append(request)
+                writer.write(reply if isinstance(reply, bytes) else reply(request))
+                await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    return serve
 
 
 async def _read_request(reader: asyncio.StreamReader) -> Asked | None:

@@ -12,6 +12,7 @@ from proxy.exchange import Request, Response
 from proxy.wasi.http.bodies import BodyInput, BodyOutput
 from proxy.wasi.http.errors import ErrorCode, failure
 from proxy.wasi.http.messages import IncomingRequest, OutgoingResponse
+from proxy.wasi.io import LinesOutput
 from proxy.wasi.waiting import Job, Pollable, Timer
 
 T = TypeVar("T")
@@ -42,6 +43,7 @@ class Visit:
         self._jobs: set[Job[Any] | Timer] = set()
         self._inputs: set[BodyInput] = {self.incoming.input}
         self._outputs: set[BodyOutput] = set()
+        self._printers: list[LinesOutput] = []
         self.left: Callable[[], object] | None = None
 
     # What the guest begins, and what is ended with it.
@@ -67,6 +69,10 @@ class Visit:
 
     def writes(self, output: BodyOutput) -> None:
         self._outputs.add(output)
+
+    def opened(self, stream: LinesOutput) -> None:
+        """A stream to print to."""
+        self._printers.append(stream)
 
     def print_line(self, stream: str, line: str) -> None:
         self._output(stream, line)
@@ -106,6 +112,8 @@ class Visit:
     def close(self) -> None:
         """The guest is gone."""
         self.fail(ProxyError(errors.PROXY_INTERNAL_ERROR, "the component ended without a whole answer"))
+        for printer in self._printers:
+            printer.close(self)
         for job in self._jobs:
             job.cancel()
         for input in self._inputs:
