@@ -14,6 +14,9 @@ from proxy.http import ranges
 from proxy.http.fields import Fields, Line
 from proxy.http.ranges import ContentRange, Range
 
+OF_THIS_PART = frozenset((b"content-digest", b"content-length", b"content-md5", b"content-range"))
+"""Fields about the bytes of one message. Repr-Digest is about the whole, in whatever parts it comes (RFC 9530 §3)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -96,7 +99,7 @@ def joined(old: Part, new: Part) -> Part:
         return new  # from disk: not worth reading it into memory
     body = beginning + more
     span = ContentRange(first.range.first, first.range.first + len(body) - 1, new.range.complete)
-    kept = [line for line in new.lines if line[0] not in (b"content-range", b"content-length")]
+    kept = [line for line in new.lines if line[0] not in OF_THIS_PART]
     kept += [(b"content-range", bytes(span)), (b"content-length", b"%d" % len(body))]
     return Part(kept, body, span)
 

@@ -93,7 +93,7 @@ class Terms:
     born: when its age was 0 (§4.2.3). lifetime: how long it is fresh from then. validate: never without asking
     (`no-cache`). strict: never when stale, whatever the client accepts (§4.2.4). How long it may be used when stale:
     while_revalidate while a newer one is fetched, if_error when the answer was an error, if_unreachable when there was
-    none.
+    none. immutable: it does not change while it is fresh (RFC 8246).
     """
 
     born: float
@@ -103,6 +103,7 @@ class Terms:
     while_revalidate: float = 0.0
     if_error: float = 0.0
     if_unreachable: float = 0.0
+    immutable: bool = False
 
     @property
     def fresh_until(self) -> float:
@@ -217,6 +218,7 @@ def _terms(received: Received, heard: Said) -> Terms | Refusal:
         while_revalidate=grace("stale-while-revalidate", rules.stale_while_revalidate),
         if_error=grace("stale-if-error", rules.stale_if_error or 0.0),
         if_unreachable=grace("stale-if-error", _or(rules.stale_if_error, UNREACHABLE_GRACE)),
+        immutable="immutable" in said,
     )
     if terms.fresh_until <= received.received_at and not _has_validator(received.fields):
         return Refusal.NO_FRESHNESS  # could neither be used as it is nor be validated
@@ -307,7 +309,8 @@ def reuse(terms: Terms, wishes: Directives, now: float) -> Reuse:
     if terms.validate:
         return Reuse.ALWAYS_VALIDATE
     remaining = terms.fresh_until - now
-    max_age = wishes.seconds("max-age")
+    # RFC 8246 §2: a reload, which is a max-age, is no reason to ask again; no-cache is.
+    max_age = None if terms.immutable and remaining > 0 else wishes.seconds("max-age")
     if max_age is not None and now - terms.born > max_age and "max-stale" not in wishes:  # §5.2.1.1
         return Reuse.REQUEST_MAX_AGE
     if remaining > 0:

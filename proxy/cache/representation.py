@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 from proxy.cache.entry import Content, Entry
-from proxy.cache.partial import part, pieces
+from proxy.cache.partial import OF_THIS_PART, part, pieces
 from proxy.exchange import Request, Response
 from proxy.http import ranges
 from proxy.http.conditional import not_modified, without_content
@@ -40,7 +40,10 @@ def representation(entry: Entry, request: Request, now: float) -> Response:
 
 def _partial(entry: Entry, parts: Sequence[tuple[int, Content]], complete: int | None) -> Response:
     if len(parts) == 1:
-        fields = Fields(entry.lines)
+        if len(parts[0][1]) == len(entry.body):
+            fields = Fields(entry.lines)
+        else:
+            fields = Fields([line for line in entry.lines if line[0] not in OF_THIS_PART])
         fields.set(b"content-range", _content_range(*parts[0], complete))
         return _sized(206, fields, parts[0][1], entry)
     # Several are not asked of bodies on disk: the whole answers as well.
@@ -50,7 +53,7 @@ def _partial(entry: Entry, parts: Sequence[tuple[int, Content]], complete: int |
 def _multipart(entry: Entry, parts: Sequence[tuple[int, bytes]], complete: int | None) -> Response:
     """RFC 9110 §14.6. The boundary follows from the bytes, so they cannot have been made to contain it."""
     boundary = blake2b(b"".join([body for _, body in parts]), digest_size=16).hexdigest().encode()
-    fields = Fields(entry.lines)
+    fields = Fields([line for line in entry.lines if line[0] not in OF_THIS_PART])
     content_type = fields.get(b"content-type")
     about = b"content-type: %s\r\n" % content_type if content_type is not None else b""
     chunks: list[bytes] = []
@@ -58,7 +61,6 @@ def _multipart(entry: Entry, parts: Sequence[tuple[int, bytes]], complete: int |
         head = b"--%s\r\n%scontent-range: %s\r\n\r\n"
         chunks += (head % (boundary, about, _content_range(begin, body, complete)), body, b"\r\n")
     chunks.append(b"--%s--\r\n" % boundary)
-    fields.remove(b"content-range")
     fields.set(b"content-type", b"multipart/byteranges; boundary=" + boundary)
     return _sized(206, fields, b"".join(chunks), entry)
 

@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.cache.policy import DEFAULT, Received, Refusal, Reuse, Rules, Terms, initial_age, judge, reuse
+from proxy.cache.policy import (
+    DEFAULT,
+    Received,
+    Refusal,
+    Reuse,
+    Rules,
+    SetCookie,
+    Terms,
+    initial_age,
+    judge,
+    reuse,
+    withheld,
+)
 from proxy.http import dates
 from proxy.http.cache_control import Directives
 from proxy.http.fields import Fields
@@ -183,3 +195,72 @@ def test_garbage_never_raises(
     terms = judge(Received(Fields(request), status, Fields(response), NOON, NOON, Rules(ttl=60)))
     if isinstance(terms, Terms):
         reuse(terms, Directives(Fields(request).get(b"cache-control")), NOON + 1)
+
+
+def test_what_does_not_change_is_not_asked_for_again() -> None:
+    """RFC 8246 §2."""
+    terms = _judge("cache-control: max-age=100, immutable")
+    assert isinstance(terms, Terms)
+    assert reuse(terms, Directives(b"max-age=0"), NOON + 50) is Reuse.FRESH
+    assert reuse(terms, Directives(b"no-cache"), NOON + 50) is Reuse.REQUEST_NO_CACHE
+    assert reuse(terms, Directives(b"max-age=0"), NOON + 101) is Reuse.REQUEST_MAX_AGE
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ('cache-control: private="Set-Cookie, x-User"', {b"set-cookie", b"x-user"}),
+        ('cache-control: no-cache=" x , ,y"', {b"x", b"y"}), ("cache-control: no-cache=x", {b"x"}),
+        ("cache-control: private", set()), ('cache-control: no-cache=""', set()), ("", set()),
+        ('cdn-cache-control: private="x"|cache-control: private="y"', {b"x"}),
+    ],
+)  # fmt: skip
+def test_fields_that_are_not_stored(fields: str, names: set[bytes]) -> None:
+    assert withheld(_dated(fields), DEFAULT) == names
+
+
+def test_directives_that_name_fields_do_not_forbid_storing() -> None:
+    for directive in ('private="set-cookie"', 'no-cache="set-cookie"'):
+        terms = _judge(f"cache-control: max-age=5, {directive}|set-cookie: a=b")
+        assert isinstance(terms, Terms)
+        assert not terms.validate
+    assert _judge('cache-control: max-age=5, private="x"|set-cookie: a=b') is Refusal.SET_COOKIE
+
+
+@pytest.mark.parametrize("choice", [SetCookie.STRIP, SetCookie.STORE])
+def test_the_choice_about_set_cookie(choice: SetCookie) -> None:
+    rules = Rules(set_cookie=choice)
+    fields = "cache-control: max-age=5|set-cookie: a=b"
+    assert isinstance(_judge(fields, rules=rules), Terms)
+    assert withheld(_dated(fields), rules) == ({b"set-cookie"} if choice is SetCookie.STRIP else set())
+    assert not withheld(_dated(fields + "|cache-control: public"), rules)
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "lifetime"),
+    [
+        (404, "", 10), (404, "last-modified: @-100", 10), (503, "", 1), (200, "", 60),
+        (404, "cache-control: max-age=5", 5), (503, "expires: @+100", 100), (503, "cache-control: no-cache|etag: x", 1),
+    ],
+)  # fmt: skip
+def test_lifetimes_by_status(status: int, fields: str, lifetime: float) -> None:
+    terms = _judge(fields, status=status, rules=Rules(ttl=60, status_ttl={404: 10, 503: 1}))
+    assert isinstance(terms, Terms)
+    assert terms.lifetime == lifetime
+
+
+def test_a_status_without_lifetime_is_not_stored() -> None:
+    rules = Rules(ttl=60, status_ttl={404: 10, 503: 1})
+    assert _judge("", status=502, rules=rules) is Refusal.STATUS
+    assert _judge("cache-control: no-store", status=503, rules=rules) is Refusal.NO_STORE
+
+
+def test_a_targeted_field_stands_in_for_cache_control_and_expires() -> None:
+    """RFC 9213 §2.2."""
+    fresh = _judge("cdn-cache-control: max-age=7|cache-control: no-store|expires: 0")
+    assert isinstance(fresh, Terms)
+    assert fresh.lifetime == 7
+    assert _judge("cdn-cache-control: no-store|cache-control: max-age=7|expires: @+100") is Refusal.NO_STORE
+    assert _judge("cdn-cache-control: none|expires: @+100") is Refusal.NO_FRESHNESS
+    assert _judge("cdn-cache-control: max-age=7, &|cache-control: no-store") is Refusal.NO_STORE
+    assert _judge("x-cdn: max-age=7", rules=Rules(target_list=(b"x-cdn",))) == fresh

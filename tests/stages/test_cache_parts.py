@@ -254,6 +254,22 @@ def test_parts_depend_on_what_was_read() -> None:
     assert scene.get("cookie: theme=1").outcome == "hit"
 
 
+def test_digests_are_of_the_bytes_they_come_with() -> None:
+    """RFC 9530: Content-Digest is of the message, Repr-Digest of the whole."""
+    digests = FRESH + "|content-digest: sha-256=:AA==:|repr-digest: sha-256=:BB==:"
+    scene = Scene(lambda asked: origin(asked, digests))
+    scene.get()
+    assert scene.get()["content-digest"] == ranged(scene, "0-")["content-digest"] == "sha-256=:AA==:"
+    for wanted in ("0-1", "0-1,3-3"):
+        part = ranged(scene, wanted)
+        assert (part.status, part["content-digest"], part["repr-digest"]) == (206, None, "sha-256=:BB==:")
+    parts = Scene(lambda asked: origin(asked, digests))
+    assert ranged(parts, "0-4")["content-digest"] == ranged(parts, "0-4")["content-digest"] == "sha-256=:AA==:"
+    assert ranged(parts, "0-1")["content-digest"] is None
+    ranged(parts, "5-")
+    assert (parts.get().outcome, parts.get()["content-digest"]) == ("hit", None)
+
+
 bounds = st.tuples(st.integers(0, 9), st.integers(0, 9)).map(sorted).map(lambda each: f"{each[0]}-{each[1]}")
 wanted = st.one_of(
     st.just(""), bounds, st.integers(0, 9).map(lambda n: f"{n}-"), st.integers(1, 12).map(lambda n: f"-{n}")
