@@ -9,7 +9,7 @@ What Python values stand for which types is in proxy.component.types. Knows noth
 """
 
 from proxy.component.binary import DecodeError
-from proxy.component.bind import LinkError
+from proxy.component.binding import LinkError
 from proxy.component.decode import Component, decode, interfaces
 from proxy.component.handles import GuestResource
 from proxy.component.instance import Instance

@@ -1,13 +1,9 @@
-"""A plan bound to an engine: core modules compiled, host functions made, what an instance has to do laid out.
-
-The raw calls do not check types, so the type of every core function that is ever called from here is compared, once,
-with what the canonical ABI makes of its component function. What host functions look like wasmtime checks itself.
-"""
+"""A plan bound to an engine: core modules compiled, host functions made, what an instance has to do laid out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from proxy.component import core_functions
@@ -16,8 +12,10 @@ from proxy.component.abi.functions import Target, export_function, import_functi
 from proxy.component.batch import BATCHES, batch_module
 from proxy.component.binary.core_module import acts_when_instantiated, memory_minimums
 from proxy.component.binary.definitions import Sort
+from proxy.component.binding import Binding, LinkError, Maker
 from proxy.component.builtins import Task, builtin, task_return
-from proxy.component.handles import GuestResource, trap
+from proxy.component.externs import Externs
+from proxy.component.handles import trap
 from proxy.component.instance import Cell, ContextPlan, Instance
 from proxy.component.plan import (
     Builtin,
@@ -56,7 +54,6 @@ from proxy.component.types import (
 from proxy.sandbox import (
     CALL_RUNTIME,
     CoreFuncType,
-    CoreMemoryType,
     Engine,
     HostCallback,
     ImportSource,
@@ -88,12 +85,6 @@ RESOURCE_FUNCTIONS = {
 }
 
 
-class LinkError(Exception):
-    """The component and this host do not fit together; the message says which import or export, and how."""
-
-
-Maker = Callable[[Instance], None]
-
 ContextKey = tuple[int, CoreDefinition | None, CoreDefinition | None]
 """Component instance, memory and realloc."""
 
@@ -107,31 +98,6 @@ def _option_keys(plan: Plan) -> list[ContextKey]:
             if not isinstance(bag, int):
                 options += [item.options for _, item in bag.values() if isinstance(item, Lowered)]
     return list(dict.fromkeys((each.component_instance, each.memory, each.realloc) for each in options))
-
-
-@dataclass(slots=True)
-class Binding:
-    """What instances are made from. Externs are numbered; `names` has core instance and export name of each."""
-
-    externs: int
-    names: list[tuple[int, bytes]]
-    contexts: list[ContextPlan]
-    components: int
-    implementers: Mapping[int, int]
-    """Where the component instances of the plan are among those that hold state."""
-    memories: int
-    layout: StoreLayout
-    makers: list[Maker]
-    first: list[int]
-    """Core instances that every instance needs."""
-    acting: list[Maker]
-    """When making core instances runs guest code: all that must be done at once, in order. Else empty."""
-    destroy: Callable[[Instance, GuestResource], None]
-    linkers: list[Linker]
-
-    def close(self) -> None:
-        for linker in self.linkers:
-            linker.close()
 
 
 class Binder:
@@ -154,8 +120,7 @@ class Binder:
         self._hosts = hosts
         self._elided = elide(plan, forwards=not suspends)
         self._modules: list[Module] = [engine.module(data) for data in plan.modules]
-        self._names: list[tuple[int, bytes]] = []
-        self._numbers: dict[CoreExport, int] = {}
+        self._externs = Externs(plan, self._modules, self._elided)
         self._options = _option_keys(plan)
         self._contexts: dict[ContextKey, int] = {}
         self._components: dict[int, int] = {}
@@ -182,58 +147,6 @@ class Binder:
             )
         return count
 
-    # Core definitions.
-
-    def _direct(self, definition: CoreDefinition) -> CoreDefinition:
-        """The definition behind the exports of shims that are left out."""
-        for _ in range(len(self._plan.core_instances) + 1):
-            if not isinstance(definition, CoreExport) or definition not in self._elided.direct:
-                break
-            definition = self._elided.direct[definition]
-        return definition
-
-    def _extern(self, definition: CoreExport, kind: str) -> int:
-        """The number of an export, which must be there and of this kind."""
-        return self._number(self._exported(definition, kind))
-
-    def _exported(self, definition: CoreExport, kind: str) -> CoreExport:
-        """The same; it must be there and of this kind."""
-        module = self._modules[self._plan.core_instances[definition.instance].module]
-        found = module.exports.get(definition.name)
-        if found is None or found.kind != kind or definition.instance in self._elided.gone:
-            raise LinkError(f"a core module does not export the {kind} {definition.name!r}")
-        return definition
-
-    def _number(self, definition: CoreExport) -> int:
-        if definition not in self._numbers:
-            self._numbers[definition] = len(self._names)
-            self._names.append((definition.instance, definition.name.encode()))
-        return self._numbers[definition]
-
-    def _function(self, definition: CoreDefinition | None, kind: CoreFuncType, what: str) -> int:
-        """The number of a core function of exactly this type."""
-        definition = None if definition is None else self._direct(definition)
-        if not isinstance(definition, CoreExport):
-            raise LinkError(f"{what} is not an export of a core module")
-        number = self._extern(definition, "func")
-        module = self._modules[self._plan.core_instances[definition.instance].module]
-        found = module.exports[definition.name].type
-        if found != kind:
-            raise LinkError(
-                f"{what}: the core function {definition.name!r} is {found}, the component type asks for {kind}"
-            )
-        return number
-
-    def _memory(self, definition: CoreDefinition) -> int:
-        definition = self._direct(definition)
-        if not isinstance(definition, CoreExport):
-            raise LinkError("a memory is not an export of a core module")
-        number = self._extern(definition, "memory")
-        found = self._modules[self._plan.core_instances[definition.instance].module].exports[definition.name].type
-        if not isinstance(found, CoreMemoryType) or found.is_64:
-            raise LinkError("64-bit memories are not supported")
-        return number
-
     def _context(self, options: Options, needs: layout.Needs) -> int:
         """The number of the context for these options. Options that agree in memory and realloc share one, and those
         that leave out what their function does not need share that of others: an instance then makes fewer."""
@@ -243,8 +156,8 @@ class Binder:
             raise LinkError("a function is given strings or lists, but the option realloc is missing")
         key = self._fullest(options)
         if key not in self._contexts:
-            memory = None if key[1] is None else self._memory(key[1])
-            realloc = None if key[2] is None else self._function(key[2], REALLOC, "realloc")
+            memory = None if key[1] is None else self._externs.memory(key[1])
+            realloc = None if key[2] is None else self._externs.function(key[2], REALLOC, "realloc")
             self._contexts[key] = len(self._context_plans)
             batches = None if realloc is None else self._batches(realloc)
             self._context_plans.append(ContextPlan(self._component(key[0]), memory, realloc, batches))
@@ -255,8 +168,8 @@ class Binder:
         used."""
         slot = len(self._plan.core_instances) + len(self._batched)
         self._batched.append(realloc)
-        first = len(self._names)
-        self._names += [(slot, str(count).encode()) for count in BATCHES]
+        first = len(self._externs.names)
+        self._externs.names += [(slot, str(count).encode()) for count in BATCHES]
         return first
 
     def _fullest(self, options: Options) -> ContextKey:
@@ -282,12 +195,12 @@ class Binder:
         if is_async:
             params, results = layout.async_lifted_signature(func.type, callback=options.callback is not None)
         if options.callback is not None:
-            callback = self._function(options.callback, CALLBACK, "a callback")
-        function = self._function(func.core, CoreFuncType(params, results), "an exported function")
+            callback = self._externs.function(options.callback, CALLBACK, "a callback")
+        function = self._externs.function(func.core, CoreFuncType(params, results), "an exported function")
         post = None
         if options.post_return is not None:
-            post = self._function(options.post_return, CoreFuncType(results, ()), "post-return")
-        core = self._direct(func.core)
+            post = self._externs.function(options.post_return, CoreFuncType(results, ()), "post-return")
+        core = self._externs.direct(func.core)
         assert isinstance(core, CoreExport)
         self._needed.add(core.instance)
         for resource in _owned(func.type):
@@ -354,7 +267,7 @@ class Binder:
             return self._task_return(definition)
         if isinstance(definition, Builtin):
             return builtin(definition, self._component(definition.component_instance), self._cell)
-        return core_functions.forward(self._function(definition, wanted, "a function"), self._cell)
+        return core_functions.forward(self._externs.function(definition, wanted, "a function"), self._cell)
 
     def _lowered(self, definition: Lowered) -> HostCallback:
         func, options = definition.func, definition.options
@@ -373,8 +286,8 @@ class Binder:
             if not self._gates:
                 self._gates_slot = len(self._plan.core_instances) + len(self._batched)
                 self._batched.append(None)
-            number = len(self._names)
-            self._names.append((self._gates_slot, str(len(self._gates)).encode()))
+            number = len(self._externs.names)
+            self._externs.names.append((self._gates_slot, str(len(self._gates)).encode()))
             target, runtime = self._import_parts(func.type, options)
             made = gate(func.type, target, self._cell, host.functions[func.name], runtime)
             self._gates[definition] = number, made
@@ -420,7 +333,7 @@ class Binder:
             return core_functions.host_destructor(self._host_resource(resource))
         if resource not in self._destructors:
             destructor: Any = resource.destructor
-            number = None if destructor is None else self._function(destructor, DESTRUCTOR, "a destructor")
+            number = None if destructor is None else self._externs.function(destructor, DESTRUCTOR, "a destructor")
             self._destructors[resource] = number
         return core_functions.guest_destructor(self._destructors[resource])
 
@@ -445,16 +358,18 @@ class Binder:
                 gates = [made for _, made in self._gates.values()]
                 makers.append(prepared_to_wait(slot, gates_instance(gates, self._engine, linkers[-1])))
             else:
-                makers.append(self._assembled(slot, self._engine.module(batch_module()), None, [self._names[realloc]]))
+                makers.append(
+                    self._assembled(slot, self._engine.module(batch_module()), None, [self._externs.names[realloc]])
+                )
         acting = self._acting()
         return Binding(
-            externs=len(self._names),
-            names=self._names,
+            externs=len(self._externs.names),
+            names=self._externs.names,
             contexts=self._context_plans,
             components=len(self._components),
             implementers=dict(self._components),
             memories=self._memories,
-            layout=StoreLayout(len(makers), len(self._names)),
+            layout=StoreLayout(len(makers), len(self._externs.names)),
             makers=makers,
             first=sorted(self._needed),
             acting=acting,
@@ -467,7 +382,7 @@ class Binder:
         acts = False
         for slot, made in enumerate(self._plan.core_instances):
             if slot in self._elided.starts:
-                number = self._function(self._elided.starts[slot], CoreFuncType((), ()), "a start function")
+                number = self._externs.function(self._elided.starts[slot], CoreFuncType((), ()), "a start function")
                 steps.append(core_functions.start(number))
                 acts = True
             elif slot not in self._elided.gone:
@@ -486,7 +401,7 @@ class Binder:
             definition = self._given(made, where, name, extern.kind)
             if (gated := self._gate(definition)) is not None:
                 _compare(where, name, extern.type, gated[0])
-                sources.append(self._names[gated[1]])
+                sources.append(self._externs.names[gated[1]])
             elif extern.kind == "func" and not self._is_earlier(definition, slot):
                 wanted = extern.type
                 assert isinstance(wanted, CoreFuncType)
@@ -497,7 +412,7 @@ class Binder:
             else:
                 if not isinstance(definition, CoreExport) or definition.instance >= slot:
                     raise LinkError(f"a core module imports the {extern.kind} {name!r} from something made later")
-                found = self._exported(definition, extern.kind)
+                found = self._externs.exported(definition, extern.kind)
                 sources.append((found.instance, found.name.encode()))
         if not any(isinstance(where, int) for where, _ in sources):
             maker = prepared_to_wait if self._suspends else core_functions.prepared
@@ -517,11 +432,11 @@ class Binder:
         if bag is None:
             raise LinkError(f"a core module imports {where}#{name}, which the component does not give it")
         if isinstance(bag, int):
-            return self._direct(CoreExport(bag, name))
+            return self._externs.direct(CoreExport(bag, name))
         found = bag.get(name)
         if found is None or found[0] is not Sort(f"core {kind}"):
             raise LinkError(f"a core module imports the {kind} {where}#{name}, which the component does not give it")
-        return self._direct(found[1])
+        return self._externs.direct(found[1])
 
 
 def _compare(where: str, name: str, wanted: object, kind: CoreFuncType) -> None:

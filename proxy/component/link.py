@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from proxy.component.abi.functions import export_function
-from proxy.component.bind import Binder, Binding, LinkError
+from proxy.component.bind import Binder
+from proxy.component.binding import Binding, LinkError
 from proxy.component.compare import difference
 from proxy.component.decode import Component
 from proxy.component.handles import GuestResource
