@@ -148,6 +148,22 @@ class FilterLimits(Options):
     """For a component that serves: one exchange from its beginning to its end, waiting included."""
 
 
+class Folder(Options):
+    """A directory that a component may use."""
+
+    path: Path
+    """Relative to this file."""
+    at: str = "/"
+    """What the component calls it."""
+    write: bool = False
+    """It may also change what is in it."""
+
+    @field_validator("path")
+    @classmethod
+    def _beside_the_file(cls, path: Path, info: ValidationInfo) -> Path:
+        return _beside_the_file(path, info)
+
+
 class Grant(Options):
     """What a component may do, in detail."""
 
@@ -156,6 +172,8 @@ class Grant(Options):
     networks only where they are named as such. https is not supported yet."""
     environment: dict[str, str] | None = None
     """Environment variables that it sees, by name."""
+    filesystem: list[Folder] | None = None
+    """Directories that a component that serves may read."""
 
 
 def _form_of_grant(data: Any) -> str:

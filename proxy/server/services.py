@@ -8,6 +8,7 @@ from proxy import wasi
 from proxy.component import Component, LinkError
 from proxy.config import model
 from proxy.sandbox import Engine, Limits
+from proxy.wasi.files import Folder
 from proxy.wasi.http import HANDLER, Outgoing, Service
 
 ASKS = "wasi:http/outgoing-handler"
@@ -47,10 +48,19 @@ def served(declared: model.Filter, component: Component, engine: Engine) -> Serv
     if declared.on_error == "fail_open":
         raise LinkError("serves, so there is nothing to go on with without it: it has to be `on_error: fail_closed`")
     limits = Limits(memory=declared.limits.memory, time=declared.limits.time)
-    service = Service(component, engine, wasi.service_interfaces(environment(grants)), limits)
+    service = Service(component, engine, wasi.service_interfaces(environment(grants), _folders(grants)), limits)
     origins = [(origin.host, origin.port) for grant in grants for origin in grant.http or ()]
     return Served(service, Outgoing(origins), declared.limits.total)
 
 
 def environment(grants: list[model.Grant]) -> dict[str, str]:
     return {name: value for grant in grants for name, value in (grant.environment or {}).items()}
+
+
+def _folders(grants: list[model.Grant]) -> list[Folder]:
+    """Raises LinkError where there is no such directory."""
+    found = [folder for grant in grants for folder in grant.filesystem or ()]
+    for folder in found:
+        if not folder.path.is_dir():
+            raise LinkError(f"is granted {folder.path}, which is no directory")
+    return [Folder(str(folder.path), folder.at, folder.write) for folder in found]

@@ -9,12 +9,13 @@ happens, so that whoever remembers runs knows which not to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from proxy.component import HostInterface
 from proxy.wasi import cli, clocks, filesystem, http, io, random, sockets
+from proxy.wasi.files import Folder
 from proxy.wasi.http import Visit
 from proxy.wasi.output import Output
 
@@ -55,13 +56,13 @@ def interfaces(
     return {f"wasi:{name}@{VERSION}": interface for name, interface in offered.items()}
 
 
-def service_interfaces(environment: Mapping[str, str]) -> dict[str, HostInterface]:
+def service_interfaces(environment: Mapping[str, str], folders: Sequence[Folder] = ()) -> dict[str, HostInterface]:
     """The host interfaces for a component of the world `wasi:http/proxy`, which has a Visit as its data. It may wait,
     and is told the time and random numbers."""
     offered = {
         **io.interfaces(Visit.forget),
         **cli.interfaces(Visit.print_line, _pure, environment, Visit.opened),
-        **filesystem.interfaces(),
+        **filesystem.interfaces(folders),
         **sockets.interfaces(),
         **random.interfaces(_pure),
         **random.seed_interface(),

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from proxy import errors, wasi
-from proxy.component import LinkError, decode
+from proxy.component import Component, LinkError, decode
 from proxy.errors import ProxyError
 from proxy.exchange import Body, Exchange, Pipe, Request, Response, collect
 from proxy.exchange.observation import Reads
@@ -23,6 +23,7 @@ from proxy.sandbox import Limits
 from proxy.sluice.interface import imports
 from proxy.stages.serve import Serve
 from proxy.telemetry import FilterTally
+from proxy.wasi.files import Folder
 from proxy.wasi.http import Outgoing, Service
 from tests.integration.site import BUILT, Asked, engine, ok, serving
 
@@ -31,10 +32,16 @@ GUESTS = Path(__file__).parents[1] / "wasi" / "guests" / "built"
 
 
 @cache
+def component(name: str) -> Component:
+    return decode((GUESTS / f"{name}.wasm").read_bytes())
+
+
+@cache
 def service(name: str) -> Service:
     """Each is linked once; every exchange has an instance of its own."""
-    component = decode((GUESTS / f"{name}.wasm").read_bytes())
-    return Service(component, engine(), wasi.service_interfaces({"NAME": "value"}), Limits(memory=64 << 20, time=0.25))
+    return Service(
+        component(name), engine(), wasi.service_interfaces({"NAME": "value"}), Limits(memory=64 << 20, time=0.25)
+    )
 
 
 def stage(name: str, client: Outgoing | None = None, total: float = 5.0) -> Serve:
@@ -136,6 +143,25 @@ def test_the_environment_that_is_granted() -> None:
 
 def test_there_are_no_files_unless_granted() -> None:
     assert answer("service", request("/read?/etc/passwd"))[1].startswith("error")
+
+
+def test_files_that_are_granted(tmp_path: Path) -> None:
+    (tmp_path / "name").write_text("content")
+    (tmp_path / "folder").mkdir()
+
+    async def asking(write: bool, target: str) -> str:
+        granted = wasi.service_interfaces({}, [Folder(str(tmp_path), "/data", write)])
+        made = Service(component("service"), engine(), granted, Limits(memory=64 << 20))
+        serve = Serve("service", made, Outgoing([]), FilterTally("service"), 5.0)
+        return await text(await ask(serve, request(target)))
+
+    assert asyncio.run(asking(False, "/read?/data/name")) == "content"
+    assert asyncio.run(asking(False, "/list?/data")) == "folder name"
+    assert asyncio.run(asking(False, "/read?/data/../etc/passwd")).startswith("error")
+    assert asyncio.run(asking(False, "/write?/data/new")) == "error: ReadOnlyFilesystem"
+    assert not (tmp_path / "new").exists()
+    assert asyncio.run(asking(True, "/write?/data/new")) == "done"
+    assert (tmp_path / "new").read_text() == "written"
 
 
 def test_what_it_prints_goes_to_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from proxy import errors
 from proxy.errors import ProxyError
 from proxy.exchange import Request, Response
+from proxy.wasi.files import Open
 from proxy.wasi.http.bodies import BodyInput, BodyOutput
 from proxy.wasi.http.errors import ErrorCode, failure
 from proxy.wasi.http.messages import IncomingRequest, OutgoingResponse
@@ -44,6 +46,7 @@ class Visit:
         self._inputs: set[BodyInput] = {self.incoming.input}
         self._outputs: set[BodyOutput] = set()
         self._printers: list[LinesOutput] = []
+        self._files: list[Open] = []
         self.left: Callable[[], object] | None = None
 
     # What the guest begins, and what is ended with it.
@@ -69,6 +72,14 @@ class Visit:
 
     def writes(self, output: BodyOutput) -> None:
         self._outputs.add(output)
+
+    def hold(self, opened: Open) -> None:
+        """A file or directory, to be closed at the end if not before."""
+        self._files = [file for file in self._files if file.descriptor >= 0]
+        if len(self._files) >= MAX_FILES:
+            opened.close()
+            raise OSError(errno.EMFILE, "too many open files")
+        self._files.append(opened)
 
     def opened(self, stream: LinesOutput) -> None:
         """A stream to print to."""
@@ -114,6 +125,8 @@ class Visit:
         self.fail(ProxyError(errors.PROXY_INTERNAL_ERROR, "the component ended without a whole answer"))
         for printer in self._printers:
             printer.close(self)
+        for file in self._files:
+            file.close()
         for job in self._jobs:
             job.cancel()
         for input in self._inputs:
@@ -122,6 +135,9 @@ class Visit:
 
 MAX_CONCURRENT = 8
 """Subrequests of one visit that are under way at once; more wait."""
+
+MAX_FILES = 64
+"""That one visit has open at once."""
 
 MAX_SUBREQUESTS = 64
 """Of one visit."""
