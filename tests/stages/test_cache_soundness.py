@@ -23,6 +23,7 @@ from proxy.stages.cache import Cache
 from tests.cache.scene import NOON
 
 VALUES = ("1", "2")
+ASKING = ("if-none-match", "range", "if-range")
 
 T = TypeVar("T")
 
@@ -108,10 +109,10 @@ class Filter:
                     return response
 
     def _read(self, request: Request, observation: Observation) -> Value:
-        """A read of everything also shows the validators a cache above asks with; those are its own."""
+        """A read of everything also shows what a cache above asks with; that is its own."""
         observed(request, observation)
         value = value_of(request, observation)
-        return tuple(line for line in value if line[0] != "if-none-match") if isinstance(value, tuple) else value
+        return tuple(line for line in value if line[0] not in ASKING) if isinstance(value, tuple) else value
 
 
 def _written(request: Request, target: tuple[str, str], value: str) -> Request:
@@ -129,9 +130,10 @@ def _written(request: Request, target: tuple[str, str], value: str) -> Request:
 
 @dataclass
 class Origin:
-    """Answers by the target and the fields in its Vary; honours If-None-Match."""
+    """Answers by the target and the fields in its Vary; honours If-None-Match, and Range and If-Range if it `parts`."""
 
     vary: list[str]
+    parts: bool = False
 
     async def __call__(self, request: Request, below: Below) -> Response:
         selected = [request.path, request.query, *(request.fields.get(name.encode()) for name in self.vary)]
@@ -142,7 +144,23 @@ class Origin:
             fields.append(b"vary", ", ".join(self.vary).encode())
         if request.fields.get(b"if-none-match") == etag:
             return Response(304, fields)
+        wanted = request.fields.get(b"range")
+        if self.parts and wanted and request.method == "GET" and request.fields.get(b"if-range") in (None, etag):
+            begin, end = _bounds(wanted, len(body))
+            fields.append(b"content-range", b"bytes %d-%d/%d" % (begin, end - 1, len(body)))
+            return Response(206, fields, body[begin:end])
         return Response(200, fields, b"" if request.method == "HEAD" else body)
+
+
+def _bounds(wanted: bytes, length: int) -> tuple[int, int]:
+    first, _, last = wanted.removeprefix(b"bytes=").partition(b"-")
+    if not first:
+        return max(0, length - int(last)), length
+    return int(first), min(int(last) + 1, length) if last else length
+
+
+RANGES = (b"bytes=0-3", b"bytes=2-9", b"bytes=4-", b"bytes=-5", b"bytes=3-3", b"bytes=-99")
+"""Of bodies of at least ten bytes."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +239,38 @@ def test_an_answer_through_caches_is_the_answer_without(seed: int) -> None:
         asked = _asked(random)
         now += asked.later
         assert _answer(with_caches, asked.request()) == _answer(without, asked.request()), (first, second, caches, vary)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.integers(0, 2**32))
+def test_a_part_through_caches_is_a_part_of_the_answer_without(seed: int) -> None:
+    """Some ask for ranges: what they get is as many bytes of what the stages answer when nobody cuts anything out."""
+    random = Random(seed)
+    vary = random.sample(["x-a", "x-b", "cookie"], random.choice((0, 0, 1)))
+    program, now = _program(random), NOON
+    cache = Cache("c", MemoryStore(1_000_000), max_object_size=10_000, clock=lambda: now)
+    with_caches = link([cache, Filter(program, "x-first"), Origin(vary, parts=True)])
+    without = link([Filter(program, "x-first"), Origin(vary)])
+    for _ in range(20):
+        asked = replace(_asked(random), path="/longer")
+        now += asked.later
+        request, same = asked.request(), asked.request()
+        if random.random() < 0.6:
+            wanted = random.choice(RANGES)
+            request.fields.append(b"range", wanted)
+            same.fields.append(b"range", wanted)
+        got, whole = _now(with_caches, request), _now(without, same)
+        assert isinstance(whole.body, bytes)
+        assert isinstance(got.body, bytes)
+        if got.status == 206 and asked.method == "GET":
+            begin, end = _bounds(wanted, len(whole.body))
+            assert got.body == whole.body[begin:end]
+            assert got.fields.get(b"content-range") == b"bytes %d-%d/%d" % (begin, end - 1, len(whole.body))
+        elif got.status != 416 or len(whole.body) > 9:
+            assert (got.status, got.body) == (whole.status, whole.body)
+        own = (*_OWN, b"content-range")
+        if got.status != 416:
+            assert {line for line in got.fields if line[0] not in own} == set(whole.fields)
 
 
 @settings(max_examples=300, deadline=None)
