@@ -57,6 +57,7 @@ CREATE TABLE IF NOT EXISTS entries (
     length INTEGER NOT NULL, sums BLOB NOT NULL, checksum INTEGER NOT NULL, size INTEGER NOT NULL,
     received REAL NOT NULL, used INTEGER NOT NULL, UNIQUE (key, variant));
 CREATE INDEX IF NOT EXISTS by_use ON entries (used);
+CREATE INDEX IF NOT EXISTS by_file ON entries (file) WHERE file IS NOT NULL;
 CREATE TABLE IF NOT EXISTS total (size INTEGER NOT NULL);
 INSERT INTO total SELECT 0 WHERE NOT EXISTS (SELECT * FROM total);
 CREATE TRIGGER IF NOT EXISTS added AFTER INSERT ON entries BEGIN UPDATE total SET size = size + new.size; END;
@@ -176,6 +177,10 @@ class DiskStore:
             return Refusal.SIZE
         return self._guarded(lambda: self._put(name, identity, record, entry, size), Refusal.INCOMPLETE)
 
+    def new_file(self) -> Path:
+        """Where a body may be written that will be `put`."""
+        return self._bodies / uuid4().hex
+
     def delete(self, key: Key) -> None:
         self._deletions.add(key)
         self._guarded(lambda: self._delete("key = ?", (packed(key),)), None)
@@ -216,11 +221,20 @@ class DiskStore:
 
     def _put(self, name: bytes, identity: bytes, record: bytes, entry: Entry, size: int) -> Refusal | None:
         body = entry.body
+        file: str | None = None
+        inline: bytes | None = None
         if isinstance(body, FileBody):
-            return self._update(name, identity, record, body, entry.received_at)
-        inline, file, sums = (body, None, b"[]") if len(body) <= INLINE else (None, uuid4().hex, _sums(body))
+            if self._update(name, identity, record, body, entry.received_at):
+                return None
+            if not body.is_there():
+                return Refusal.INCOMPLETE
+            file, sums = body.name, packed(body.sums)
+        elif len(body) <= INLINE:
+            inline, sums = body, b"[]"
+        else:
+            file, sums = self.new_file().name, packed(checksums(body))
         try:
-            if file is not None:
+            if file is not None and isinstance(body, bytes):
                 (self._bodies / file).write_bytes(body)
             with _transaction(self._db):
                 gone = self._remove("key = ? AND variant = ?", (name, identity))
@@ -243,12 +257,14 @@ class DiskStore:
         self._give_back()
         return None
 
-    def _update(self, name: bytes, identity: bytes, record: bytes, body: FileBody, received: float) -> Refusal | None:
-        """A stored body with new fields: the file stays."""
+    def _update(self, name: bytes, identity: bytes, record: bytes, body: FileBody, received: float) -> bool:
+        """New fields for a body that is stored: the file stays. False when there is no row that names it."""
         with _transaction(self._db):
-            row = self._db.execute("SELECT id, sums FROM entries WHERE file = ?", (body.name,)).fetchone()
+            row = self._db.execute(
+                "SELECT id, sums FROM entries WHERE file IS NOT NULL AND file = ?", (body.name,)
+            ).fetchone()
             if row is None:
-                return Refusal.INCOMPLETE
+                return False
             id, sums = row
             gone = self._remove("key = ? AND variant = ? AND id != ?", (name, identity, id))
             self._db.execute(
@@ -256,7 +272,7 @@ class DiskStore:
                 (identity, record, _checksum(name, record, b"", sums), received, time.time_ns(), id),
             )
         self._unlink(gone)
-        return None
+        return True
 
     def _make_room(self) -> list[str]:
         """The least recently used are removed until the rest fits."""
@@ -339,10 +355,6 @@ def _statements(script: str) -> list[str]:
             statements.append(begun)
             begun = ""
     return statements
-
-
-def _sums(body: bytes) -> bytes:
-    return packed(checksums(body))
 
 
 def _checksum(name: bytes, record: bytes, body: bytes, sums: bytes) -> int:

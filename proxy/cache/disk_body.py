@@ -19,13 +19,13 @@ def checksums(body: bytes) -> list[int]:
     return [crc32(memoryview(body)[at : at + BLOCK]) for at in range(0, len(body), BLOCK)]
 
 
-class _File:
+class OpenFile:
     """Open until nobody refers to it any more, also when it has been deleted meanwhile."""
 
     __slots__ = ("fd",)
 
-    def __init__(self, path: Path) -> None:
-        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    def __init__(self, path: Path, flags: int = os.O_RDONLY) -> None:
+        self.fd = os.open(path, flags | os.O_CLOEXEC, 0o600)
 
     def __del__(self) -> None:
         if hasattr(self, "fd"):
@@ -38,16 +38,16 @@ class FileBody:
     Raises OSError when there is no such file, or it has another length.
     """
 
-    __slots__ = ("_at", "_begin", "_end", "_file", "_path", "_size", "_sums", "trailers")
+    __slots__ = ("_at", "_begin", "_end", "_file", "_path", "_size", "sums", "trailers")
 
     def __init__(self, path: Path, size: int, sums: list[int]) -> None:
         self._path = path
         self.trailers: Fields | None = None
-        self._file = _File(path)
+        self._file = OpenFile(path)
         if os.fstat(self._file.fd).st_size != size or len(sums) != -(-size // BLOCK):
             raise OSError(f"{path} does not have {size} bytes")
         self._size = size
-        self._sums = sums
+        self.sums = sums
         self._begin, self._end = 0, size
         self._at = 0
 
@@ -57,7 +57,7 @@ class FileBody:
     def __getitem__(self, part: slice) -> FileBody:
         begin, end, _ = part.indices(len(self))
         new = FileBody.__new__(FileBody)
-        new._path, new.trailers, new._file, new._size, new._sums = self._path, None, self._file, self._size, self._sums
+        new._path, new.trailers, new._file, new._size, new.sums = self._path, None, self._file, self._size, self.sums
         new._begin = new._at = self._begin + begin
         new._end = self._begin + max(begin, end)
         return new
@@ -83,8 +83,8 @@ class FileBody:
         number, offset = divmod(at, BLOCK)
         begin = number * BLOCK
         block = os.pread(self._file.fd, min(BLOCK, self._size - begin), begin)
-        if crc32(block) != self._sums[number]:
-            self._path.unlink(missing_ok=True)  # without its file, the store drops the entry
+        if crc32(block) != self.sums[number]:
+            self.discard()  # without its file, the store drops the entry
             raise ProxyError(errors.PROXY_INTERNAL_ERROR, "what was stored of the response is damaged")
         return block[offset : self._end - begin]
 
@@ -95,6 +95,14 @@ class FileBody:
             parts.append(self._block(at))
             at += len(parts[-1])
         return b"".join(parts)
+
+    def is_there(self) -> bool:
+        """The file has not been deleted."""
+        return self._path.exists()
+
+    def discard(self) -> None:
+        """Delete the file."""
+        self._path.unlink(missing_ok=True)
 
     def close(self) -> None:
         self._at = self._end

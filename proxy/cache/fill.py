@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from proxy.cache import key as keys
+from proxy.cache.disk_body import FileBody
 from proxy.cache.entry import Content, Entry, stored_lines, updated
 from proxy.cache.flight import Flight, Flights, Offered
 from proxy.cache.key import Key, Keying, Selecting
@@ -13,8 +14,9 @@ from proxy.cache.lookup import CONDITIONS
 from proxy.cache.partial import is_whole, joined, part
 from proxy.cache.policy import Received, Refusal, Rules, Terms, judge, withheld
 from proxy.cache.search import Searches, stored_under
-from proxy.cache.store import Front, Room
-from proxy.exchange import Request, Response, length_of
+from proxy.cache.store import Front
+from proxy.cache.tee import Done, Tee
+from proxy.exchange import Request, Response, Stream, length_of
 from proxy.exchange.observation import Reads, Source, written
 from proxy.http import conditional
 from proxy.http.cache_control import SURROGATE_CAPABILITY, SURROGATE_CONTROL
@@ -60,8 +62,9 @@ class Fill:
     held: Entry | None = None
     reads: Reads = field(default_factory=dict)
 
-    def room(self) -> Room:
-        return self.settings.store.room(self.settings.max_object_size)
+    def tee(self, head: Response, source: Stream, done: Done, left: Callable[[Tee], None]) -> Tee:
+        """What a body is stored from."""
+        return Tee(head, source, self.settings.store, self.settings.max_object_size, self.reads, done, left)
 
     def downward(self, asking: list[Line]) -> Request:
         """The request to pass below: with an observer of ours, and our own conditions in place of the client's."""
@@ -163,10 +166,13 @@ class Fill:
         tags = tuple(dict.fromkeys((*stored.tags, *answer.tags)))
         return Response(stored.status, updated(stored, answer.fields, now), stored.body, tags)
 
-    def ended(self, response: Response, terms: Terms, now: float, body: bytes | Refusal) -> Refusal | None:
+    def ended(self, response: Response, terms: Terms, now: float, body: Content | Refusal) -> Refusal | None:
         """The body of a response that may be stored has ended, or will not: store it, and let the others look."""
         if not isinstance(body, Refusal):
-            return self.put(self.entry(response, terms, now, body))
+            refusal = self.put(self.entry(response, terms, now, body))
+            if refusal is not None and isinstance(body, FileBody):
+                body.discard()
+            return refusal
         self.refused(body)
         return body
 

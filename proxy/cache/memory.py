@@ -7,7 +7,7 @@ from proxy.cache.entry import Entry, Variants
 from proxy.cache.eviction import MOST_USES, Queues
 from proxy.cache.key import Key
 from proxy.cache.policy import Refusal
-from proxy.cache.store import Behind
+from proxy.cache.store import Behind, Spooling
 
 ARRIVING_SHARE = 2
 """Bodies on their way in may take one in two bytes, so that those that never end cannot empty the store."""
@@ -18,6 +18,7 @@ class MemoryStore:
     `proxy.cache.eviction`."""
 
     behind: Behind | None = None
+    spool: Spooling | None = None
 
     def __init__(self, max_size: int) -> None:
         self._max_size = max_size

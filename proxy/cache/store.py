@@ -8,6 +8,7 @@ from typing import Protocol
 from proxy.cache.entry import Entry, Variants
 from proxy.cache.key import Key
 from proxy.cache.policy import Refusal
+from proxy.cache.spool import Spool
 
 
 class Room(Protocol):
@@ -22,6 +23,10 @@ class Room(Protocol):
 
 Behind = Callable[[Key], Awaitable[Variants | None]]
 """All that is stored under a key, here and behind; for one request alone."""
+
+
+Spooling = Callable[[int], Spool | None]
+"""Begins a body of at most so many bytes; None when that cannot be."""
 
 
 class Store(Protocol):
@@ -61,6 +66,9 @@ class Front(Store, Protocol):
 
     behind: Behind | None
     """None when there is nothing behind."""
+
+    spool: Spooling | None
+    """For bodies that are large, if there is a disk."""
 
     def room(self, limit: int) -> Room:
         """For the body of what will be `put`, of at most `limit` bytes: it counts as stored while it comes in."""

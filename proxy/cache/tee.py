@@ -14,13 +14,16 @@ changed in between, its body breaks off, visibly.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from hashlib import blake2b
 
 from proxy import errors
+from proxy.cache.entry import Content
 from proxy.cache.policy import Refusal
-from proxy.cache.store import Room
+from proxy.cache.spool import Spool
+from proxy.cache.store import Front
 from proxy.errors import ProxyError
 from proxy.exchange import Pipe, Response, Stream, length_of
 from proxy.exchange.observation import Reads
@@ -29,10 +32,13 @@ from proxy.http.fields import Fields
 PIECE = 64 * 1024
 """Bytes read at once of what is there whole."""
 
+IN_MEMORY = 1 << 20
+"""Bytes of a copy that are kept in memory, where there is a disk for the rest."""
+
 _SAME = (b"etag", b"last-modified", b"content-encoding", b"content-type")
 """Fields that are equal in two responses with the same content."""
 
-Done = Callable[[bytes | Refusal], object]
+Done = Callable[[Content | Refusal], object]
 
 Ask = Callable[[], Awaitable[Response]]
 """Asks below for the same response, whole, on a reader's own behalf."""
@@ -41,23 +47,34 @@ Ask = Callable[[], Awaitable[Response]]
 class Tee:
     """The source and the copy.
 
-    head: the response that `source` is the body of. reads: what the stages below read of the request; it may grow while
-    the body arrives. `done` is called once: with the whole body when it has ended, or, as soon as there will be none,
-    with the reason: SIZE when there was no room for it, INCOMPLETE when it broke or was left. `left` is called when
-    the last reader goes away before that: it has the rest read by a new one (`Reader.drain`), or gives up (`abandon`).
+    store: where the copy is kept, of at most `limit` bytes. head: the response that `source` is the body of. reads:
+    what the stages below read of the request; it may grow while the body arrives. `done` is called once: with the whole
+    body when it has ended, or, as soon as there will be none, with the reason: SIZE when there was no room for it,
+    INCOMPLETE when it broke or was left. `left` is called when the last reader goes away before that: it has the rest
+    read by a new one (`Reader.drain`), or gives up (`abandon`).
     """
 
     __slots__ = (
-        "_chunks", "_done", "_error", "_head", "_inherited", "_known", "_left", "_pulling", "_readers",
-        "_reads", "_room", "_size", "_source", "_waiters", "_whole",
+        "_chunks", "_complete", "_done", "_error", "_head", "_inherited", "_known", "_left", "_pulling", "_readers",
+        "_reads", "_room", "_size", "_source", "_spool", "_spooling", "_waiters", "_whole",
     )  # fmt: skip
 
     def __init__(
-        self, head: Response, source: Stream, room: Room, reads: Reads, done: Done, left: Callable[[Tee], None]
+        self,
+        head: Response,
+        source: Stream,
+        store: Front,
+        limit: int,
+        reads: Reads,
+        done: Done,
+        left: Callable[[Tee], None],
     ) -> None:
         self._head = head
         self._source = source
-        self._room = room
+        self._room = store.room(limit)
+        self._spooling = None if store.spool is None else partial(store.spool, limit)
+        self._spool: Spool | None = None
+        self._complete = False
         self._reads = reads
         self._known = len(reads)
         self._done: Done | None = done
@@ -92,6 +109,8 @@ class Tee:
         self._settle(Refusal.INCOMPLETE)
         self._source.close()
         self._room.free()
+        if self._spool is not None:
+            self._spool.abandon()
 
     async def _advance(self) -> None:
         """Wait until there is more to know: pull, or wait for whoever does."""
@@ -102,6 +121,8 @@ class Tee:
             return
         self._pulling = True
         try:
+            if self._spool is not None:
+                await self._spool.ready()
             chunk = await self._source.read()
         except Exception as error:
             self._error = error
@@ -121,15 +142,40 @@ class Tee:
             for reader in self._readers:
                 reader._part_if_other(self._size)
         if not chunk:
-            self._whole = b"".join(self._chunks)
-            self._chunks = []
-            self._settle(self._whole)
-            self._room.free()
-        elif self._room.take(len(chunk)):
-            self._chunks.append(chunk)
+            self._ended()
+        elif self._keeps(chunk):
             self._size += len(chunk)
         else:
             self._outgrown(chunk)
+
+    def _keeps(self, chunk: bytes) -> bool:
+        """There is room for it: in memory, or in a file."""
+        if self._spool is None:
+            if self._spooling is None or self._size + len(chunk) <= IN_MEMORY:
+                if self._room.take(len(chunk)):
+                    self._chunks.append(chunk)
+                    return True
+                if self._spooling is None:
+                    return False
+            self._spool = self._spooling()
+            if self._spool is None:
+                self._spooling = None
+                return self._keeps(chunk)
+            if not all(map(self._spool.append, self._chunks)):
+                return False
+            self._chunks = []
+            self._room.free()
+        return self._spool.append(chunk)
+
+    def _ended(self) -> None:
+        self._complete = True
+        if self._spool is not None:
+            self._spool.finish(lambda body: self._settle(body or Refusal.INCOMPLETE))
+            return
+        self._whole = b"".join(self._chunks)
+        self._chunks = []
+        self._settle(self._whole)
+        self._room.free()
 
     def _outgrown(self, chunk: bytes) -> None:
         """Whom it came for takes the source, the others part: they could not tell what is read from now on."""
@@ -146,21 +192,34 @@ class Tee:
     def _leave(self, reader: Reader) -> None:
         if self._readers.pop(reader, self) is self or self._readers:
             return
-        if self.collecting:
+        if self.collecting and not self._complete:
             self._left(self)
             return
         self._chunks = []
         self._room.free()
+        if self._spool is not None and not self._complete:
+            self._spool.abandon()
         if not self._inherited:
             self._source.close()
 
-    def _settle(self, body: bytes | Refusal) -> None:
+    def _settle(self, body: Content | Refusal) -> None:
         done, self._done = self._done, None
         if done is not None:
             done(body)
 
-    def _parts(self) -> Iterable[bytes]:
-        return self._chunks if self._whole is None else (self._whole,)
+    async def _digest(self, size: int) -> bytes:
+        """Of the first so many bytes."""
+        digest, at = blake2b(), 0
+        if self._spool is not None:
+            while at < size:
+                part = await self._spool.read(at, size)
+                digest.update(part)
+                at += len(part)
+            return digest.digest()
+        for part in self._chunks if self._whole is None else [self._whole]:
+            digest.update(memoryview(part)[: size - at])
+            at += min(len(part), size - at)
+        return digest.digest()
 
 
 class Reader:
@@ -190,13 +249,25 @@ class Reader:
         while True:
             if self._offset == self._until:
                 return await self._read_own()
-            chunk = self._shared()
+            chunk = await self._spooled() if self._tee._spool is not None else self._shared()
             if chunk is not None:
                 return chunk
             await self._tee._advance()
 
+    async def _spooled(self) -> bytes | None:
+        """More of the copy in a file; b"" at its end, None while there is no more yet."""
+        tee = self._tee
+        assert tee._spool is not None
+        if self._offset < tee._size:
+            chunk = await tee._spool.read(self._offset, tee._size if self._until is None else self._until)
+            self._offset += len(chunk)
+            return chunk
+        if tee._error is not None:
+            raise tee._error
+        return b"" if tee._complete else None
+
     def _shared(self) -> bytes | None:
-        """More of the copy; b"" at its end, None while there is no more yet."""
+        """More of the copy in memory."""
         tee = self._tee
         if tee._whole is not None:
             end = self._offset + PIECE
@@ -222,11 +293,8 @@ class Reader:
 
     async def _resumed(self, response: Response, body: Stream) -> bytes:
         """Skip what was read already; what there is beyond it in the same chunk."""
-        head, tee, left = self._tee._head, self._tee, self._offset
-        seen, again = blake2b(), blake2b()
-        for part in tee._parts():
-            seen.update(memoryview(part)[:left])
-            left -= min(len(part), left)
+        head, tee, again = self._tee._head, self._tee, blake2b()
+        seen = await tee._digest(self._offset)
         alike = response.status == head.status and length_of(response.body) == tee.length
         alike = alike and all(response.fields.get(name) == head.fields.get(name) for name in _SAME)
         left, rest = self._offset, b""
@@ -237,7 +305,7 @@ class Reader:
             again.update(memoryview(chunk)[:left])
             rest = chunk[left:]
             left -= min(len(chunk), left)
-        if not alike or left or seen.digest() != again.digest():
+        if not alike or left or seen != again.digest():
             raise ProxyError(errors.HTTP_RESPONSE_INCOMPLETE, "the response has changed while it was shared")
         return rest
 

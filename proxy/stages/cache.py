@@ -413,7 +413,7 @@ class Cache:
         if isinstance(body, bytes):
             refusal = ended(body)
         else:
-            tee = Tee(response, body, fill.room(), fill.reads, ended, partial(self._left, fill, below))
+            tee = fill.tee(response, body, ended, partial(self._left, fill, below))
             body = tee.reader(partial(_ask, below, fill))
             shared = now < verdict.fresh_until and response.status != 206
             fill.share(Offer(fill, response, verdict, now, tee) if shared else None)

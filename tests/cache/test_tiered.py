@@ -170,6 +170,19 @@ def test_what_waits_to_be_written_is_bounded(directory: Path, monkeypatch: pytes
     disk.close()
 
 
+def test_a_disk_that_does_not_answer_holds_nobody_up(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiered, "PATIENCE", 0.01)
+    gate = Event()
+    scene = Tiered(directory, response(FRESH))
+    scene.tiers._thread.submit(gate.wait)
+    try:
+        assert scene.get().outcome == "fwd=uri-miss; stored"
+        assert scene.get().outcome == "hit"
+    finally:
+        gate.set()
+    scene.tiers.close()
+
+
 def test_concurrent_misses_of_what_is_on_disk_ask_nobody(directory: Path) -> None:
     scene = _filled(directory, b"body").restarted()
 
