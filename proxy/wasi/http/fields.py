@@ -11,9 +11,8 @@ from proxy.http.fields import Fields, Line
 from proxy.http.hop_by_hop import HOP_BY_HOP
 from proxy.http.syntax import is_field_value, is_token
 
-FORBIDDEN = HOP_BY_HOP | {b"host", b"cdn-loop", b"via"}
-"""What says how a message travels, and through whom: the proxy's own. A guest neither sees nor sets them, but for `via`
-and `cdn-loop`, which it sees."""
+FORBIDDEN = HOP_BY_HOP | {b"host"}
+"""What says how a message travels, and to whom: the proxy's own. A guest neither sees nor sets them."""
 
 MOST = 64 * 1024
 """Bytes of names and values in one `fields` that a guest writes."""

@@ -78,7 +78,7 @@ def _fields(fields: Fields, incoming: Fields) -> Fields:
     if sum(_is_ours(entry) for value in before for entry in value.split(b",")) >= MAX_PASSES:
         raise ProxyError(errors.PROXY_LOOP_DETECTED, f"the request came through {PSEUDONYM} {MAX_PASSES} times")
     sent = fields.copy()
-    sent.append(b"cdn-loop", b", ".join([*before, PSEUDONYM.encode()]))
+    sent.set(b"cdn-loop", b", ".join([*before, PSEUDONYM.encode()]))
     return sent
 
 
