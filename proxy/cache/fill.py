@@ -47,9 +47,9 @@ class Fill:
     """One request that is passed below to fill the store.
 
     request: as the cache got it. mark: the moment in the store before it was asked. flight: those who wait for it.
-    bare: it goes without the client's conditions, which are evaluated here on what comes. held: a stored part, which
-    a part that comes may be joined to. reads: what the stages below read of the request; complete when the body has
-    ended.
+    bare: it goes without the client's conditions, which are evaluated here on what comes. stored: what was found for
+    the request; a part that comes may be joined to it. reads: what the stages below read of the request; complete when
+    the body has ended.
     """
 
     settings: Settings
@@ -59,7 +59,7 @@ class Fill:
     mark: int
     flight: Flight | None
     bare: bool
-    held: Entry | None = None
+    stored: Entry | None = None
     reads: Reads = field(default_factory=dict)
 
     def tee(self, head: Response, source: Stream, done: Done, left: Callable[[Tee], None]) -> Tee:
@@ -90,6 +90,8 @@ class Fill:
 
     def _displaces(self, now: float) -> bool:
         """A part would be stored in place of the whole."""
+        if self.stored is not None and now < self.stored.fresh_until:
+            return True
         variants = self.settings.store.peek(self.key)
         entry = variants.match(self.request, self.settings.place) if variants is not None else None
         return entry is not None and now < entry.fresh_until
@@ -131,10 +133,11 @@ class Fill:
         """A part together with the one that is held, if they belong together; the whole when they make it."""
         new = part(lines, body)
         assert new is not None  # policy refuses others
-        old = part(self.held.lines, self.held.body) if self.held is not None else None
-        if self.held is not None and old is not None and len(old.body) + len(body) <= self.settings.max_object_size:
+        held = self.stored
+        old = part(held.lines, held.body) if held is not None and held.status == 206 else None
+        if held is not None and old is not None and len(old.body) + len(body) <= self.settings.max_object_size:
             new = joined(old, new)
-            self.reads.update(dict.fromkeys(keys.observations(self.held.selecting)))
+            self.reads.update(dict.fromkeys(keys.observations(held.selecting)))
         if is_whole(new):
             return 200, [line for line in new.lines if line[0] != b"content-range"], new.body
         return 206, new.lines, new.body

@@ -110,9 +110,9 @@ def unstorable(request: Request, wishes: Directives) -> str | None:
     return "range" if several else None
 
 
-def rest_of(held: Entry | None) -> list[Line]:
+def rest_of(entry: Entry) -> list[Line]:
     """The fields that ask for what a stored part lacks."""
-    found = part(held.lines, held.body) if held is not None else None
+    found = part(entry.lines, entry.body)
     return (missing(found) or []) if found is not None else []
 
 

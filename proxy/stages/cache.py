@@ -12,7 +12,7 @@ a body that turns out too long or breaks is not stored after all.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -105,7 +105,7 @@ class Cache:
         self._is_particular = keying != PLAIN or exceptions != NO_EXCEPTIONS
         self._settings = Settings(store, self._flights, rules, keying, self._searches, max_object_size, clock, place)
         self._background: set[asyncio.Task[None]] = set()
-        self._refreshing: set[Entry] = set()
+        self._refreshing: set[tuple[Key, Selecting, Values]] = set()
 
     async def __call__(self, request: Request, below: Below) -> Response:
         method = request.method
@@ -272,20 +272,24 @@ class Cache:
 
     def _refresh(self, request: Request, below: Below, stale: Entry) -> None:
         """Fetch anew, for nobody in particular (RFC 5861 §3); once at a time."""
-        if stale not in self._refreshing:
-            self._refreshing.add(stale)
-            self._in_background(self._refreshed(unattended(request, self._clock()), below, stale))
+        what = (keys.primary(request), stale.selecting, stale.values)
+        if what not in self._refreshing:
+            self._refreshing.add(what)
+            fetch = self._fetch(
+                unattended(request, self._clock()), below, Decision(stale, Forward.STALE, "refresh"), None
+            )
+            self._in_background(self._refreshed(fetch, what))
 
-    async def _refreshed(self, request: Request, below: Below, stale: Entry) -> None:
+    async def _refreshed(self, fetch: Awaitable[Response], what: tuple[Key, Selecting, Values]) -> None:
         try:
             with suppress(ProxyError):  # the next request tries again
-                body = (await self._fetch(request, below, Decision(stale, Forward.STALE, "refresh"), None)).body
+                body = (await fetch).body
                 if isinstance(body, Reader):
                     await body.drain()
                 elif not isinstance(body, bytes):
                     body.close()
         finally:
-            self._refreshing.discard(stale)
+            self._refreshing.discard(what)
 
     async def _head(self, request: Request, below: Below, decision: Decision) -> Response:
         """RFC 9111 §4.3.5: an answer to HEAD updates what is stored, or tells that it is no longer what there is."""
@@ -336,10 +340,10 @@ class Cache:
         """Ask below, and store what may be stored."""
         fill = Fill(self._settings, keys.primary(request), request, self._clock(), self._store.mark(), flight, bare)
         assert decision.forward is not None
-        stored = decision.entry
-        stale = None if decision.forward is Forward.PARTIAL else stored
-        fill.held = stored if stored is not None and stored.status == 206 else None
-        rest = rest_of(fill.held) if stale is None and b"range" not in request.fields else []
+        fill.stored = decision.entry
+        held = decision.entry if decision.forward is Forward.PARTIAL else None
+        stale = decision.entry if held is None else None
+        rest = rest_of(held) if held is not None and b"range" not in request.fields else []
         asking = conditional.validators(Fields(stale.lines)) if stale is not None else rest
         try:
             response = await below(fill.downward(asking))
