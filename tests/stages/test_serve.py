@@ -25,6 +25,7 @@ from proxy.stages.serve import Serve
 from proxy.telemetry import FilterTally
 from proxy.wasi.files import Folder
 from proxy.wasi.http import Outgoing, Service
+from tests.component.guests import parse, run
 from tests.integration.site import BUILT, Asked, engine, ok, serving
 
 NO_FIELDS: Mapping[str, str] = MappingProxyType({})
@@ -170,6 +171,15 @@ def test_what_it_prints_goes_to_the_log(caplog: pytest.LogCaptureFixture) -> Non
     lines = [record.getMessage() for record in caplog.records if record.name == "proxy.guest"]
     assert lines == ["stdout: asked for http://site.example/print", "stderr: no end of line"]
     assert {vars(record)["filter"] for record in caplog.records} == {"service"}
+
+
+@pytest.mark.parametrize("version", ["0.2.0", "0.2.3", "0.2.9", "0.2.31"])
+def test_any_version_that_is_compatible(version: str) -> None:
+    """The guests are of 0.2.12."""
+    text = run("print", str(GUESTS / "plain.wasm")).decode().replace("@0.2.12", f"@{version}")
+    made = Service(decode(parse(text)), engine(), wasi.service_interfaces({}), Limits())
+    serve = Serve("plain", made, Outgoing([]), FilterTally("plain"), 5.0)
+    assert asyncio.run(ask(serve, request("/greet"))).body == b"Hello"
 
 
 # Bodies.
