@@ -172,6 +172,8 @@ def _forbidden(received: Received, heard: Said) -> Refusal | None:
     status, fields, rules, said = received.status, received.fields, received.rules, heard.directives
     if status == 206 and content_range(fields) is None:  # §3.3: it could not be said what it is a part of
         return Refusal.PARTIAL
+    if status == 416:  # RFC 9110 §15.5.17: about the Range of this request, which no key has
+        return Refusal.STATUS
     if status == 304 or ("must-understand" in said and status not in UNDERSTOOD):  # §3, §5.2.2.3
         return Refusal.STATUS
     if "no-store" in said and "must-understand" not in said:  # §5.2.2.5; §5.2.2.3 lifts it

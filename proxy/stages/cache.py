@@ -159,7 +159,7 @@ class Cache:
         self._invalidate(request, response)
         location = response.fields.get(b"content-location")
         of_itself = location is not None and keys.reference(key, location) == key
-        explicit = is_explicit(response.fields, self._settings.rules)
+        explicit = response.status == 200 and is_explicit(response.fields, self._settings.rules)
         if of_itself and explicit and not self._exceptions.cover(request):
             fill.mark = self._store.mark()  # after what was stored before has gone
             return self._arrived(fill, below, Forward.METHOD, response)

@@ -32,6 +32,7 @@ def test_an_answer_to_post_that_is_what_get_would_get(location: str) -> None:
         ("cache-control: max-age=60|content-location: http://b.example/", 200),
         ("last-modified: Sun, 06 Nov 1994 08:49:37 GMT|content-location: /", 200),
         (POSTED.replace("max-age", "private, max-age"), 200), (POSTED + "|vary: *", 200), (POSTED, 304),
+        (POSTED, 404), (POSTED + "|content-range: bytes 0-5/6", 206),
     ],
 )  # fmt: skip
 def test_answers_to_post_that_are_not(fields: str, status: int) -> None:

@@ -219,6 +219,18 @@ def test_a_206_that_does_not_say_what_it_has_is_not_stored(fields: str) -> None:
     assert ranged(scene, "0-1").outcome == "fwd=uri-miss; detail=partial"
 
 
+def test_that_a_range_cannot_be_had_is_no_answer_for_the_whole() -> None:
+    scene = Scene(response("cache-control: max-age=60|content-range: bytes */10", b"", 416), origin)
+    assert ranged(scene, "20-").outcome == "fwd=uri-miss; detail=status"
+    assert scene.get().body == WHOLE
+
+
+def test_what_is_not_there_is_not_there_in_parts_either() -> None:
+    scene = Scene(response("cache-control: max-age=60", b"gone", 404))
+    ranged(scene, "0-1")
+    assert (scene.get().status, ranged(scene, "0-1").body, len(scene.asked)) == (404, b"gone", 1)
+
+
 @pytest.mark.parametrize("wanted", ["0-0,2-2", "x", "4-2"])
 def test_other_ranges_of_what_is_not_stored_go_below_as_they_are(wanted: str) -> None:
     scene = Scene(response(FRESH, WHOLE))

@@ -30,7 +30,7 @@ TIMEOUT = 600.0
 
 
 @dataclass(frozen=True)
-class Test:
+class Result:
     """One test and how it ended. failure: None when it passed by itself."""
 
     id: str
@@ -52,7 +52,7 @@ def expected_failures(text: str) -> dict[str, str]:
     return found
 
 
-def unmet(tests: Mapping[str, Test], id: str) -> str | None:
+def unmet(tests: Mapping[str, Result], id: str) -> str | None:
     """The id of the test that is to blame when this one does not count as passed: itself, or one it needs."""
     test = tests[id]
     for needed in test.needs:
@@ -61,7 +61,7 @@ def unmet(tests: Mapping[str, Test], id: str) -> str | None:
     return id if test.failure is not None else None
 
 
-def report(tests: Mapping[str, Test], expected: Mapping[str, str]) -> bool:
+def report(tests: Mapping[str, Result], expected: Mapping[str, str]) -> bool:
     """Prints failures and totals. Whether every failure that counts was expected."""
     unexpected = 0
     for test in tests.values():
@@ -116,7 +116,7 @@ def started(command: Sequence[str], ready: str, env: Mapping[str, str] | None = 
         process.wait()
 
 
-def run(suite: Path, config: Path) -> dict[str, Test]:
+def run(suite: Path, config: Path) -> dict[str, Result]:
     """Runs the suite: its tests by id."""
     sluice = [sys.executable, "-c", "from proxy.cli import main; main()", "run", str(config)]
     with (
@@ -126,7 +126,7 @@ def run(suite: Path, config: Path) -> dict[str, Test]:
         client = ["node", "--no-warnings", str(HERE / "client.mjs"), str(suite), base]
         done = subprocess.run(client, stdout=subprocess.PIPE, check=True, timeout=TIMEOUT, text=True)
     lines = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
-    return {line["id"]: Test(**{**line, "needs": tuple(line["needs"])}) for line in lines}
+    return {line["id"]: Result(**{**line, "needs": tuple(line["needs"])}) for line in lines}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
