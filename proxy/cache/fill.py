@@ -172,8 +172,9 @@ class Fill:
     def ended(self, response: Response, terms: Terms, now: float, body: Content | Refusal) -> Refusal | None:
         """The body of a response that may be stored has ended, or will not: store it, and let the others look."""
         if not isinstance(body, Refusal):
-            refusal = self.put(self.entry(response, terms, now, body))
-            if refusal is not None and isinstance(body, FileBody):
+            entry = self.entry(response, terms, now, body)
+            refusal = self.put(entry)
+            if isinstance(body, FileBody) and (refusal is not None or entry.body is not body):
                 body.discard()
             return refusal
         self.refused(body)
