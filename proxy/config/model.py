@@ -180,7 +180,6 @@ def _form_of_grant(data: Any) -> str:
     return "[name]" if isinstance(data, str) else "[grant]"
 
 
-
 class Filter(Options):
     """A WebAssembly component, and how it is run."""
 
