@@ -42,6 +42,11 @@ PASSING = r"""
 (component definition $d) (component instance $one $d) (component instance $two $d)
 (assert_invalid (component (export "f" (func 0))) "unknown function")
 (assert_malformed (component quote "(component (nonsense))") "unexpected token")
+(module $core
+  (func (export "both") (param i32 f64) (result f64 i32)
+    (f64.sqrt (local.get 1)) (i32.sub (local.get 0) (i32.const 1))))
+(assert_return (invoke $core "both" (i32.const 0) (f64.const -4)) (f64.const nan:canonical) (i32.const -1))
+(assert_invalid (module (func (result i32))) "type mismatch")
 (assert_malformed (component binary "\00asm" "\0d\00\01\00" "\0d\00") "malformed section id")
 (assert_unlinkable (component (import "nobody" (func))) "was not found")
 (assert_trap
@@ -75,7 +80,7 @@ def test_what_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     (tmp_path / "deeper" / "a.wast").write_text(ADDER + PASSING)
     status, lines, errors = run(tmp_path, capsys)
     assert (status, errors) == (0, "")
-    assert lines == ["deeper/a.wast: 17 passed, 0 failed", "17 passed, 0 failed"]
+    assert lines == ["deeper/a.wast: 20 passed, 0 failed", "20 passed, 0 failed"]
 
 
 def test_what_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
