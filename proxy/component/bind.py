@@ -15,6 +15,7 @@ from proxy.component.binary.definitions import Sort
 from proxy.component.binding import Binding, LinkError, Maker
 from proxy.component.builtins import Task, builtin, task_return
 from proxy.component.externs import Externs
+from proxy.component.gate import SUSPEND
 from proxy.component.handles import trap
 from proxy.component.instance import Cell, ContextPlan, Instance
 from proxy.component.plan import (
@@ -34,10 +35,9 @@ from proxy.component.plan import (
 from proxy.component.shims import elide
 from proxy.component.suspend import (
     Gate,
-    assembled_to_wait,
+    arming,
     gate,
     gates_instance,
-    prepared_to_wait,
     suspending_export,
 )
 from proxy.component.types import (
@@ -350,17 +350,21 @@ class Binder:
         """Binds every core instance."""
         linkers: list[Linker] = []
         makers: list[Maker] = []
+        arm: Maker = _nothing
         for slot, made in enumerate(self._plan.core_instances):
             makers.append(_nothing if slot in self._elided.gone else self._maker(slot, made, linkers))
         for slot, realloc in enumerate(self._batched, len(makers)):
             if realloc is None:
-                linkers.append(Linker(self._engine))
+                linkers += [Linker(self._engine), Linker(self._engine)]
                 gates = [made for _, made in self._gates.values()]
-                makers.append(prepared_to_wait(slot, gates_instance(gates, self._engine, linkers[-1])))
+                makers.append(core_functions.prepared(slot, gates_instance(gates, self._engine, linkers[-2])))
+                self._externs.names.append((slot, SUSPEND.encode()))
+                slots = len(self._plan.core_instances) + len(self._batched)
+                arm = arming(len(self._externs.names) - 1, slots, linkers[-1])
             else:
-                makers.append(
-                    self._assembled(slot, self._engine.module(batch_module()), None, [self._externs.names[realloc]])
-                )
+                source = self._externs.names[realloc]
+                module = self._engine.module(batch_module())
+                makers.append(core_functions.assembled(slot, module.address, None, [source]))
         acting = self._acting()
         return Binding(
             externs=len(self._externs.names),
@@ -374,6 +378,7 @@ class Binder:
             first=sorted(self._needed),
             acting=acting,
             destroy=core_functions.destroyer(self._destructors),
+            arm=arm,
             linkers=linkers,
         )
 
@@ -415,13 +420,7 @@ class Binder:
                 found = self._externs.exported(definition, extern.kind)
                 sources.append((found.instance, found.name.encode()))
         if not any(isinstance(where, int) for where, _ in sources):
-            maker = prepared_to_wait if self._suspends else core_functions.prepared
-            return maker(slot, linker.prepare(module))
-        return self._assembled(slot, module, linker, sources)
-
-    def _assembled(self, slot: int, module: Module, linker: Linker | None, sources: list[ImportSource]) -> Maker:
-        if self._suspends:
-            return assembled_to_wait(slot, module, linker, sources)
+            return core_functions.prepared(slot, linker.prepare(module))
         return core_functions.assembled(slot, module.address, linker, sources)
 
     def _is_earlier(self, definition: CoreDefinition, slot: int) -> bool:

@@ -35,6 +35,8 @@ class Binding:
     acting: list[Maker]
     """When making core instances runs guest code: all that must be done at once, in order. Else empty."""
     destroy: Callable[[Instance, GuestResource], None]
+    arm: Maker
+    """To be called before a call that may wait, once for each instance."""
     linkers: list[Linker]
 
     def close(self) -> None:

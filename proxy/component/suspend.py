@@ -8,7 +8,7 @@ everything else, and a guest is suspended only where nothing of the interpreter 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 from proxy.component.abi import layout
 from proxy.component.abi.functions import Target, export_function, import_function
 from proxy.component.abi.places import SLOT
-from proxy.component.core_functions import slots
-from proxy.component.gate import BEGIN, FINISH, SUSPEND, gates_module
+from proxy.component.gate import BEGIN, FINISH, gates_module
 from proxy.component.handles import trap
 from proxy.component.types import FuncType
 from proxy.sandbox import (
@@ -26,9 +25,7 @@ from proxy.sandbox import (
     Engine,
     FiberCall,
     HostCallback,
-    ImportSource,
     Linker,
-    Module,
     Trap,
     TrapKind,
     carry,
@@ -89,31 +86,6 @@ def gate(kind: FuncType, target: Target, cell: Cell, host: Callable[..., object]
     return Gate(CoreFuncType(params, results), begin, finish)
 
 
-def prepared_to_wait(slot: int, pre: int) -> Callable[[Instance], None]:
-    """As `prepared` of core_functions, in an instance that is called on fibers."""
-
-    def maker(instance: Instance) -> None:
-        fiber.instantiate_pre(instance.store, slot, pre)
-
-    return maker
-
-
-def assembled_to_wait(
-    slot: int, module: Module, linker: Linker | None, sources: Sequence[ImportSource]
-) -> Callable[[Instance], None]:
-    """As `assembled`, likewise."""
-    names = [(where.encode(), name.encode()) for where, name, _ in module.imports]
-    imports = list(zip(names, sources, strict=True))
-    before = slots(sources)
-
-    def maker(instance: Instance) -> None:
-        for earlier in before:
-            instance.make(earlier)
-        fiber.instantiate(instance.store, slot, module.address, imports, linker)
-
-    return maker
-
-
 @dataclass(slots=True)
 class Failed:
     """What a coroutine raised, on its way to the guest that waits for it."""
@@ -126,8 +98,20 @@ def gates_instance(gates: list[Gate], engine: Engine, linker: Linker) -> int:
     for number, each in enumerate(gates):
         linker.define(BEGIN, str(number), CoreFuncType(each.kind.params, ("i32",)), each.begin)
         linker.define(FINISH, str(number), each.kind, each.finish)
-    linker.define_suspend(SUSPEND, "")
     return linker.prepare(engine.module(gates_module([each.kind for each in gates])))
+
+
+def arming(table: int, slots: int, linker: Linker) -> Callable[[Instance], None]:
+    """Makes an instance ready to wait: all its core instances (`slots`), and what suspends in the table of the gates,
+    which is the extern `table`."""
+    linker.define_suspend()
+
+    def arm(instance: Instance) -> None:
+        for slot in range(slots):
+            instance.make(slot)
+        fiber.arm(instance.store, linker, instance.funcs[table] or instance.find(table))
+
+    return arm
 
 
 def suspending_export(
@@ -154,6 +138,8 @@ def suspending_export(
         try:
             lower(instance, *arguments)
             func = instance.funcs[number] or instance.find(number)
+            if not instance.store.waits:
+                instance.linked.binding.arm(instance)
             running = FiberCall(instance.context, func, core, values)
             try:
                 await _run(running, instance, outer)

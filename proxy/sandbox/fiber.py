@@ -8,17 +8,18 @@ fiber's stack meanwhile, and off a fiber that function ends the process: so what
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from proxy.sandbox import raw
 from proxy.sandbox.store import failed
-from proxy.sandbox.trap import Trap, TrapKind
 
 if TYPE_CHECKING:
-    from proxy.sandbox.linker import ImportSource, Linker
+    from proxy.sandbox.linker import Linker
     from proxy.sandbox.module import CoreFuncType
     from proxy.sandbox.store import Store
+
+
+SUSPEND = "suspend"
 
 
 class FiberCall:
@@ -90,43 +91,16 @@ _continuation = raw.Continuation(_resumed)
 _continuation_address = raw.code_address(_continuation)
 
 
-def instantiate_pre(store: Store, slot: int, pre: int) -> None:
-    """As Store.instantiate_pre, where guests may wait."""
-    outcome = raw.block(16)
-    at = raw.address_of(outcome)
-    place = store.base + slot * raw.INSTANCE_SIZE
-    _at_once(raw.instance_pre_instantiate_async(pre, store.context, place, at, at + 8), outcome)
-
-
-def instantiate(
-    store: Store,
-    slot: int,
-    module: int,
-    imports: Iterable[tuple[tuple[bytes, bytes], ImportSource]],
-    functions: Linker | None,
-) -> None:
-    """As Store.instantiate, where guests may wait. An import is its two names and what is given for it."""
-    room = raw.block(raw.EXTERN_SIZE)
-    extern = raw.address_of(room)
-    outcome = raw.block(16)
-    at = raw.address_of(outcome)
-    place = store.base + slot * raw.INSTANCE_SIZE
-    linker = raw.linker_new(store.engine_address)
-    raw.linker_allow_shadowing(linker, True)
-    try:
-        for (where, name), source in imports:
-            store.put(source, functions, extern)
-            raw.linker_define(linker, store.context, where, len(where), name, len(name), extern)
-        _at_once(raw.linker_instantiate_async(linker, store.context, module, place, at, at + 8), outcome)
-    finally:
-        raw.linker_delete(linker)
-
-
-def _at_once(future: int, outcome: Any) -> None:
-    """Runs something that does not wait. `outcome`: a buffer for a trap and an error."""
-    over = raw.call_future_poll(future)
-    raw.call_future_delete(future)
-    if outcome[0] or outcome[1]:
-        raise failed(outcome[1], outcome[0])
-    if not over:
-        raise Trap(TrapKind.HOST, "a start function waits")
+def arm(store: Store, linker: Linker, table: int) -> None:
+    """Puts the function that suspends into the first element of a table. After that nothing can be instantiated in the
+    store any more."""
+    extern, value = raw.block(raw.EXTERN_SIZE), raw.block(raw.VALUE_SIZE)
+    at, place = raw.address_of(extern), raw.address_of(value)
+    linker.get(store.context, b"", SUSPEND.encode(), at)
+    raw.set_word(place, raw.FUNCREF)
+    for offset in range(0, raw.FUNC_SIZE, 8):
+        raw.set_word(place + raw.VALUE_OF + offset, raw.word(at + raw.EXTERN_OF + offset))
+    error = raw.table_set(store.context, table, 0, place)
+    if error:
+        raise failed(error, 0)
+    store.waits = True

@@ -7,7 +7,7 @@ from typing import Any
 
 from proxy.sandbox import raw
 from proxy.sandbox.engine import CompileError, Engine
-from proxy.sandbox.fiber import suspend_callback
+from proxy.sandbox.fiber import SUSPEND, suspend_callback
 from proxy.sandbox.module import CoreFuncType, Module, new_functype
 from proxy.sandbox.trap import error_text
 
@@ -29,9 +29,9 @@ class Linker:
     def define(self, module: str, name: str, kind: CoreFuncType, function: HostCallback) -> None:
         self._define(raw.linker_define_func_unchecked, module, name, kind, raw.Callback(function))
 
-    def define_suspend(self, module: str, name: str) -> None:
+    def define_suspend(self) -> None:
         """The function without parameters and results that suspends a guest (proxy.sandbox.fiber)."""
-        self._define(raw.linker_define_async_func, module, name, CoreFuncType((), ()), suspend_callback)
+        self._define(raw.linker_define_async_func, "", SUSPEND, CoreFuncType((), ()), suspend_callback)
 
     def _define(self, define: raw.Raw, module: str, name: str, kind: CoreFuncType, callback: Any) -> None:
         self._callbacks.append(callback)

@@ -70,6 +70,8 @@ INSTANCE_SIZE = 16  # wasmtime_instance_t
 VEC_SIZE = 16  # wasm_*_vec_t: size, data
 VALUE_SIZE = 32  # wasmtime_val_t: kind at 0, the union at 8
 VALUE_OF = 8
+FUNCREF = 5  # the kind of a function in one
+FUNC_SIZE = 16  # wasmtime_func_t
 EXTERN_FUNC, EXTERN_GLOBAL, EXTERN_TABLE, EXTERN_MEMORY, EXTERN_SHARED_MEMORY, EXTERN_TAG = range(6)
 # wasm_externkind_t of a type, which numbers kinds differently from wasmtime_extern_kind_t.
 TYPE_FUNC, TYPE_GLOBAL, TYPE_TABLE, TYPE_MEMORY, TYPE_TAG = range(5)
@@ -205,8 +207,6 @@ linker_define_func_unchecked = _quick(
     c_void_p,
     c_void_p,
 )
-linker_define = _quick("wasmtime_linker_define", P, P, P, c_void_p, c_size_t, c_void_p, c_size_t, P)
-linker_allow_shadowing = _quick("wasmtime_linker_allow_shadowing", None, P, c_bool)
 linker_get = _quick("wasmtime_linker_get", c_bool, P, P, c_void_p, c_size_t, c_void_p, c_size_t, P)
 linker_instantiate_pre = _quick("wasmtime_linker_instantiate_pre", P, P, P, P)
 instance_pre_delete = _quick("wasmtime_instance_pre_delete", None, P)
@@ -223,10 +223,9 @@ memory_data_size = _quick("wasmtime_memory_data_size", c_size_t, P, P)
 linker_define_async_func = _quick(
     "wasmtime_linker_define_async_func", P, P, c_void_p, c_size_t, c_void_p, c_size_t, P, c_void_p, c_void_p, c_void_p
 )
-instance_pre_instantiate_async = _quick("wasmtime_instance_pre_instantiate_async", P, P, P, P, P, P)
-linker_instantiate_async = _quick("wasmtime_linker_instantiate_async", P, P, P, P, P, P, P)
 func_call_async = _quick("wasmtime_func_call_async", P, P, P, P, c_size_t, P, c_size_t, P, P)
 call_future_poll = _blocking("wasmtime_call_future_poll", c_bool, P)
+table_set = _quick("wasmtime_table_set", P, P, P, c_uint64, P)
 call_future_delete = _blocking("wasmtime_call_future_delete", None, P)
 
 # Errors and traps.

@@ -90,7 +90,7 @@ class StoreLayout:
 class Store:
     """`slot` below numbers core instances, `index` externs."""
 
-    __slots__ = ("_block", "_engine", "_layout", "_store", "base", "context")
+    __slots__ = ("_block", "_engine", "_layout", "_store", "base", "context", "waits")
 
     def __init__(self, engine: Engine, limits: Limits, memories: int, layout: StoreLayout) -> None:
         if layout.blocks:
@@ -99,6 +99,7 @@ class Store:
             block = raw.block(layout.size)
             self._block = block, raw.address_of(block)
         self._engine = engine
+        self.waits = False
         self._layout = layout
         self.base = self._block[1]
         self._store = raw.store_new(engine.address, None, None)
@@ -111,10 +112,6 @@ class Store:
             raw.store_delete(self._store)
             self._store = 0
             self._layout.blocks.append(self._block)
-
-    @property
-    def engine_address(self) -> int:
-        return self._engine.address
 
     def start_clock(self, deadline: Deadline) -> None:
         ticker = self._engine.ticker

@@ -131,6 +131,8 @@ class Visit:
             job.cancel()
         for input in self._inputs:
             input.end()
+        if not self.answer.cancelled():
+            self.answer.exception()  # which nobody may want any more
 
 
 MAX_CONCURRENT = 8
