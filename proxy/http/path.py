@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+_ESCAPE = re.compile(r"(%[0-9A-Fa-f]?(?=%))?%([0-9A-Fa-f]{2})")
 _SUSPECT = re.compile(r"%|/\.")
 _LOOSE = re.compile(r"//|\\|%(?:2[fF]|5[cC])")
 _SLASHES = re.compile(r"(?:[/\\]|%2F|%5C)+")
@@ -35,8 +35,11 @@ def loosest(path: str) -> str:
 
 
 def _unescaped(escape: re.Match[str]) -> str:
-    character = chr(int(escape[1], 16))
-    return character if character in _UNRESERVED else escape[0].upper()
+    unfinished, code = escape[1], escape[2]
+    if unfinished:  # "%%32e": undone, it would complete what comes before to another escape, "%2e"
+        return f"{unfinished}%{code.upper()}"
+    character = chr(int(code, 16))
+    return character if character in _UNRESERVED else f"%{code.upper()}"
 
 
 def _without_dots(path: str) -> str:

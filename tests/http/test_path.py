@@ -31,6 +31,10 @@ from proxy.http.path import canonical, is_ambiguous, loosest
         ("/%", "/%"),
         ("/%zz/..", "/"),
         ("/%252e%252e/a", "/%252e%252e/a"),
+        ("/%%32e%%32e/a", "/%%32e%%32e/a"),
+        ("/%2%65%2%65/a", "/%2%65%2%65/a"),
+        ("/%%%61%61", "/%%%61a"),
+        ("/%%2f", "/%%2F"),
         ("/a..b/...", "/a..b/..."),
         ("//a", "//a"),
         ("/a//../b", "/a/b"),
@@ -57,7 +61,7 @@ def test_loosest(path: str, ambiguous: bool, loose: str) -> None:
     assert loosest(path) == loose
 
 
-pieces = st.sampled_from(["/", "//", ".", "..", "a", "%61", "%2e", "%2E", "%2f", "%25", "%", "\\"])
+pieces = st.sampled_from(["/", "//", ".", "..", "a", "%61", "%2e", "%2E", "%2f", "%25", "%", "%32", "%65", "2", "\\"])
 
 
 @given(st.lists(pieces, max_size=12).map(lambda parts: "/" + "".join(parts)))
