@@ -9,6 +9,7 @@ from proxy.cache.disk_body import FileBody
 from proxy.cache.eviction import Item
 from proxy.cache.key import Key, Selecting, Values, values
 from proxy.cache.policy import Terms
+from proxy.cache.status import Said
 from proxy.exchange import Request
 from proxy.http import dates
 from proxy.http.fields import Fields, Line
@@ -26,11 +27,12 @@ _NOT_UPDATED = frozenset((
 """A 304 cannot change these of the stored response (RFC 9111 §3.2): they describe the bytes that are stored."""
 
 KEY_OVERHEAD = 940
-ENTRY_OVERHEAD = 450
-LINE_OVERHEAD = 131
+ENTRY_OVERHEAD = 1130
+LINE_OVERHEAD = 143
 VALUE_OVERHEAD = 240
 TAG_OVERHEAD = 57
-"""Bytes of memory beyond the contents, of a key with all that a store keeps for it, an entry, a field line, a selecting
+"""Bytes of memory beyond the contents, of a key with all that a store keeps for it, an entry with what it was last
+answered with, a field line, a selecting
 value, a tag: measured with tracemalloc."""
 
 
@@ -53,6 +55,8 @@ class Entry:
     values: Values
     received_at: float
     place: str = ""
+    said: Said | None = field(init=False, default=None)
+    """What was said when it was last answered with."""
     fresh_until: float = field(init=False)
     size: int = field(init=False)
 
@@ -60,7 +64,7 @@ class Entry:
         self.fresh_until = 0.0 if self.status == 206 else self.terms.fresh_until
         self.size = ENTRY_OVERHEAD + len(self.body)
         for name, value in self.lines:
-            self.size += len(name) + len(value) + LINE_OVERHEAD
+            self.size += 2 * (len(name) + len(value)) + LINE_OVERHEAD  # once more, as they are sent
         for selected in self.values:
             self.size += len(str(selected)) + VALUE_OVERHEAD
         for tag in self.tags:

@@ -1,12 +1,13 @@
-"""Members of the Cache-Status field (RFC 9211)."""
+"""What a cache says of an answer: members of the Cache-Status field (RFC 9211), and Age."""
 
 from __future__ import annotations
 
 import re
 from enum import Enum
+from typing import NamedTuple
 
 from proxy.cache.policy import Refusal
-from proxy.http.fields import Fields
+from proxy.http.fields import Fields, FixedLines, Line
 
 _TOKEN = re.compile(r"[A-Za-z*][!#$%&'*+\-.^_`|~:/0-9A-Za-z]*")
 
@@ -34,6 +35,26 @@ def label(name: str) -> str:
 def hit(label: str, ttl: int) -> str:
     """The member of a request that was answered from the store. ttl: seconds it is still fresh."""
     return f"{label}; hit; ttl={ttl}"
+
+
+class Said(NamedTuple):
+    """What a fresh entry is answered with: the same to all within a second. age and ttl in seconds. member: of
+    Cache-Status. lines: all of the answer's."""
+
+    age: int
+    ttl: int
+    member: str
+    lines: FixedLines
+
+
+def say(lines: list[Line], label: str, age: int, ttl: int) -> Said:
+    """lines: as stored."""
+    member = hit(label, ttl)
+    return Said(age, ttl, member, FixedLines([*lines, age_line(age), (b"cache-status", member.encode())]))
+
+
+def age_line(age: int) -> Line:
+    return b"age", b"%d" % max(age, 0)  # a clock may be set back
 
 
 def collapsed(label: str, why: Forward, ttl: int) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from operator import itemgetter
 
 from proxy import errors
 from proxy.chain.route import Route, choose
@@ -17,11 +18,14 @@ from proxy.errors import ProxyError
 from proxy.exchange import Exchange, Request, Response
 from proxy.http.fields import Fields
 from proxy.http.hop_by_hop import add_via
-from proxy.http.path import canonical, is_ambiguous, loosest
+from proxy.http.path import canonical, is_ambiguous, is_plain, loosest
 from proxy.http.proxy_status import PSEUDONYM, proxy_status
 from proxy.http.status import reason
 
 _VIA = (b"via", f"1.1 {PSEUDONYM}".encode())
+
+_SIGNATURE = frozenset((b"via", b"x-request-id"))
+_NAME = itemgetter(0)
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +38,12 @@ class Entry:
 
     async def __call__(self, request: Request) -> Response:
         exchange = request.exchange
-        request.path = canonical(request.path)
+        plain = is_plain(request.path)
+        if not plain:
+            request.path = canonical(request.path)
         route = choose(self.routes, request)
         try:
-            if is_ambiguous(request.path):
+            if not plain and is_ambiguous(request.path):
                 self._check_reading(request, route)
             if route is None:
                 raise ProxyError(errors.DESTINATION_NOT_FOUND, "no route matches", status=404)
@@ -76,10 +82,11 @@ def failed(error: ProxyError, exchange: Exchange, method: str) -> Response:
 
 def _signed(response: Response, exchange: Exchange) -> Response:
     lines = response.fields.lines
-    names = [line[0] for line in lines]
-    if b"x-request-id" in names:
-        lines = [line for line in lines if line[0] != b"x-request-id"]
     signature = (b"x-request-id", exchange.id.encode())
     signed = Fields()
-    signed.lines = [*add_via(lines, "1.1", PSEUDONYM), signature] if b"via" in names else [*lines, _VIA, signature]
-    return Response(response.status, signed, response.body, response.tags)
+    if _SIGNATURE.isdisjoint(map(_NAME, lines)):
+        signed.lines = [*lines, _VIA, signature]
+    else:
+        others = [line for line in lines if line[0] != b"x-request-id"]
+        signed.lines = [*add_via(others, "1.1", PSEUDONYM), signature]
+    return Response(response.status, signed, response.body, response.tags, response.fixed)

@@ -18,6 +18,8 @@ _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-\"$-~]+) HTTP/1
 """RFC 9112 §3: single spaces, a token, a target in visible ASCII without fragment. llhttp is content with several
 spaces, takes a fragment, and knows RTSP and ICE."""
 
+_TARGET = re.compile(rb"[!-\"$-~]+")
+
 _OTHER_VERSION = re.compile(rb"[!-~]+ [!-~]+(?: (?!HTTP/1\.[01]\r)[A-Z]+/[0-9.]+)?\r\n")
 """HTTP/0.9 has none."""
 
@@ -70,22 +72,42 @@ class _Section:
         self.lines.append(line)
 
 
+_Known = tuple[str, bytes, bytes, str, list[Line]]
+"""Of a head: its method, what is before and after all but the first byte of its target, its authority, its lines."""
+
+_NOTHING_KNOWN: _Known = "", b"\n", b"\n", "", []
+
+
 class HeadParser:
     """Parses the heads of one connection, one after the other.
+
+    Clients say the same of themselves with nearly every request on a connection. So the last head that holds nothing
+    to be looked at but its Host is remembered, and another one that differs from it in its target alone is known
+    without llhttp.
 
     default_authority: stands for the Host of an HTTP/1.0 request without one (RFC 9112 §3.3).
     """
 
-    __slots__ = ("_authority", "_limits", "_parser", "_section")
+    __slots__ = ("_authority", "_known", "_limits", "_parser", "_section")
 
     def __init__(self, limits: Limits, default_authority: str) -> None:
         self._limits = limits
         self._authority = default_authority
         self._section = _Section()
         self._parser = httptools.HttpRequestParser(self._section)
+        self._known = _NOTHING_KNOWN
 
     def parse(self, head: bytes) -> RequestHead:
         """head: all of one, with its empty line. Raises ProxyError with status 400, 413, 417, 431, 501 or 505."""
+        method, start, rest, authority, lines = self._known
+        if head.endswith(rest) and head.startswith(start):
+            on_target = head[len(start) - 1 : -len(rest)]
+            if _TARGET.fullmatch(on_target):
+                path, mark, query = on_target.decode().partition("?")
+                return RequestHead(method, authority, path, query if mark else None, Fields(lines), 0, "1.1", True)
+        return self._parse(head)
+
+    def _parse(self, head: bytes) -> RequestHead:
         request_line = _REQUEST_LINE.match(head)
         if request_line is None:
             raise _bad_request_line(head)
@@ -99,6 +121,7 @@ class HeadParser:
             raise refused(501, f"{name} is refused: {_REFUSED[name]}")
         if minor == b"1" and len(special) == 1 and special[0][0] == b"host":  # nearly every GET
             authority, path, query = target.parse(name, on_target.decode(), special[0][1], "")
+            self._known = name, method + b" /", head[request_line.end(2) :], authority, lines
             return RequestHead(name, authority, path, query, Fields(lines), 0, "1.1", True)
         return self._unusual(name, on_target.decode(), "1.1" if minor == b"1" else "1.0", section)
 

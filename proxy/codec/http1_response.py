@@ -2,41 +2,59 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
+
 from proxy import errors
 from proxy.errors import ProxyError
-from proxy.http.fields import Line
+from proxy.http.fields import FixedLines, Line
 from proxy.http.hop_by_hop import HOP_BY_HOP
 from proxy.http.status import REASONS, reason
 
 _FINAL = {status: f"HTTP/1.1 {status} {phrase}".encode() for status, phrase in REASONS.items() if status >= 200}
 _CONNECTION = HOP_BY_HOP | {b"content-length"}
 _LOOKED_AT = _CONNECTION | {b"date"}
+_COLON, _END = b": ", b"\r\n"
+_NAME = itemgetter(0)
 
 
 def encode_interim(status: int, lines: list[Line]) -> bytes:
     """A response whose status is 1xx. Raises ProxyError as `encode_head` does."""
     status_line = f"HTTP/1.1 {status} {reason(status)}".encode()
-    return _section([status_line, *(b": ".join(line) for line in lines if line[0] not in _CONNECTION)])
+    return _section([status_line, *(_COLON.join(line) for line in lines if line[0] not in _CONNECTION)])
 
 
-def encode_head(status: int, lines: list[Line], date: bytes, framing: list[bytes]) -> bytes:
+def encode_head(
+    status: int, lines: list[Line], date: bytes, framing: list[bytes], fixed: FixedLines | None = None
+) -> bytes:
     """date: the line for a response that has none. framing: the lines that say where the body ends and whether the
-    connection goes on; what `lines` has to say about that is left out.
+    connection goes on; what `lines` has to say about that is left out. fixed: what `lines` most likely begins with.
 
     Raises ProxyError (proxy_internal_error) when a line would not stay one: nothing that a stage made up can become
     another field or another response.
     """
-    section = [_FINAL.get(status) or _unusual(status)]
-    for line in lines:
-        if line[0] in _LOOKED_AT:
-            if line[0] != b"date":
-                continue
+    start = _FINAL.get(status) or _unusual(status)
+    if fixed is not None and lines[: len(fixed.lines)] == fixed.lines:
+        encoded, has_date = fixed.http1 or _encode(fixed)
+        start += encoded
+        lines = lines[len(fixed.lines) :]
+        if has_date:
             date = b""
-        section.append(b": ".join(line))
+    if not _LOOKED_AT.isdisjoint(map(_NAME, lines)):
+        lines = [line for line in lines if line[0] not in _CONNECTION]
+        if any(name == b"date" for name, _ in lines):
+            date = b""
+    section = [b"", *map(_COLON.join, lines)]
     if date:
         section.append(date)
     section += framing
-    return _section(section)
+    return start + _section(section)
+
+
+def _encode(fixed: FixedLines) -> tuple[bytes, bool]:
+    kept = [line for line in fixed.lines if line[0] not in _CONNECTION]
+    encoded = _section([b"", *map(_COLON.join, kept)]).removesuffix(2 * _END)
+    fixed.http1 = encoded, any(name == b"date" for name, _ in kept)
+    return fixed.http1
 
 
 def _unusual(status: int) -> bytes:
@@ -46,7 +64,7 @@ def _unusual(status: int) -> bytes:
 
 
 def _section(lines: list[bytes]) -> bytes:
-    lines.append(b"\r\n")
+    lines.append(_END)
     section = b"\r\n".join(lines)
     if len(section) - len(section.translate(None, b"\r\n\0")) != 2 * len(lines):
         raise ProxyError(errors.PROXY_INTERNAL_ERROR, "a stage made a field that has CR, LF or NUL in it")

@@ -288,7 +288,7 @@ class DownstreamConnection(asyncio.Protocol):
             request.method, request.version, status, fields, length, keep_alive
         )
         try:
-            head = encode_head(status, fields.lines, self._clock.date, lines)
+            head = encode_head(status, fields.lines, self._clock.date, lines, response.fixed)
         except ProxyError as error:
             self._response = Response(error.status, Fields())
             self._refuse(error)

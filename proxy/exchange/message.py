@@ -13,7 +13,7 @@ from typing import Any
 
 from proxy.exchange.body import Body
 from proxy.exchange.observation import Observers
-from proxy.http.fields import Fields
+from proxy.http.fields import Fields, FixedLines
 
 NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
@@ -111,19 +111,28 @@ class Response:
     """status (200 to 599), fields (no hop-by-hop field, no `transfer-encoding`), body, tags (surrogate keys).
 
     The body of an answer to HEAD, of a 204 and of a 304 is b"" whatever `content-length` says.
+    fixed: lines that `fields` most likely begins with, which saves a codec work if it does.
     """
 
-    __slots__ = ("body", "fields", "status", "tags")
+    __slots__ = ("body", "fields", "fixed", "status", "tags")
 
-    def __init__(self, status: int, fields: Fields, body: Body = b"", tags: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        status: int,
+        fields: Fields,
+        body: Body = b"",
+        tags: tuple[str, ...] = (),
+        fixed: FixedLines | None = None,
+    ) -> None:
         self.status = status
         self.fields = fields
         self.body = body
         self.tags = tags
+        self.fixed = fixed
 
     def copy(self) -> Response:
         """A response of its own to change; the body is shared, so only one of the two may read it."""
-        return Response(self.status, self.fields.copy(), self.body, self.tags)
+        return Response(self.status, self.fields.copy(), self.body, self.tags, self.fixed)
 
     def __repr__(self) -> str:
         return f"<Response {self.status}>"

@@ -69,3 +69,17 @@ class Fields:
 
     def __repr__(self) -> str:
         return f"Fields({self.lines!r})"
+
+
+class FixedLines:
+    """Field lines that stay as they are, as those of a stored response do: what they look like on the wire is worked
+    out once, by the codec that first sends them.
+
+    http1: (as bytes of HTTP/1.1, is there a `date`), None when not sent yet.
+    """
+
+    __slots__ = ("http1", "lines")
+
+    def __init__(self, lines: list[Line]) -> None:
+        self.lines = lines
+        self.http1: tuple[bytes, bool] | None = None

@@ -11,9 +11,15 @@ import re
 
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _ESCAPE = re.compile(r"(%[0-9A-Fa-f]?(?=%))?%([0-9A-Fa-f]{2})")
+_PLAIN = re.compile(r"(?:/[^%/.\\][^%/\\]*)*/?")
 _SUSPECT = re.compile(r"%|/\.")
 _LOOSE = re.compile(r"//|\\|%(?:2[fF]|5[cC])")
 _SLASHES = re.compile(r"(?:[/\\]|%2F|%5C)+")
+
+
+def is_plain(path: str) -> bool:
+    """It is canonical and not ambiguous, as nearly all paths are. False says nothing."""
+    return _PLAIN.fullmatch(path) is not None
 
 
 def canonical(path: str) -> str:

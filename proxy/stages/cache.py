@@ -41,7 +41,7 @@ from proxy.cache.lookup import (
 from proxy.cache.policy import DEFAULT, FAILED, Refusal, Rules, Terms, is_explicit, stands_in
 from proxy.cache.representation import representation
 from proxy.cache.search import Searches, answers
-from proxy.cache.status import Forward, add, collapsed, forwarded, hit, label, unstored
+from proxy.cache.status import Forward, add, age_line, collapsed, forwarded, hit, label, say, unstored
 from proxy.cache.store import Front
 from proxy.cache.tee import Reader, Tee
 from proxy.chain.stage import Below
@@ -51,7 +51,7 @@ from proxy.exchange.eager import start
 from proxy.exchange.observation import observed
 from proxy.http import conditional
 from proxy.http.cache_control import Directives, wishes
-from proxy.http.fields import Fields, Line
+from proxy.http.fields import Fields
 
 PATIENCE = 5.0
 """Seconds a request waits for others that bring what it may share, before it goes on its own."""
@@ -126,13 +126,16 @@ class Cache:
 
     def _hit(self, request: Request, entry: Entry, now: float) -> Response:
         """A fresh entry answers a request that asks for nothing special."""
-        member = hit(self._label, int(entry.fresh_until - now))
-        request.exchange.cache_status.append(member)
-        if request.observers or request.exchange.trace is not None:
-            self._tell(request, entry, member)
-        fields = Fields(entry.lines)
-        fields.lines += (_age(entry.terms.born, now), (b"cache-status", member.encode()))
-        return Response(entry.status, fields, b"" if request.method == "HEAD" else entry.body, entry.tags)
+        age, ttl = int(now - entry.terms.born), int(entry.fresh_until - now)
+        said = entry.said
+        if said is None or said.age != age or said.ttl != ttl:
+            said = entry.said = say(entry.lines, self._label, age, ttl)
+        exchange = request.exchange
+        exchange.cache_status.append(said.member)
+        if request.observers or exchange.trace is not None:
+            self._tell(request, entry, said.member)
+        body = b"" if request.method == "HEAD" else entry.body
+        return Response(entry.status, Fields(said.lines.lines), body, entry.tags, said.lines)
 
     async def _bypass(self, request: Request, below: Below, why: str) -> Response:
         if why == "method":
@@ -262,7 +265,7 @@ class Cache:
         request.exchange.cache_status.append(member)
         self._trace(request, member, offer.selecting)
         response = offer.answer(request, partial(_ask, below, alone))
-        response.fields.lines += (_age(offer.terms.born, now), (b"cache-status", member.encode()))
+        response.fields.lines += (age_line(int(now - offer.terms.born)), (b"cache-status", member.encode()))
         return response
 
     def _reused(self, request: Request, entry: Entry, now: float, waited: Forward | None) -> Response:
@@ -318,7 +321,7 @@ class Cache:
         request.exchange.cache_status.append(member)
         self._tell(request, entry, member)
         response = representation(entry, request, now)
-        response.fields.lines += (_age(entry.terms.born, now), (b"cache-status", member.encode()))
+        response.fields.lines += (age_line(int(now - entry.terms.born)), (b"cache-status", member.encode()))
         return response
 
     def _tell(self, request: Request, entry: Entry, member: str) -> None:
@@ -472,8 +475,3 @@ class Cache:
 
 async def _ask(below: Below, fill: Fill) -> Response:
     return await below(fill.downward([]))
-
-
-def _age(born: float, now: float) -> Line:
-    age = now - born
-    return (b"age", b"%d" % age if age > 0 else b"0")  # a clock may be set back

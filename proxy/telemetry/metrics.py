@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -129,6 +130,7 @@ class Metrics:
         return generate_latest(self._registry)
 
 
+@lru_cache(maxsize=4096)
 def cache_outcome(member: str) -> tuple[str, str]:
     """(cache, outcome) of a `Cache-Status` member: hit, stale-hit (negative ttl), or RFC 9211 §2.2's reason
     for forwarding: bypass, method, uri-miss, vary-miss, miss, request, stale, partial."""

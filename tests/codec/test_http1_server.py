@@ -406,3 +406,40 @@ def test_many_small_requests_in_one_read_take_linear_time() -> None:
     one = b"GET / HTTP/1.1\r\nHost:a\r\n\r\n"
     assert len(events(one * 10_000)) == 20_000
     assert len(events(CHUNKED + b"1\r\na\r\n" * 40_000)) == 40_001
+
+
+PLAIN = b"GET /a?b HTTP/1.1\r\nHost: A\r\nX: y\r\nCookie: c\r\n\r\n"
+LIKE_IT = st.sampled_from([
+    PLAIN,
+    PLAIN.replace(b"/a?b", b"/"),
+    PLAIN.replace(b"/a?b", b"/ b"),
+    PLAIN.replace(b"/a?b", b"/a#b"),
+    PLAIN.replace(b"/a?b", b"/\x80"),
+    PLAIN.replace(b"/a?b", b"/ HTTP/1.1\r\nHost: b"),
+    PLAIN.replace(b"/a?b", b"//"),
+    PLAIN.replace(b"/a?b", b"http://a/a"),
+    PLAIN.replace(b"/a?b", b"http://b/a"),
+    PLAIN.replace(b"/a?b", b"*"),
+    PLAIN.replace(b"1.1", b"1.0"),
+    PLAIN.replace(b"GET", b"get"),
+    PLAIN.replace(b"GET", b"POST"),
+    PLAIN.replace(b"GET", b"CONNECT"),
+    PLAIN.replace(b"X: y", b"Content-Length: 0"),
+    PLAIN.replace(b"X: y", b"Connection: close"),
+    PLAIN.replace(b"X: y", b"X : y"),
+    PLAIN.replace(b"Cookie: c", b"Host: a"),
+    PLAIN.removeprefix(b"GET "),
+    PLAIN[:20] + PLAIN[21:],
+])  # fmt: skip
+
+
+def lasting(data: bytes) -> bool:
+    """A request after which the connection goes on."""
+    head = events(data)[0]
+    return isinstance(head, RequestHead) and head.keep_alive
+
+
+@given(st.lists(LIKE_IT.filter(lasting), min_size=1), LIKE_IT)
+def test_what_went_before_changes_nothing(before: list[bytes], last: bytes) -> None:
+    after = events(*before, last)[2 * len(before) :]
+    assert [str(event) for event in after] == [str(event) for event in events(last)]
