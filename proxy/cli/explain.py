@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -11,11 +12,12 @@ from typing import Any
 
 import click
 
-from proxy.config.errors import ConfigErrors
+from proxy.config.errors import ConfigErrors, printable
 from proxy.config.loader import load
 from proxy.sandbox import Engine
 from proxy.server.code_cache import code_cache
-from proxy.server.explain import BadQuestion, Story, explain, question
+from proxy.server.explain import BadQuestion, explain, question
+from proxy.server.told import Document
 
 
 @click.command(name="explain")
@@ -23,7 +25,8 @@ from proxy.server.explain import BadQuestion, Story, explain, question
 @click.argument("url")
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A field of the request.")
 @click.option("-X", "--request", "method", default="GET", show_default=True, help="The method.")
-def command(config: Path, url: str, headers: tuple[str, ...], method: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the story as JSON.")
+def command(config: Path, url: str, headers: tuple[str, ...], method: str, as_json: bool) -> None:
     """Tell what happens to a request for URL: its route, what each stage reads, writes and decides.
 
     The request is really made: filters run and the origin is asked. Caches begin empty.
@@ -36,66 +39,70 @@ def command(config: Path, url: str, headers: tuple[str, ...], method: str) -> No
     except (ConfigErrors, BadQuestion) as error:
         click.echo(str(error), err=True)
         sys.exit(2)
-    for line in lines(story):
-        click.echo(line)
+    click.echo(json.dumps(story, indent=2, ensure_ascii=False) if as_json else "\n".join(map(printable, lines(story))))
 
 
-def lines(story: Story) -> Iterator[str]:
+def lines(story: Document) -> Iterator[str]:
     """The story as text."""
-    request, response = story.request, story.response
-    yield f"{request.method} {request.scheme}://{request.authority}{request.target}"
-    yield f"route {story.route}" if story.route else "no route matches"
-    for stage in story.stages:
-        yield f"{stage['stage']} {stage.get('name', '')}".rstrip()
-        tell = _TELLERS.get(stage["stage"])
-        if tell is not None:
-            yield from (f"  {line}" for line in tell(stage))
-    yield f"response {response.status}"
-    yield from (f"  {name.decode()}: {value.decode('utf-8', 'replace')}" for name, value in response.fields.lines)
+    request, response, failure = story["request"], story["response"], story["failure"]
+    yield f"{request['method']} {request['url']}"
+    yield from (f"  {line}" for line in request["headers"])
+    yield f"route {story['route']}" if story["route"] else "no route matches"
+    for stage in story["stages"]:
+        yield f"{stage['stage']} {stage['name']}".rstrip()
+        yield from (f"  {line}" for line in _TELLERS[stage["stage"]](stage))
+    yield f"response {response['status']}, {response['bytes']} bytes"
+    yield from (f"  {line}" for line in response["headers"])
+    if failure is not None:
+        yield f"failure {failure['type']}: {failure['detail']}"
+    yield from (f"warning: {warning}" for warning in story["warnings"])
 
 
-def _filter(stage: dict[str, Any]) -> Iterator[str]:
+def _filter(stage: Document) -> Iterator[str]:
     for step in stage["steps"]:
-        yield f"{step['step']}: {_verdict(step['verdict'])}"
-        for accessor, argument, value in step["read"]:
-            yield f"  read {_reading(accessor, argument)}: {_shown(value)}"
-            if accessor == "headers":
-                yield "    (all fields: a cache above this filter can share nothing between clients that differ)"
+        how = "remembered" if step["remembered"] else f"{step['microseconds']} µs"
+        yield f"{step['step']}: {step['verdict']} ({how})"
+        for read in step["read"]:
+            yield f"  read {_reading(read)}: {_shown(read['value'])}"
         yield from (f"  wrote {edit}" for edit in step["wrote"])
+    if stage["body"] is not None:
+        yield f"body: read {stage['body']['read']} bytes, wrote {stage['body']['wrote']}"
+    yield from (f"log {line['level']}: {line['message']}" for line in stage["log"])
+    if stage["failure"] is not None:
+        yield f"failed: {stage['failure']}"
 
 
-def _cache(stage: dict[str, Any]) -> Iterator[str]:
-    yield f"outcome: {stage['outcome']}"
-    scheme, authority, path, query = stage["key"]
-    yield f"key: {scheme}://{authority}{path}{'' if query is None else '?' + query}"
-    selecting = [_reading(*observation) for observation in stage["selecting"]]
+def _cache(stage: Document) -> Iterator[str]:
+    yield f"outcome: {stage['outcome'] or 'none'}"
+    if stage["reason"]:
+        yield f"because: {stage['reason']}"
+    yield f"key: {stage['key']}"
+    selecting = [f"{_reading(read)} = {_shown(read['value'])}" for read in stage["selecting"]]
     yield f"selected by: {', '.join(selecting) or 'nothing else'}"
+    if stage["advice"]:
+        yield f"to be a hit: {stage['advice']}"
 
 
-def _forward(stage: dict[str, Any]) -> Iterator[str]:
-    yield f"{stage['method']} {stage['target']}: {stage['status']}"
+def _end(stage: Document) -> Iterator[str]:
+    if stage["request"]:
+        yield f"sent: {stage['request'][0]}"
+        yield from (f"  {line}" for line in stage["request"][1:])
+    answer = "no answer" if stage["status"] is None else f"answer: {stage['status']}"
+    yield answer if stage["stage"] == "respond" else f"{answer} ({stage['microseconds']} µs)"
 
 
-_TELLERS: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
+_TELLERS: dict[str, Callable[[Document], Iterator[str]]] = {
     "filter": _filter,
     "cache": _cache,
-    "forward": _forward,
+    "forward": _end,
+    "serve": _end,
+    "respond": _end,
 }
 
 
-def _reading(accessor: str, argument: str) -> str:
-    return f"{accessor}({argument})" if argument else f"{accessor}()"
+def _reading(read: dict[str, Any]) -> str:
+    return f"{read['accessor']}({read['argument']})"
 
 
 def _shown(value: object) -> str:
-    return "none" if value is None else repr(value)
-
-
-def _verdict(verdict: object) -> str:
-    match verdict:
-        case None:
-            return "next"
-        case bool():
-            return "transforms the body" if verdict else "leaves the body alone"
-        case _:
-            return str(verdict)
+    return "none" if value is None else json.dumps(value, ensure_ascii=False)

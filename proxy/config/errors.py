@@ -35,10 +35,10 @@ class ConfigError:
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}"
-        return _printable(f"{where}: {self.path}: {self.message}" if self.path else f"{where}: {self.message}")
+        return printable(f"{where}: {self.path}: {self.message}" if self.path else f"{where}: {self.message}")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """On one line, and harmless to a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 

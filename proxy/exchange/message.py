@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from proxy.exchange.body import Body
 from proxy.exchange.observation import Observers
 from proxy.http.fields import Fields, FixedLines
+
+if TYPE_CHECKING:
+    from proxy.exchange.story import StageStory
 
 NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
@@ -26,7 +29,7 @@ class Exchange:
     cache_status: members for `Cache-Status`, innermost cache first (RFC 9211 §2: the one closest to the origin).
     failure: the RFC 9209 type and detail, when the answer is one we made because something failed.
     spent: microseconds by filter name, for the access log. route: what matched, for logs and metrics.
-    trace: None, or a list that each stage adds its story to, innermost first (`sluice explain`).
+    trace: None, or a list that each stage adds its story to, outermost first (`story`).
     """
 
     __slots__ = ("cache_status", "client", "failure", "id", "inform", "route", "spent", "started", "trace")
@@ -46,7 +49,7 @@ class Exchange:
         self.failure: tuple[str, str] | None = None
         self.spent: dict[str, int] = {}
         self.route = ""
-        self.trace: list[dict[str, Any]] | None = None
+        self.trace: list[StageStory] | None = None
 
     def detached(self, started: float) -> Exchange:
         """For work in the background that no client waits for: same id, own outcome, no interim responses."""

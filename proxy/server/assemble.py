@@ -218,7 +218,7 @@ def _stage(chain: Sequence[model.Stage], assembly: Assembly, lasting: Lasting) -
                 assembly.caches[cache.name, place] = _cache(cache, place, lasting)
             return assembly.caches[cache.name, place]
         case model.ForwardStage(forward=name):
-            return Forward(assembly.upstreams[name].send)
+            return Forward(assembly.upstreams[name].send, name)
         case model.ServeStage(serve=name):
             guest = assembly.services[name]
             return Serve(name, guest.service, guest.client, lasting.metrics.filter(name), guest.total)

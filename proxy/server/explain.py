@@ -1,38 +1,29 @@
 """`sluice explain`: one request through a configuration's chain, told stage by stage.
 
-The caches begin empty and are this process's own; filters run and the origin is asked, as they would be.
+Filters run and the origin is asked, as they would be for any other request.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from time import time
-from typing import Any
 from urllib.parse import urlsplit
 
-from proxy.chain import Entry
+from proxy.chain import Entry, Handler
 from proxy.config.loader import ConfigFile
+from proxy.errors import ProxyError
 from proxy.exchange import Exchange, Request, Response
+from proxy.exchange.story import head_of
 from proxy.http.fields import Fields
 from proxy.http.syntax import is_authority, is_field_value, is_path, is_query, is_token
 from proxy.sandbox import Engine
 from proxy.server.assemble import Lasting, assemble
+from proxy.server.told import Document, documents, warnings
 from proxy.telemetry import Metrics
 
 
 class BadQuestion(ValueError):
     """What was asked is not a request. The text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """stages: what each told, outermost first."""
-
-    request: Request
-    route: str
-    stages: list[dict[str, Any]]
-    response: Response
 
 
 def question(method: str, url: str, headers: Sequence[str]) -> Request:
@@ -59,21 +50,45 @@ def question(method: str, url: str, headers: Sequence[str]) -> Request:
                 raise BadQuestion(f"{value.strip()!r} is not a host with an optional port")
         else:
             fields.append(key, encoded)
-    request = Request(method, parts.scheme, authority, path, query, fields, Exchange("explain", started=time()))
-    request.exchange.trace = []
-    return request
+    return Request(method, parts.scheme, authority, path, query, fields, Exchange("explain", started=time()))
 
 
-async def explain(file: ConfigFile, engine: Engine, request: Request) -> Story:
-    """Send the request through its chain. Raises ConfigErrors when there is none."""
+async def explain(file: ConfigFile, engine: Engine, request: Request) -> Document:
+    """Send the request through its chain, with caches of this process alone, which begin empty. Raises ConfigErrors."""
     assembly = assemble(file, Lasting(engine, Metrics(), time))
     try:
-        response = await Entry(assembly.routes)(request)
-        if not isinstance(response.body, bytes):
-            while await response.body.read():
-                pass
-            response.body.close()
+        return await followed(Entry(assembly.routes), request)
     finally:
         assembly.close()
-    trace = request.exchange.trace or []
-    return Story(request, request.exchange.route, trace[::-1], response)
+
+
+async def followed(handler: Handler, request: Request) -> Document:
+    """What the request met on its way through this chain; the response's body is read to its end."""
+    trace = request.exchange.trace = []
+    asked = head_of(request)
+    response = await handler(request)
+    size, failure = await _drained(response)
+    failed = failure or request.exchange.failure
+    return {
+        "request": {"method": request.method, "url": asked[0].partition(" ")[2], "headers": list(asked[1:])},
+        "route": request.exchange.route or None,
+        "stages": documents(trace, request.exchange.cache_status),
+        "response": {"status": response.status, "headers": list(head_of(response)[1:]), "bytes": size},
+        "failure": None if failed is None else {"type": failed[0], "detail": failed[1]},
+        "warnings": list(warnings(trace)),
+    }
+
+
+async def _drained(response: Response) -> tuple[int, tuple[str, str] | None]:
+    """Bytes of the body, and how it broke, if it did."""
+    if isinstance(response.body, bytes):
+        return len(response.body), None
+    size = 0
+    try:
+        while chunk := await response.body.read():
+            size += len(chunk)
+    except ProxyError as error:
+        return size, (error.failure.type, error.detail)
+    finally:
+        response.body.close()
+    return size, None

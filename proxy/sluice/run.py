@@ -49,6 +49,7 @@ class Run:
     """request, response: as the guest left them so far. Everything it did since `begin` is in the other attributes.
 
     pure: nothing but getters, setters, config and silent logging was called since the instance was made.
+    told: None, or where lines of the guest's are added whatever their level (for the story of the exchange).
     """
 
     __slots__ = (
@@ -66,6 +67,7 @@ class Run:
         "response_edits",
         "settings",
         "sources",
+        "told",
     )  # fmt: skip
 
     def __init__(self, request: Request, settings: Settings, guest_log: GuestLog) -> None:
@@ -75,6 +77,7 @@ class Run:
         self.settings = settings
         self.guest_log = guest_log
         self.pure = True
+        self.told: list[tuple[str, str]] | None = None
         self._request_written: set[Source] = set()
         self._response_written: set[Observation | None] = set()
         self._left = MOST_WRITTEN
@@ -146,10 +149,14 @@ class Run:
 
     def print(self, stream: str, line: str) -> None:
         """A line that the guest wrote to its standard output or error."""
+        if self.told is not None:
+            self.told.append((stream, line))
         self.guest_log.log("info", f"{stream}: {line}")
 
     def log(self, level: str, message: str) -> None:
         """`sluice:filter/log`."""
+        if self.told is not None:
+            self.told.append((level, message))
         if self.guest_log.enabled(level):
             # A line that is written is an effect; a memo would swallow it.
             self.pure = False

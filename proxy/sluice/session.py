@@ -7,27 +7,30 @@ in. (They were pure, or they would not have been remembered: running them again 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
+from time import perf_counter_ns
 from typing import Any
 
 from proxy.component import ExportFunc, Instance
 from proxy.exchange import Request, Response
-from proxy.exchange.observation import Observation, Value, observed, value_of, written
+from proxy.exchange.observation import observed, value_of, written
+from proxy.exchange.story import FilterStory, Sample, StepStory, head_of
 from proxy.sluice import edits
 from proxy.sluice.memo import Leaf, Root
 from proxy.sluice.program import Program
 from proxy.sluice.run import Run
+from proxy.sluice.telling import FAILED, Edited, told
 
 Step = Callable[[Program, Instance], Any]
 
 
 class Session:
     """request, response: as this filter leaves them. remembered, ran: how many steps came from the memo, and how many
-    entered Wasm. Whoever makes a session closes it."""
+    entered Wasm. story: what is told of it, if that was asked for. Whoever makes a session closes it."""
 
     __slots__ = (
-        "_before", "_failed", "_given", "_instance", "_program", "_response_given", "_root", "_run", "_story", "ran",
-        "remembered", "request", "response",
+        "_before", "_failed", "_given", "_instance", "_program", "_response_given", "_root", "_run", "ran",
+        "remembered", "request", "response", "story",
     )  # fmt: skip
 
     def __init__(self, program: Program, request: Request) -> None:
@@ -41,7 +44,10 @@ class Session:
         self._before: list[Step] = []
         self._failed = False
         self.ran = self.remembered = 0
-        self._story: list[dict[str, Any]] | None = None if request.exchange.trace is None else []
+        self.story: FilterStory | None = None
+        if request.exchange.trace is not None:
+            self.story = FilterStory(program.name)
+            request.exchange.trace.append(self.story)
 
     def on_request(self) -> Response | None:
         """The filter's reply, or None: the stages below are to be asked, with `request`."""
@@ -81,42 +87,54 @@ class Session:
             self._program.release(self._instance, healthy=not self._failed)
             self._instance = None
 
-    def story(self) -> dict[str, Any]:
-        """What happened, for `sluice explain`: the steps with their reads and edits."""
-        return {
-            "stage": "filter", "name": self._program.name, "steps": self._story or [], "remembered": self.remembered,
-            "ran": self.ran,
-        }  # fmt: skip
-
     def _step(self, step: Step) -> Any:
-        memo = self._program.memo
-        if self._instance is None and self._root is not None and memo is not None:
-            leaf = memo.recall(self._root, self._given, self._response_given)
+        started = perf_counter_ns() if self.story is not None else 0
+        if self._instance is None and self._root is not None and self._program.memo is not None:
+            leaf = self._program.memo.recall(self._root, self._given, self._response_given)
             if leaf is not None:
                 self.remembered += 1
                 self._before.append(step)
                 self._root = leaf.next
                 self._apply(leaf)
-                if self._story is not None:
+                if self.story is not None:
                     reads = {read: value_of(self._given, read) for read in leaf.reads}
-                    self._story.append(_told(step, reads, leaf.request_edits, leaf.response_edits, leaf.result))
+                    edited: Edited = leaf.request_edits, leaf.response_edits
+                    self._tell(self.story, told(step, leaf.result, reads, edited, started, remembered=True))
                 return leaf.result
         run = self._live()
         run.begin()
-        result = self._call(step)
+        try:
+            result = self._call(step)
+        except BaseException:
+            if self.story is not None:
+                edited = run.request_edits, run.response_edits
+                self._tell(self.story, told(step, FAILED, run.reads, edited, started, remembered=False))
+            raise
         self._before.append(step)
         self.request = run.request
         if run.response is not None:
             self.response = run.response
-        if self._story is not None:
-            self._story.append(_told(step, run.reads, run.request_edits, run.response_edits, result))
+        if self.story is not None:
+            edited = run.request_edits, run.response_edits
+            self._tell(self.story, told(step, result, run.reads, edited, started, remembered=False))
+        self._remember(run, result)
+        return result
+
+    def _remember(self, run: Run, result: Any) -> None:
+        """A pure step, so that it need not be run for the next request that looks the same."""
+        memo = self._program.memo
         if self._root is not None and memo is not None:
             known = None
             if run.pure:
                 leaf = Leaf(result, run.reads, run.request_edits, run.response_edits, run.sources)
                 known = memo.remember(self._root, run.reads, leaf)
             self._root = known.next if known is not None else None
-        return result
+
+    def _tell(self, story: FilterStory, step: StepStory) -> None:
+        story.steps.append(step)
+        story.request = head_of(self._given), head_of(self.request)
+        if self._response_given is not None and self.response is not None:
+            story.response = head_of(self._response_given), head_of(self.response)
 
     def _apply(self, leaf: Leaf) -> None:
         """Do what the remembered step did."""
@@ -141,6 +159,7 @@ class Session:
         if self._run is not None:
             return self._run
         run = self._run = Run(self._given, self._program.settings, self._program.guest_log)
+        run.told = None if self.story is None else self.story.log
         self._instance = self._program.instance(run)
         for step in self._before:
             if step is not _on_request and run.response is None and self._response_given is not None:
@@ -162,7 +181,13 @@ class Session:
     def _body_step(self, function: int, *arguments: bytes) -> bytes:
         run = self._live()
         run.begin()
+        started = perf_counter_ns() if self.story is not None else 0
         transformed: bytes = self._call(lambda program, instance: _body(program)[function](instance, *arguments))
+        if self.story is not None:
+            self.story.body = self.story.body or (Sample(), Sample())
+            self.story.body[0].add(b"".join(arguments))
+            self.story.body[1].add(transformed)
+            self.story.body_microseconds += (perf_counter_ns() - started) // 1000
         return transformed
 
 
@@ -184,26 +209,3 @@ def _open_body(program: Program, instance: Instance) -> bool:
 def _body(program: Program) -> tuple[ExportFunc, ExportFunc, ExportFunc]:
     assert program.body is not None
     return program.body
-
-
-def _told(
-    step: Step,
-    reads: Mapping[Observation, Value],
-    request_edits: Iterable[edits.Edit],
-    response_edits: Iterable[edits.Edit],
-    result: Any,
-) -> dict[str, Any]:
-    verdict = f"reply {result.status}" if isinstance(result, Response) else result
-    return {
-        "step": step.__name__.strip("_").replace("_", "-"),
-        "read": [(accessor, argument, value) for (accessor, argument), value in reads.items()],
-        "wrote": [_edit_told("request", edit) for edit in request_edits]
-        + [_edit_told("response", edit) for edit in response_edits],
-        "verdict": verdict,
-    }
-
-
-def _edit_told(message: str, edit: edits.Edit) -> str:
-    function, arguments = edit
-    told = [argument.decode("utf-8", "replace") if isinstance(argument, bytes) else argument for argument in arguments]
-    return f"{message}: {function.__name__.replace('_', '-')} {' '.join(map(str, told))}"

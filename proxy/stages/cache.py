@@ -49,6 +49,7 @@ from proxy.errors import ProxyError, Side
 from proxy.exchange import Request, Response, collect
 from proxy.exchange.eager import start
 from proxy.exchange.observation import observed
+from proxy.exchange.story import CacheStory, StageStory, url_of
 from proxy.http import conditional
 from proxy.http.cache_control import Directives, wishes
 from proxy.http.fields import Fields
@@ -138,6 +139,8 @@ class Cache:
         return Response(entry.status, Fields(said.lines.lines), body, entry.tags, said.lines)
 
     async def _bypass(self, request: Request, below: Below, why: str) -> Response:
+        if request.exchange.trace is not None:
+            self._begin(request, request.exchange.trace)
         if why == "method":
             member = unstored(self._label, Forward.METHOD)
         else:
@@ -195,6 +198,8 @@ class Cache:
 
     async def _consider(self, request: Request, below: Below) -> Response:
         """Everything but the simplest hit: decide, wait for others, or ask below."""
+        if request.exchange.trace is not None:
+            self._begin(request, request.exchange.trace)
         key = keys.primary(request)
         asked = wishes(request.fields)
         first: Decision | None = None
@@ -332,10 +337,18 @@ class Cache:
         self._trace(request, member, entry.selecting)
 
     def _trace(self, request: Request, member: str, selecting: Selecting) -> None:
-        if request.exchange.trace is not None:
-            key = keys.primary(request)
-            story = {"stage": "cache", "name": self.name, "outcome": member, "key": key, "selecting": selecting}
-            request.exchange.trace.append(story)
+        trace = request.exchange.trace
+        if trace is not None:
+            open_ = (story for story in trace if isinstance(story, CacheStory) and story.name == self.name)
+            story = next((story for story in open_ if not story.outcome), None) or self._begin(request, trace)
+            story.outcome = member
+            story.selecting = list(zip(selecting, keys.values(request, selecting), strict=True))
+
+    def _begin(self, request: Request, trace: list[StageStory]) -> CacheStory:
+        found = self.explain(request)
+        story = CacheStory(self.name, url_of(request), found.reason, found.variants)
+        trace.append(story)
+        return story
 
     async def _fetch(
         self, request: Request, below: Below, decision: Decision, flight: Flight | None, bare: bool = True

@@ -53,7 +53,7 @@ class Filter:
             reply = session.on_request()
         except _FAILURES as error:
             self._over(session, request, started)
-            self._failed(request, error)
+            self._failed(session, request, error)
             return await below(request)
         if reply is not None or self._answers_only_down:
             self._over(session, request, started)
@@ -95,7 +95,7 @@ class Filter:
         except _FAILURES as error:
             self._over(session, request, started)
             try:
-                self._failed(request, error)
+                self._failed(session, request, error)
             except ProxyError:
                 if not isinstance(response.body, bytes):
                     response.body.close()
@@ -104,8 +104,10 @@ class Filter:
         self._over(session, request, started)
         return _bodyless(changed)
 
-    def _failed(self, request: Request, error: Exception) -> None:
+    def _failed(self, session: Session, request: Request, error: Exception) -> None:
         """A run failed: log it, then raise, or with `fail_open` return."""
+        if session.story is not None:
+            session.story.failure = str(error)
         self._tally.errors += 1
         backtrace = error.backtrace.strip().replace("\n", " < ") if isinstance(error, Trap) else "-"
         logger.error("filter %s failed: %s; request %s; guest backtrace: %s",
@@ -118,9 +120,6 @@ class Filter:
         session.close()
         self._tally.memo_hits += session.remembered
         self._tally.runs += session.ran
-        trace = request.exchange.trace
-        if trace is not None:
-            trace.append(session.story())
         self._spend(request, started)
 
     def _spend(self, request: Request, started: int) -> None:
@@ -196,7 +195,7 @@ class _Transformed:
     def _after(self, error: Exception, chunk: bytes) -> bytes:
         """`fail_open` can go on with the body as it is only while the filter holds nothing of it back."""
         try:
-            self._stage._failed(self._request, error)
+            self._stage._failed(self._session, self._request, error)
         except ProxyError:
             self._inner.close()
             raise

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from time import perf_counter_ns
 
 from proxy import errors
 from proxy.chain.stage import Below
 from proxy.errors import ProxyError
 from proxy.exchange import Request, Response
+from proxy.exchange.story import EndStory, StageStory, head_of
 from proxy.http.fields import Fields
 from proxy.http.hop_by_hop import add_forwarded, add_via
 from proxy.http.proxy_status import PSEUDONYM
@@ -17,19 +19,28 @@ MAX_PASSES = 10
 
 
 class Forward:
-    """send: an upstream's."""
+    """send: an upstream's. name: what it is called in the configuration."""
 
-    def __init__(self, send: Callable[[Request], Awaitable[Response]]) -> None:
+    def __init__(self, send: Callable[[Request], Awaitable[Response]], name: str = "") -> None:
         self._send = send
+        self._name = name
 
     async def __call__(self, request: Request, below: Below) -> Response:
-        response = await self._send(outgoing(request))
+        sent = outgoing(request)
         if request.exchange.trace is not None:
-            target = f"{request.scheme}://{request.authority}{request.target}"
-            request.exchange.trace.append(
-                {"stage": "forward", "method": request.method, "target": target, "status": response.status}
-            )
-        return response
+            return await self._told(sent, request.exchange.trace)
+        return await self._send(sent)
+
+    async def _told(self, sent: Request, trace: list[StageStory]) -> Response:
+        story = EndStory("forward", self._name, request=head_of(sent))
+        trace.append(story)
+        started = perf_counter_ns()
+        try:
+            response = await self._send(sent)
+            story.status = response.status
+            return response
+        finally:
+            story.microseconds = (perf_counter_ns() - started) // 1000
 
 
 def outgoing(request: Request) -> Request:

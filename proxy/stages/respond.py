@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from proxy.chain.stage import Below
 from proxy.exchange import Request, Response
+from proxy.exchange.story import EndStory
 from proxy.http.fields import Fields, Line
 
 _NO_CONTENT = frozenset((204, 304))
@@ -23,5 +24,7 @@ class Respond:
             self._fields.append(b"content-length", b"%d" % len(body))
 
     async def __call__(self, request: Request, below: Below) -> Response:
+        if request.exchange.trace is not None:
+            request.exchange.trace.append(EndStory("respond", "", self._status))
         body = b"" if request.method == "HEAD" else self._body
         return Response(self._status, self._fields.copy(), body)

@@ -15,6 +15,7 @@ from proxy.chain.stage import Below
 from proxy.errors import ProxyError
 from proxy.exchange import Pipe, Request, Response
 from proxy.exchange.eager import start
+from proxy.exchange.story import EndStory
 from proxy.sandbox import PoolExhausted, Trap
 from proxy.telemetry import FilterTally, GuestLog
 from proxy.wasi.http import Client, Service, Visit
@@ -35,6 +36,9 @@ class Serve:
 
     async def __call__(self, request: Request, below: Below) -> Response:
         started = perf_counter_ns()
+        story = EndStory("serve", self.name)
+        if request.exchange.trace is not None:
+            request.exchange.trace.append(story)
         visit = Visit(request, self._client, self._print)
         guest = start(self._run(visit))
         if isinstance(guest, asyncio.Task):
@@ -43,15 +47,15 @@ class Serve:
             visit.left = guest.cancel
         try:
             response = await visit.answer
+            story.status = response.status
         except BaseException:
             if isinstance(guest, asyncio.Task):
                 guest.cancel()
             raise
         finally:
             spent = request.exchange.spent
-            spent[self.name] = spent.get(self.name, 0) + (perf_counter_ns() - started) // 1000
-        if request.exchange.trace is not None:
-            request.exchange.trace.append({"stage": "serve", "name": self.name, "status": response.status})
+            story.microseconds = (perf_counter_ns() - started) // 1000
+            spent[self.name] = spent.get(self.name, 0) + story.microseconds
         return _whole(response)
 
     async def _run(self, visit: Visit) -> None:

@@ -116,7 +116,6 @@ def _request(case: Case) -> Request:
         lines.append("cookie: " + "; ".join(f"{name}={value}" for name, value in given.cookies.items()))
     request = question(given.method, given.url, lines)
     request.exchange.client = given.client
-    request.exchange.trace = None
     request.notes = given.notes
     return request
 

@@ -10,6 +10,7 @@ from proxy.errors import ProxyError
 from proxy.exchange import Exchange, Request, Response
 from proxy.exchange.eager import start
 from proxy.exchange.observation import UNREPEATABLE, observed
+from proxy.exchange.story import CacheStory
 from proxy.http.fields import Fields
 from proxy.stages.cache import Cache
 from tests.cache.scene import NOON, Answer, Scene, request, response, run
@@ -487,7 +488,8 @@ def test_a_trace_tells_the_story() -> None:
         exchange.trace = []
         run(scene.ask(Request("GET", "http", "a.example", "/", None, Fields(), exchange)))
         (story,) = exchange.trace
-        assert (story["outcome"], story["selecting"]) == (outcome, (("cookie", "theme"),))
+        assert isinstance(story, CacheStory)
+        assert (story.outcome, story.selecting) == (outcome, [(("cookie", "theme"), None)])
 
 
 def test_time_that_runs_backwards_breaks_nothing() -> None:

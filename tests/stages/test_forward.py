@@ -10,6 +10,7 @@ from proxy import errors
 from proxy.chain import link
 from proxy.errors import ProxyError
 from proxy.exchange import Exchange, Request, Response
+from proxy.exchange.story import EndStory
 from proxy.http.fields import Fields, Line
 from proxy.stages.forward import MAX_PASSES, Forward, outgoing, passes
 
@@ -81,8 +82,9 @@ def test_as_a_stage_it_gives_back_what_the_upstream_answers() -> None:
 
     received = request()
     received.exchange.trace = []
-    assert asyncio.run(link([Forward(send)])(received)) is response
+    assert asyncio.run(link([Forward(send, "shop")])(received)) is response
     assert sent[0].fields.get(b"via") == b"1.1 sluicegate"
-    assert received.exchange.trace == [
-        {"stage": "forward", "method": "GET", "target": "https://shop.example:8443/a?b=c", "status": 204}
-    ]
+    (story,) = received.exchange.trace
+    assert isinstance(story, EndStory)
+    assert (story.name, story.status) == ("shop", 204)
+    assert story.request[:2] == ("GET https://shop.example:8443/a?b=c", "via: 1.1 sluicegate")
