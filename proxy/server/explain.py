@@ -16,9 +16,9 @@ from proxy.exchange import Exchange, Request, Response
 from proxy.exchange.story import head_of
 from proxy.http.fields import Fields
 from proxy.http.syntax import is_authority, is_field_value, is_path, is_query, is_token
+from proxy.inspector.document import Document, story
 from proxy.sandbox import Engine
 from proxy.server.assemble import Lasting, assemble
-from proxy.server.told import Document, documents, warnings
 from proxy.telemetry import Metrics
 
 
@@ -64,19 +64,11 @@ async def explain(file: ConfigFile, engine: Engine, request: Request) -> Documen
 
 async def followed(handler: Handler, request: Request) -> Document:
     """What the request met on its way through this chain; the response's body is read to its end."""
-    trace = request.exchange.trace = []
+    request.exchange.trace = []
     asked = head_of(request)
     response = await handler(request)
     size, failure = await _drained(response)
-    failed = failure or request.exchange.failure
-    return {
-        "request": {"method": request.method, "url": asked[0].partition(" ")[2], "headers": list(asked[1:])},
-        "route": request.exchange.route or None,
-        "stages": documents(trace, request.exchange.cache_status),
-        "response": {"status": response.status, "headers": list(head_of(response)[1:]), "bytes": size},
-        "failure": None if failed is None else {"type": failed[0], "detail": failed[1]},
-        "warnings": list(warnings(trace)),
-    }
+    return story(asked, request.exchange, response, size, failure)
 
 
 async def _drained(response: Response) -> tuple[int, tuple[str, str] | None]:

@@ -8,15 +8,32 @@ from difflib import unified_diff
 from typing import Any
 
 from proxy.cache.advice import advice
+from proxy.exchange import Exchange, Response
 from proxy.exchange.observation import Observation, text
-from proxy.exchange.story import CacheStory, EndStory, FilterStory, Head, StageStory, StepStory
+from proxy.exchange.story import CacheStory, EndStory, FilterStory, Head, Sample, StageStory, StepStory, head_of
 
 Document = dict[str, Any]
 
+LONGEST, WIDEST = 200, 400
+"""Lines of a diff, and characters of each, that are shown."""
 
-def documents(stages: Sequence[StageStory], cache_status: Sequence[str]) -> list[Document]:
-    """Each stage, outermost first. cache_status: the exchange's, for caches that told no more than that."""
-    return [_document(stage, cache_status) for stage in stages]
+
+def story(
+    asked: Head, exchange: Exchange, response: Response, size: int, failure: tuple[str, str] | None = None
+) -> Document:
+    """Of an exchange with a trace, when it is over. asked: the request as it came. size: bytes of the response's body.
+    failure: how the body broke, if it did."""
+    method, _, url = asked[0].partition(" ")
+    failed = failure or exchange.failure
+    stages = exchange.trace or []
+    return {
+        "request": {"method": method, "url": url, "headers": list(asked[1:])},
+        "route": exchange.route or None,
+        "stages": [_document(stage, exchange.cache_status) for stage in stages],
+        "response": {"status": response.status, "headers": list(head_of(response)[1:]), "bytes": size},
+        "failure": None if failed is None else {"type": failed[0], "detail": failed[1]},
+        "warnings": list(warnings(stages)),
+    }
 
 
 def _document(stage: StageStory, cache_status: Sequence[str]) -> Document:
@@ -29,7 +46,9 @@ def _document(stage: StageStory, cache_status: Sequence[str]) -> Document:
                 "microseconds": sum(step.microseconds for step in stage.steps) + stage.body_microseconds,
                 "request_diff": _diff(stage.request),
                 "response_diff": _diff(stage.response),
-                "body": None if stage.body is None else {"read": stage.body[0].size, "wrote": stage.body[1].size},
+                "body": None
+                if stage.body is None
+                else {"read": stage.body[0].size, "wrote": stage.body[1].size, "diff": _body_diff(*stage.body)},
                 "log": [{"level": level, "message": message} for level, message in stage.log],
                 "failure": stage.failure or None,
             }
@@ -81,17 +100,14 @@ def _diff(heads: tuple[Head, Head] | None) -> list[str]:
     return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
 
 
-def body_diff(stage: FilterStory) -> list[str]:
-    """The body before and after a filter, line by line, where it is text and changed; else a line about its size."""
-    if stage.body is None:
+def _body_diff(read: Sample, wrote: Sample) -> list[str]:
+    """Line by line, where both are text; of the beginning, where they are long."""
+    before, after = bytes(read.data), bytes(wrote.data)
+    if before == after or b"\0" in before or b"\0" in after:
         return []
-    before, after = (bytes(sample.data) for sample in stage.body)
-    if before == after:
-        return ["unchanged"]
-    if b"\0" in before[:1024] or b"\0" in after[:1024]:
-        return [f"{stage.body[0].size} bytes became {stage.body[1].size}"]
-    lines = unified_diff(text(before).splitlines(), text(after).splitlines(), n=2, lineterm="")
-    return [line for line in lines if not line.startswith(("---", "+++"))]
+    lines = unified_diff(text(before).splitlines(), text(after).splitlines(), n=1, lineterm="")
+    shown = [line[:WIDEST] for line in lines if not line.startswith(("---", "+++"))]
+    return shown[:LONGEST] + (["…"] if len(shown) > LONGEST else [])
 
 
 _TELLING: dict[Observation, str] = {

@@ -1,0 +1,115 @@
+"""A chain behind mitmproxy, for real: sockets, an origin, mitmproxy's own interfaces."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from mitmproxy.master import Master
+
+from proxy.config.loader import load
+from proxy.inspector.interface import Session, serve
+from proxy.server.live import Live
+from tests.integration.site import Answer, Asked, Reply, engine, parse, serving
+
+XSRF = {"cookie": "_xsrf=abcd", "x-xsrftoken": "abcd"}
+
+
+@dataclass
+class Inspected:
+    """port: of the chain. web: of mitmproxy's web interface. asked: what reached the origin."""
+
+    port: int
+    web: int
+    config: Path
+    master: Master
+    asked: list[Asked]
+
+    async def get(self, target: str, **headers: str) -> Answer:
+        return await ask(self.port, "GET", target, headers)
+
+    async def flows(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads((await ask(self.web, "GET", "/flows")).body)
+        return found
+
+    async def story(self, flow: str) -> list[str]:
+        """What the content view shows in the browser."""
+        answer = await ask(self.web, "GET", f"/flows/{flow}/response/content/sluice")
+        return ["".join(text for _, text in line) for line in json.loads(answer.body)["lines"]]
+
+    async def do(self, method: str, target: str, body: object = None) -> None:
+        """Something that a click in the browser does."""
+        sent = b"" if body is None else json.dumps(body).encode()
+        answer = await ask(self.web, method, target, XSRF | {"content-type": "application/json"}, sent)
+        assert answer.status == 200, answer.body
+
+
+async def ask(port: int, method: str, target: str, headers: dict[str, str] | None = None, body: bytes = b"") -> Answer:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    lines = {"host": f"127.0.0.1:{port}", "connection": "close", "content-length": str(len(body)), **(headers or {})}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    writer.write(f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode() + body)
+    raw = await asyncio.wait_for(reader.read(), 20)
+    writer.close()
+    return parse(raw, method)
+
+
+@asynccontextmanager
+async def inspected(
+    directory: Path,
+    reply: Reply | bytes,
+    chain: list[dict[str, Any]],
+    filters: dict[str, Any] | None = None,
+    interface: Literal["web", "dump"] = "web",
+    **more: Any,
+) -> AsyncIterator[Inspected]:
+    asked: list[Asked] = []
+    origin = await asyncio.start_server(serving(asked, reply), "127.0.0.1", 0)
+    config = {
+        "version": 1,
+        "listeners": [{"address": "127.0.0.1:0"}],
+        "upstreams": {"origin": {"endpoints": [f"http://127.0.0.1:{origin.sockets[0].getsockname()[1]}"]}},
+        "filters": filters or {},
+        "routes": [{"chain": [*chain, {"forward": "origin"}]}],
+    }
+    path = directory / "sluice.yaml"
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    masters: list[Master] = []
+    web = free_port()
+    options = (f"confdir={directory / 'mitmproxy'}",)
+    session = Session(("127.0.0.1", 0), interface, ("127.0.0.1", web), options=options, **more)
+    logger = logging.getLogger()
+    level, handlers = logger.level, list(logger.handlers)
+    with closing(Live(load(path), engine(), clock=lambda: 1_000_000.0)) as live:
+        serving_it = asyncio.create_task(serve(session, live, live.wrong, on_master=masters.append))
+        try:
+            yield Inspected(await listening(masters, serving_it), web, path, masters[0], asked)
+        finally:
+            if masters:
+                masters[0].shutdown()
+            await serving_it
+            origin.close()
+            logger.setLevel(level)
+            logger.handlers[:] = handlers
+
+
+async def listening(masters: list[Master], serving_it: asyncio.Task[None]) -> int:
+    """The port, once there is one."""
+    while not serving_it.done():
+        if masters and (addresses := masters[0].addons.get("proxyserver").listen_addrs()):
+            return int(addresses[0][1])
+        await asyncio.sleep(0.01)
+    raise AssertionError(serving_it.exception())
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
