@@ -29,6 +29,14 @@ def host_is_literal(authority: str) -> bool:
     return host == "localhost" or _is_address(host)
 
 
+def is_foreign(request: Request) -> bool:
+    """Does it come from a page of another origin? A browser sends what such a page asks it to (CSRF), and says whose it
+    is (RFC 6454 §7.3, Fetch Metadata)."""
+    origin, site = request.fields.get(b"origin"), request.fields.get(b"sec-fetch-site")
+    ours = f"{request.scheme}://{request.authority}".encode()
+    return (origin is not None and origin != ours) or (site is not None and site not in (b"same-origin", b"none"))
+
+
 def _without_port(authority: str) -> str:
     if authority.startswith("["):
         return authority[1:].partition("]")[0]

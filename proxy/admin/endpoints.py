@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Literal
 
-from proxy.admin.access import bearer_matches, host_is_literal, is_loopback
+from proxy.admin.access import bearer_matches, host_is_literal, is_foreign, is_loopback
+from proxy.admin.endpoint import Endpoint, respond, respond_json, respond_text
 from proxy.admin.redaction import redacted
 from proxy.exchange import Request, Response
-from proxy.http.fields import Fields
 from proxy.telemetry import CONTENT_TYPE
-
-JSON = "application/json"
-TEXT = "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +41,31 @@ class Admin:
     """Answers requests to the admin listener (a `chain.Handler`).
 
     host: what the listener is bound to, an address or a name without port. token: a bearer token that requests,
-    except for `/healthz`, must carry. Without one the host must be loopback, or ValueError is raised.
+    except for `/healthz`, must carry. Without one the host must be loopback, or ValueError is raised. more: further
+    endpoints, by path.
     """
 
-    def __init__(self, view: View, host: str, token: str | None = None) -> None:
+    def __init__(
+        self, view: View, host: str, token: str | None = None, more: Mapping[str, Endpoint] = MappingProxyType({})
+    ) -> None:
         if token is None and not is_loopback(host):
             raise ValueError(
                 f"admin on {host} could be reached from other machines: give it a token, or bind it to 127.0.0.1"
             )
         self._view = view
         self._token = token
-        self._endpoints: dict[str, tuple[str, Callable[[], Response]]] = {
-            "/": ("this list", self._index),
-            "/healthz": ("200 while the process lives", self._healthz),
-            "/readyz": ("200 when every filter is ready and nothing is draining, else 503", self._readyz),
-            "/metrics": ("Prometheus metrics", self._metrics),
-            "/config": ("the configuration in effect, without secrets", self._config),
+        self._endpoints: dict[str, Endpoint] = {
+            "/": Endpoint("this list", self._index),
+            "/healthz": Endpoint("200 while the process lives", self._healthz),
+            "/readyz": Endpoint("200 when every filter is ready and nothing is draining, else 503", self._readyz),
+            "/metrics": Endpoint("Prometheus metrics", self._metrics),
+            "/config": Endpoint("the configuration in effect, without secrets", self._config),
+            **more,
         }
 
     async def __call__(self, request: Request) -> Response:
-        response = self._refusal(request) or self._answer(request)
+        answer = self._refusal(request) or self._answer(request)
+        response = answer if isinstance(answer, Response) else await answer
         response.fields.append(b"cache-control", b"no-store")
         response.fields.append(b"x-content-type-options", b"nosniff")
         if request.method == "HEAD":
@@ -71,55 +73,44 @@ class Admin:
         return response
 
     def _refusal(self, request: Request) -> Response | None:
+        if request.method not in ("GET", "HEAD") and is_foreign(request):
+            return respond_text(403, "a page of another origin may change nothing here\n")
         if self._token is None:
             if host_is_literal(request.authority):
                 return None
-            return _text(421, "address this listener by IP address or as localhost, or give it a token\n")
+            return respond_text(421, "address this listener by IP address or as localhost, or give it a token\n")
         # A health check has no place for a token, and learns nothing from it that a refusal would not tell.
         if request.path == "/healthz" or bearer_matches(request, self._token):
             return None
-        response = _text(401, "a bearer token is needed\n")
+        response = respond_text(401, "a bearer token is needed\n")
         response.fields.append(b"www-authenticate", b'Bearer realm="sluice admin"')
         return response
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: Request) -> Response | Awaitable[Response]:
         endpoint = self._endpoints.get(request.path)
         if endpoint is None:
-            return _text(404, "no such endpoint; / lists them\n")
-        if request.method not in ("GET", "HEAD"):
-            response = _text(405, "read only: GET or HEAD\n")
-            response.fields.append(b"allow", b"GET, HEAD")
+            return respond_text(404, "no such endpoint; / lists them\n")
+        if request.method not in endpoint.methods:
+            response = respond_text(405, f"{' or '.join(endpoint.methods)}\n")
+            response.fields.append(b"allow", ", ".join(endpoint.methods).encode())
             return response
-        return endpoint[1]()
+        return endpoint.answer(request)
 
-    def _index(self) -> Response:
-        return _text(200, "".join(f"{path:10} {about}\n" for path, (about, _) in self._endpoints.items()))
+    def _index(self, _: Request) -> Response:
+        return respond_text(200, "".join(f"{path:16} {each.about}\n" for path, each in self._endpoints.items()))
 
-    def _healthz(self) -> Response:
-        return _text(200, "ok\n")
+    def _healthz(self, _: Request) -> Response:
+        return respond_text(200, "ok\n")
 
-    def _readyz(self) -> Response:
+    def _readyz(self, _: Request) -> Response:
         filters = self._view.filters()
         draining = self._view.draining()
         ready = not draining and all(filter.state == "ready" for filter in filters)
         state = {"ready": ready, "draining": draining, "filters": [asdict(filter) for filter in filters]}
-        return _json(200 if ready else 503, state)
+        return respond_json(200 if ready else 503, state)
 
-    def _metrics(self) -> Response:
-        return _response(200, CONTENT_TYPE, self._view.metrics())
+    def _metrics(self, _: Request) -> Response:
+        return respond(200, CONTENT_TYPE, self._view.metrics())
 
-    def _config(self) -> Response:
-        return _json(200, redacted(self._view.config()))
-
-
-def _response(status: int, content_type: str, body: bytes) -> Response:
-    fields = Fields([(b"content-type", content_type.encode()), (b"content-length", b"%d" % len(body))])
-    return Response(status, fields, body)
-
-
-def _text(status: int, text: str) -> Response:
-    return _response(status, TEXT, text.encode())
-
-
-def _json(status: int, data: object) -> Response:
-    return _response(status, JSON, json.dumps(data, indent=2).encode() + b"\n")
+    def _config(self, _: Request) -> Response:
+        return respond_json(200, redacted(self._view.config()))

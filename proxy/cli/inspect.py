@@ -11,6 +11,7 @@ from typing import Literal
 
 import click
 
+from proxy.cli import needs
 from proxy.cli.addresses import ADDRESS, Address
 from proxy.config.errors import ConfigErrors
 from proxy.config.loader import load
@@ -44,11 +45,8 @@ def command(
     messages tells what each stage read, wrote and decided. A request that is edited and replayed goes through the
     chain again. A changed CONFIG or component is in effect for the next request.
     """
-    try:
+    with needs.mitmproxy():
         from proxy.inspector import interface as mitm
-    except ModuleNotFoundError as error:
-        click.echo(f"this needs mitmproxy ({error.name} is missing): pip install 'sluicegate[inspect]'", err=True)
-        sys.exit(2)
     try:
         file = load(config)
         logging.getLogger("proxy").setLevel(LEVELS[file.config.log.level])

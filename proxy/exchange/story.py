@@ -6,13 +6,16 @@ outermost first, and completes it while the exchange goes on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from proxy.exchange.body import Body, Stream
 from proxy.exchange.message import Request, Response
 from proxy.exchange.observation import Observation, Value, text
+from proxy.http.fields import Fields
 
-SAMPLE = 256 * 1024
-"""Bytes kept of a body that is shown."""
+SAMPLE = 1 << 20
+"""Bytes kept of a body."""
 
 Head = tuple[str, ...]
 """The first line of a message and its field lines, as text."""
@@ -20,10 +23,16 @@ Head = tuple[str, ...]
 
 @dataclass(slots=True)
 class Sample:
-    """The beginning of a body, and how long all of it was."""
+    """The beginning of a body, and how long all of it was. ended: nothing of it is still to come."""
 
     data: bytearray = field(default_factory=bytearray)
     size: int = 0
+    ended: bool = False
+
+    @property
+    def whole(self) -> bytes | None:
+        """The body, if all of it was kept."""
+        return bytes(self.data) if self.ended and self.size == len(self.data) else None
 
     def add(self, chunk: bytes) -> None:
         self.size += len(chunk)
@@ -73,17 +82,63 @@ class CacheStory:
 
 @dataclass(slots=True)
 class EndStory:
-    """The stage that answered: forward, serve or respond. status: None when it did not. to: whom it asked; request: as
-    it was sent."""
+    """The stage that answered: forward, serve or respond. status: None when it did not. What `forward` sent, and what
+    the origin answered: request, answer, body."""
 
     stage: str
     name: str
     status: int | None = None
     microseconds: int = 0
     request: Head = ()
+    answer: Response | None = None
+    body: Sample = field(default_factory=Sample)
 
 
 StageStory = FilterStory | CacheStory | EndStory
+
+
+class Tapped:
+    """A body that is sampled while it is read. over: called once, at its end or when its reader leaves."""
+
+    def __init__(self, inner: Stream, sample: Sample, over: Callable[[], None] = lambda: None) -> None:
+        self._inner, self._sample, self._over = inner, sample, over
+        self._open = True
+
+    @property
+    def length(self) -> int | None:
+        return self._inner.length
+
+    @property
+    def trailers(self) -> Fields | None:
+        return self._inner.trailers
+
+    async def read(self) -> bytes:
+        chunk = await self._inner.read()
+        if chunk:
+            self._sample.add(chunk)
+        else:
+            self._sample.ended = True
+            self._end()
+        return chunk
+
+    def close(self) -> None:
+        self._inner.close()
+        self._end()
+
+    def _end(self) -> None:
+        if self._open:
+            self._open = False
+            self._over()
+
+
+def tapped(body: Body, sample: Sample, over: Callable[[], None] = lambda: None) -> Body:
+    """The body, which is sampled when it is read."""
+    if not isinstance(body, bytes):
+        return Tapped(body, sample, over)
+    sample.add(body)
+    sample.ended = True
+    over()
+    return body
 
 
 def head_of(message: Request | Response) -> Head:

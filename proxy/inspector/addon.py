@@ -15,7 +15,8 @@ from proxy.errors import ProxyError
 from proxy.exchange import Exchange, Request, Response, collect
 from proxy.exchange.story import Head, head_of
 from proxy.inspector.document import Document, story
-from proxy.inspector.flows import flow_response, request_of
+from proxy.inspector.flows import ORIGIN, flow_response, request_of
+from proxy.inspector.record import origin_of, origin_to_json
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class Chain:
             logger.warning("the body of %s broke: %s", asked[0], error)
             response = failed(error, exchange, request.method)
             body = response.body if isinstance(response.body, bytes) else b""
+        flow.metadata[ORIGIN] = origin_to_json(origin_of(exchange.trace))
         answer = flow_response(request.method, response, body)
         return answer, story(asked, exchange, response, len(body))
 

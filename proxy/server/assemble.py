@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -22,6 +22,7 @@ from proxy.component import Component, DecodeError, LinkError, decode
 from proxy.config import model
 from proxy.config.errors import ConfigError, ConfigErrors, Path, did_you_mean
 from proxy.config.loader import ConfigFile
+from proxy.exchange import Request, Response
 from proxy.http.fields import Fields
 from proxy.http.query import Names, QueryRule
 from proxy.sandbox import Engine, Limits
@@ -48,6 +49,8 @@ class Lasting:
     engine: Engine
     metrics: Metrics
     clock: Callable[[], float]
+    send: Callable[[Request], Awaitable[Response]] | None = None
+    """Answers in the place of every upstream, when given."""
     disks: bool = False
     """Caches may use the disk; else they are in memory alone."""
     stores: dict[Storage, Front] = field(default_factory=dict)
@@ -218,7 +221,7 @@ def _stage(chain: Sequence[model.Stage], assembly: Assembly, lasting: Lasting) -
                 assembly.caches[cache.name, place] = _cache(cache, place, lasting)
             return assembly.caches[cache.name, place]
         case model.ForwardStage(forward=name):
-            return Forward(assembly.upstreams[name].send, name)
+            return Forward(lasting.send or assembly.upstreams[name].send, name)
         case model.ServeStage(serve=name):
             guest = assembly.services[name]
             return Serve(name, guest.service, guest.client, lasting.metrics.filter(name), guest.total)

@@ -13,7 +13,7 @@ from proxy.chain import Entry, Handler
 from proxy.config.loader import ConfigFile
 from proxy.errors import ProxyError
 from proxy.exchange import Exchange, Request, Response
-from proxy.exchange.story import head_of
+from proxy.exchange.story import head_of, url_of
 from proxy.http.fields import Fields
 from proxy.http.syntax import is_authority, is_field_value, is_path, is_query, is_token
 from proxy.inspector.document import Document, story
@@ -51,6 +51,12 @@ def question(method: str, url: str, headers: Sequence[str]) -> Request:
         else:
             fields.append(key, encoded)
     return Request(method, parts.scheme, authority, path, query, fields, Exchange("explain", started=time()))
+
+
+def question_of(request: Request) -> dict[str, object]:
+    """What `question` makes the request of again."""
+    lines = [f"{name.decode()}: {value.decode('utf-8', 'replace')}" for name, value in request.fields.lines]
+    return {"method": request.method, "url": url_of(request), "headers": lines}
 
 
 async def explain(file: ConfigFile, engine: Engine, request: Request) -> Document:

@@ -12,7 +12,7 @@ from time import time
 import uvloop
 
 from proxy import admin, telemetry
-from proxy.chain import Entry
+from proxy.chain import Entry, Handler
 from proxy.config import model
 from proxy.config.errors import ConfigErrors
 from proxy.config.loader import ConfigFile, load
@@ -21,6 +21,8 @@ from proxy.downstream import Limits, Listener, OnDone, Service, Timeouts, serve
 from proxy.exchange import Request, Response
 from proxy.sandbox import Engine
 from proxy.server.assemble import Lasting, assemble
+from proxy.server.operations import endpoints
+from proxy.server.recorder import Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,8 @@ class Server:
         self._lasting = Lasting(engine, self.metrics, clock, disks=True)
         self._assembly = assemble(file, self._lasting)
         self._entry = Entry(self._assembly.routes)
+        self._services: list[Service] = []
+        self._recorder = Recorder(self._entry, self._place)
         self._sink: telemetry.Sink | None = None
         self._draining = False
 
@@ -57,7 +61,8 @@ class Server:
         """Open the logs and the listeners. Raises OSError when an address cannot be had or a file not be written."""
         on_done = self._telling()
         for declared in self.config.listeners:
-            self.listeners.append(await _listen(declared.address, self._service(declared, on_done)))
+            self._services.append(self._service(declared, on_done))
+            self.listeners.append(await _listen(declared.address, self._services[-1]))
         if self.config.admin is not None:
             address = self.config.admin.address
             view = admin.View(
@@ -66,7 +71,8 @@ class Server:
                 metrics=self.metrics.render,
                 config=lambda: self.config.model_dump(mode="json"),
             )
-            handler = admin.Admin(view, address.host, self.config.admin.token)
+            more = endpoints(self._entry, self._recorder)
+            handler = admin.Admin(view, address.host, self.config.admin.token, more)
             self.admin = await _listen(address, Service(handler))
 
     def reload(self, path: Path) -> None:
@@ -82,6 +88,11 @@ class Server:
         for part in ("listeners", "admin", "access_log", "log"):
             if getattr(old.file.config, part) != getattr(new.file.config, part):
                 logger.warning("%s: a change of %s needs a restart", path, part)
+
+    def _place(self, handler: Handler) -> None:
+        """Let new exchanges be answered by it."""
+        for service in self._services:
+            service.handler = handler
 
     def reopen_logs(self) -> None:
         """For log rotation."""

@@ -9,7 +9,7 @@ from proxy import errors
 from proxy.chain.stage import Below
 from proxy.errors import ProxyError
 from proxy.exchange import Request, Response
-from proxy.exchange.story import EndStory, StageStory, head_of
+from proxy.exchange.story import EndStory, StageStory, head_of, tapped
 from proxy.http.fields import Fields
 from proxy.http.hop_by_hop import add_forwarded, add_via
 from proxy.http.proxy_status import PSEUDONYM
@@ -37,7 +37,8 @@ class Forward:
         started = perf_counter_ns()
         try:
             response = await self._send(sent)
-            story.status = response.status
+            story.status, story.answer = response.status, response.copy()
+            response.body = tapped(response.body, story.body)
             return response
         finally:
             story.microseconds = (perf_counter_ns() - started) // 1000
