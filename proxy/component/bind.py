@@ -12,10 +12,10 @@ from proxy.component.abi.functions import Target, export_function, import_functi
 from proxy.component.batch import BATCHES, batch_module
 from proxy.component.binary.core_module import acts_when_instantiated, memory_minimums
 from proxy.component.binary.definitions import Sort
+from proxy.component.bind_tasks import CALLBACK, TaskBinder
 from proxy.component.binding import Binding, LinkError, Maker
-from proxy.component.builtins import Task, builtin, task_return
 from proxy.component.externs import Externs
-from proxy.component.gate import SUSPEND
+from proxy.component.gate import SUSPEND, Core, Gate, arming, direct, gate, gates_instance
 from proxy.component.handles import trap
 from proxy.component.instance import Cell, ContextPlan, Instance
 from proxy.component.plan import (
@@ -24,7 +24,6 @@ from proxy.component.plan import (
     CoreExport,
     CoreInstance,
     Func,
-    ImportedFunc,
     LiftedFunc,
     Lowered,
     Options,
@@ -33,24 +32,8 @@ from proxy.component.plan import (
     TaskReturn,
 )
 from proxy.component.shims import elide
-from proxy.component.suspend import (
-    Gate,
-    arming,
-    gate,
-    gates_instance,
-    suspending_export,
-)
-from proxy.component.types import (
-    ERROR_CONTEXT,
-    Borrow,
-    Composite,
-    FuncType,
-    Future,
-    Own,
-    ResourceType,
-    Stream,
-    contains,
-)
+from proxy.component.tasks.thread import SYNC_THREAD
+from proxy.component.types import Composite, FuncType, Own, ResourceType
 from proxy.sandbox import (
     CALL_RUNTIME,
     CoreFuncType,
@@ -73,10 +56,7 @@ MAX_COST = 20_000
 """Of the types of all functions of a component together (`layout.cost`): bounds the source that is generated for it, to
 about a second of work. WASI's worlds take a quarter of it."""
 
-UNSUPPORTED = (Stream, Future)
-
 REALLOC = CoreFuncType(("i32",) * 4, ("i32",))
-CALLBACK = CoreFuncType(("i32",) * 3, ("i32",))
 DESTRUCTOR = CoreFuncType(("i32",), ())
 RESOURCE_FUNCTIONS = {
     "new": CoreFuncType(("i32",), ("i32",)),
@@ -113,22 +93,22 @@ class Binder:
         *,
         suspends: bool = False,
     ) -> None:
-        self._suspends = suspends
         self._plan = plan
+        self.tasks = TaskBinder(self, plan, dict(hosts), suspends=suspends)
         self._engine = engine
         self._cell = cell
         self._hosts = hosts
-        self._elided = elide(plan, forwards=not suspends)
+        self._elided = elide(plan, forwards=not self.tasks.on_fibers)
         self._modules: list[Module] = [engine.module(data) for data in plan.modules]
-        self._externs = Externs(plan, self._modules, self._elided)
+        self.externs = Externs(plan, self._modules, self._elided)
         self._options = _option_keys(plan)
         self._contexts: dict[ContextKey, int] = {}
         self._components: dict[int, int] = {}
         self._batched: list[int | None] = []
-        self._gates: dict[Lowered, tuple[int, Gate]] = {}
+        self._gates: dict[CoreDefinition, tuple[int, Gate]] = {}
         self._gates_slot = 0
         self._context_plans: list[ContextPlan] = []
-        self._callbacks: dict[CoreDefinition, HostCallback] = {}
+        self._callbacks: dict[CoreDefinition, tuple[CoreFuncType, HostCallback]] = {}
         self._destructors: dict[ResourceType, int | None] = {}
         self._needed: set[int] = set()
         self._cost = 0
@@ -147,7 +127,7 @@ class Binder:
             )
         return count
 
-    def _context(self, options: Options, needs: layout.Needs) -> int:
+    def context(self, options: Options, needs: layout.Needs) -> int:
         """The number of the context for these options. Options that agree in memory and realloc share one, and those
         that leave out what their function does not need share that of others: an instance then makes fewer."""
         if needs.memory and options.memory is None:
@@ -156,11 +136,11 @@ class Binder:
             raise LinkError("a function is given strings or lists, but the option realloc is missing")
         key = self._fullest(options)
         if key not in self._contexts:
-            memory = None if key[1] is None else self._externs.memory(key[1])
-            realloc = None if key[2] is None else self._externs.function(key[2], REALLOC, "realloc")
+            memory = None if key[1] is None else self.externs.memory(key[1])
+            realloc = None if key[2] is None else self.externs.function(key[2], REALLOC, "realloc")
             self._contexts[key] = len(self._context_plans)
             batches = None if realloc is None else self._batches(realloc)
-            self._context_plans.append(ContextPlan(self._component(key[0]), memory, realloc, batches))
+            self._context_plans.append(ContextPlan(self.component(key[0]), memory, realloc, batches))
         return self._contexts[key]
 
     def _batches(self, realloc: int) -> int:
@@ -168,8 +148,8 @@ class Binder:
         used."""
         slot = len(self._plan.core_instances) + len(self._batched)
         self._batched.append(realloc)
-        first = len(self._externs.names)
-        self._externs.names += [(slot, str(count).encode()) for count in BATCHES]
+        first = len(self.externs.names)
+        self.externs.names += [(slot, str(count).encode()) for count in BATCHES]
         return first
 
     def _fullest(self, options: Options) -> ContextKey:
@@ -181,7 +161,7 @@ class Binder:
                 return other
         return own
 
-    def _component(self, number: int) -> int:
+    def component(self, number: int) -> int:
         """A component instance by its number among those that hold state."""
         return self._components.setdefault(number, len(self._components))
 
@@ -189,40 +169,36 @@ class Binder:
 
     def target(self, func: LiftedFunc) -> Target:
         """The options of a lifted function as numbers. Checks the type of its core function."""
-        options = func.options
-        is_async, callback = options.is_async, None
+        options, is_async = func.options, func.options.is_async
         params, results = layout.lifted_signature(func.type)
         if is_async:
             params, results = layout.async_lifted_signature(func.type, callback=options.callback is not None)
-        if options.callback is not None:
-            callback = self._externs.function(options.callback, CALLBACK, "a callback")
-        function = self._externs.function(func.core, CoreFuncType(params, results), "an exported function")
+        function = self.externs.function(func.core, CoreFuncType(params, results), "an exported function")
         post = None
         if options.post_return is not None:
-            post = self._externs.function(options.post_return, CoreFuncType(results, ()), "post-return")
-        core = self._externs.direct(func.core)
+            post = self.externs.function(options.post_return, CoreFuncType(results, ()), "post-return")
+        core = self.externs.direct(func.core)
         assert isinstance(core, CoreExport)
         self._needed.add(core.instance)
         for resource in _owned(func.type):
             self._destroyer(resource)
-        context = self._context(options, layout.needs(func.type, lifted=True, is_async=is_async))
-        component, stores = self._component(options.component_instance), options.component_instance in self._plan.stores
-        return Target(context, component, options.encoding, function, post, stores, is_async, callback)
+        context = self.context(options, layout.needs(func.type, lifted=True, is_async=is_async))
+        component = self.component(options.component_instance)
+        threaded = options.component_instance in self.tasks.threaded
+        return Target(context, component, options.encoding, function, post, threaded)
 
     def export_runtime(self, name: str, func: LiftedFunc) -> dict[str, Any]:
         """What the generated caller of a lifted function uses."""
-        self._reckon(func.type)
+        self.reckon(func.type)
         values = RawValues(max(len(CALLBACK.params), *map(len, layout.lifted_signature(func.type))))
 
         def mismatch(error: Exception) -> TypeError:
             return TypeError(f"an argument of {name} is not of its type {func.type}: {error}")
 
-        raw = {"RAW": values.buffer, "ADDRESS": values.address}
-        return {**raw, "mismatch": mismatch, "trap": trap, "Task": Task, **CALL_RUNTIME}
+        raw = {"VALUES": values, "RAW": values.buffer, "ADDRESS": values.address}
+        return {**raw, "mismatch": mismatch, "trap": trap, "SYNC_THREAD": SYNC_THREAD, **CALL_RUNTIME}
 
-    def _reckon(self, func: FuncType) -> None:
-        if any(contains(kind, UNSUPPORTED) or kind == ERROR_CONTEXT for kind in func.values()):
-            raise LinkError(f"{func} has streams or futures (Component Model 0.3), which are not supported yet")
+    def reckon(self, func: FuncType) -> None:
         if any(kind.size > MAX_COST for kind in func.values()):
             raise LinkError("the types of the component's functions are too large")
         self._cost += sum(map(layout.cost, func.values()))
@@ -243,85 +219,84 @@ class Binder:
         return self._hosts[func.interface].functions[func.name], False
 
     def _callback(self, definition: CoreDefinition, wanted: CoreFuncType) -> tuple[CoreFuncType, HostCallback]:
-        """A host function for a core definition that is not an export at hand."""
+        """A host function for a core definition that is not an export at hand, and its type."""
         if definition not in self._callbacks:
             self._callbacks[definition] = self._new_callback(definition, wanted)
-        callback = self._callbacks[definition]
-        if isinstance(definition, Lowered):
-            is_async = definition.options.is_async
-            return CoreFuncType(*layout.lowered_signature(definition.func.type, is_async=is_async)), callback
-        if isinstance(definition, TaskReturn):
-            return CoreFuncType(*layout.lowered_signature(definition.type)), callback
-        if isinstance(definition, ResourceOperation):
-            return RESOURCE_FUNCTIONS[definition.operation], callback
-        return wanted, callback
+        return self._callbacks[definition]
 
-    def _new_callback(self, definition: CoreDefinition, wanted: CoreFuncType) -> HostCallback:
-        if isinstance(definition, Lowered):
-            return self._lowered(definition)
+    def _new_callback(self, definition: CoreDefinition, wanted: CoreFuncType) -> tuple[CoreFuncType, HostCallback]:
         if isinstance(definition, ResourceOperation):
             destroy = self._destroyer(definition.resource) if definition.operation == "drop" else None
-            component = self._component(definition.component_instance)
-            return core_functions.resource_operation(definition, component, self._cell, destroy)
+            component = self.component(definition.component_instance)
+            operation = core_functions.resource_operation(definition, component, self._cell, destroy)
+            return RESOURCE_FUNCTIONS[definition.operation], operation
         if isinstance(definition, TaskReturn):
-            return self._task_return(definition)
+            return CoreFuncType(*layout.lowered_signature(definition.type)), self._task_return(definition)
+        if isinstance(definition, Builtin) or (isinstance(definition, Lowered) and self.tasks.is_call(definition)):
+            kind, core = self._concurrent(definition, wanted)
+            return kind, direct(kind, core, self._cell)
+        if isinstance(definition, Lowered):
+            is_async = definition.options.is_async
+            kind = CoreFuncType(*layout.lowered_signature(definition.func.type, is_async=is_async))
+            return kind, self._lowered(definition)
+        return wanted, core_functions.forward(self.externs.function(definition, wanted, "a function"), self._cell)
+
+    def _concurrent(self, definition: Builtin | Lowered, wanted: CoreFuncType) -> tuple[CoreFuncType, Core]:
         if isinstance(definition, Builtin):
-            return builtin(definition, self._component(definition.component_instance), self._cell)
-        return core_functions.forward(self._externs.function(definition, wanted, "a function"), self._cell)
+            return self.tasks.builtin(definition, wanted)
+        is_async = definition.options.is_async
+        kind = CoreFuncType(*layout.lowered_signature(definition.func.type, is_async=is_async))
+        return kind, self.tasks.lower(definition)
 
     def _lowered(self, definition: Lowered) -> HostCallback:
         func, options = definition.func, definition.options
         host, inner = self._host(func, options.component_instance)
         return self._import(func.type, options, host, inner=inner)
 
-    def _gate(self, definition: CoreDefinition) -> tuple[CoreFuncType, int] | None:
-        """The type and the number of the gate of a function that may wait; None for another."""
-        if not (self._suspends and isinstance(definition, Lowered) and isinstance(definition.func, ImportedFunc)):
+    def _gate(self, definition: CoreDefinition, wanted: object) -> tuple[CoreFuncType, int] | None:
+        """The type and the number of the gate of a function that may block; None for another."""
+        if not self.tasks.blocks(definition):
             return None
-        func, options = definition.func, definition.options
-        host = self._hosts.get(func.interface)
-        if host is None or func.name not in host.suspending:
-            return None
+        assert isinstance(definition, Builtin | Lowered)
+        assert isinstance(wanted, CoreFuncType)
         if definition not in self._gates:
             if not self._gates:
                 self._gates_slot = len(self._plan.core_instances) + len(self._batched)
                 self._batched.append(None)
-            number = len(self._externs.names)
-            self._externs.names.append((self._gates_slot, str(len(self._gates)).encode()))
-            target, runtime = self._import_parts(func.type, options)
-            made = gate(func.type, target, self._cell, host.functions[func.name], runtime)
+            number = len(self.externs.names)
+            self.externs.names.append((self._gates_slot, str(len(self._gates)).encode()))
+            kind, core = self._concurrent(definition, wanted)
+            caller = definition if isinstance(definition, Builtin) else definition.options
+            made = gate(kind, core, self.component(caller.component_instance), self._cell)
             self._gates[definition] = number, made
         number, made = self._gates[definition]
         return made.kind, number
 
-    def suspending(self, name: str, func: LiftedFunc) -> Callable[..., Any]:
-        """A lifted function as one that is awaited."""
-        if func.options.is_async or func.type.is_async:
-            raise LinkError(f"{name} is asynchronous (Component Model 0.3), which is not supported here yet")
-        if any(contains(kind, (Borrow,)) for kind in func.type.values()):
-            raise LinkError(f"{name} is given borrowed handles, which a function that waits is not supported to be")
-        core = CoreFuncType(*layout.lifted_signature(func.type))
-        return suspending_export(func.type, self.target(func), core, self.export_runtime(name, func))
-
     def _task_return(self, definition: TaskReturn) -> HostCallback:
-        kind, options = definition.type, replace(definition.options, is_async=False)
-        result = kind.params[0][1] if kind.params else None
-        host = task_return(self._component(options.component_instance), result)
-        return self._import(kind, options, host, inner=True)
+        kind, options = definition.type, definition.options
+        result, component = kind.params[0][1] if kind.params else None, self.component(options.component_instance)
+
+        def give(instance: Instance, value: object = None) -> None:
+            thread = instance.components[component].thread
+            if thread is None:
+                raise trap("task.return outside of a task")
+            thread.task.returns_by(result, options, value)
+
+        return self._import(kind, replace(options, is_async=False), give, inner=True)
 
     def _import(self, kind: FuncType, options: Options, host: Callable[..., object], *, inner: bool) -> HostCallback:
         """What a guest calls: lifts, calls `host`, lowers."""
-        target, runtime = self._import_parts(kind, options)
+        target, runtime = self.import_parts(kind, options)
         callback: HostCallback = import_function(kind, target, {**runtime, "HOST": host}, inner=inner)
         return callback
 
-    def _import_parts(self, kind: FuncType, options: Options) -> tuple[Target, dict[str, Any]]:
+    def import_parts(self, kind: FuncType, options: Options) -> tuple[Target, dict[str, Any]]:
         """What generated functions for a type and options use, but for HOST."""
-        self._reckon(kind)
+        self.reckon(kind)
         is_async = options.is_async
         params, results = layout.lowered_signature(kind, is_async=is_async)
-        context = self._context(options, layout.needs(kind, lifted=False, is_async=is_async))
-        target = Target(context, self._component(options.component_instance), options.encoding, is_async=is_async)
+        context = self.context(options, layout.needs(kind, lifted=False, is_async=is_async))
+        target = Target(context, self.component(options.component_instance), options.encoding, is_async=is_async)
         slots = raw_values_at(max(len(params), len(results)))
         return target, {"SLOTS": slots, "CELL": self._cell, "carry": carry, "trap": trap}
 
@@ -333,7 +308,7 @@ class Binder:
             return core_functions.host_destructor(self._host_resource(resource))
         if resource not in self._destructors:
             destructor: Any = resource.destructor
-            number = None if destructor is None else self._externs.function(destructor, DESTRUCTOR, "a destructor")
+            number = None if destructor is None else self.externs.function(destructor, DESTRUCTOR, "a destructor")
             self._destructors[resource] = number
         return core_functions.guest_destructor(self._destructors[resource])
 
@@ -358,22 +333,22 @@ class Binder:
                 linkers += [Linker(self._engine), Linker(self._engine)]
                 gates = [made for _, made in self._gates.values()]
                 makers.append(core_functions.prepared(slot, gates_instance(gates, self._engine, linkers[-2])))
-                self._externs.names.append((slot, SUSPEND.encode()))
+                self.externs.names.append((slot, SUSPEND.encode()))
                 slots = len(self._plan.core_instances) + len(self._batched)
-                arm = arming(len(self._externs.names) - 1, slots, linkers[-1])
+                arm = arming(len(self.externs.names) - 1, slots, linkers[-1])
             else:
-                source = self._externs.names[realloc]
+                source = self.externs.names[realloc]
                 module = self._engine.module(batch_module())
                 makers.append(core_functions.assembled(slot, module.address, None, [source]))
         acting = self._acting()
         return Binding(
-            externs=len(self._externs.names),
-            names=self._externs.names,
+            externs=len(self.externs.names),
+            names=self.externs.names,
             contexts=self._context_plans,
             components=len(self._components),
             implementers=dict(self._components),
             memories=self._memories,
-            layout=StoreLayout(len(makers), len(self._externs.names)),
+            layout=StoreLayout(len(makers), len(self.externs.names)),
             makers=makers,
             first=sorted(self._needed),
             acting=acting,
@@ -387,7 +362,7 @@ class Binder:
         acts = False
         for slot, made in enumerate(self._plan.core_instances):
             if slot in self._elided.starts:
-                number = self._externs.function(self._elided.starts[slot], CoreFuncType((), ()), "a start function")
+                number = self.externs.function(self._elided.starts[slot], CoreFuncType((), ()), "a start function")
                 steps.append(core_functions.start(number))
                 acts = True
             elif slot not in self._elided.gone:
@@ -404,9 +379,9 @@ class Binder:
         sources: list[ImportSource] = []
         for where, name, extern in module.imports:
             definition = self._given(made, where, name, extern.kind)
-            if (gated := self._gate(definition)) is not None:
+            if (gated := self._gate(definition, extern.type)) is not None:
                 _compare(where, name, extern.type, gated[0])
-                sources.append(self._externs.names[gated[1]])
+                sources.append(self.externs.names[gated[1]])
             elif extern.kind == "func" and not self._is_earlier(definition, slot):
                 wanted = extern.type
                 assert isinstance(wanted, CoreFuncType)
@@ -417,7 +392,7 @@ class Binder:
             else:
                 if not isinstance(definition, CoreExport) or definition.instance >= slot:
                     raise LinkError(f"a core module imports the {extern.kind} {name!r} from something made later")
-                found = self._externs.exported(definition, extern.kind)
+                found = self.externs.exported(definition, extern.kind)
                 sources.append((found.instance, found.name.encode()))
         if not any(isinstance(where, int) for where, _ in sources):
             return core_functions.prepared(slot, linker.prepare(module))
@@ -431,11 +406,11 @@ class Binder:
         if bag is None:
             raise LinkError(f"a core module imports {where}#{name}, which the component does not give it")
         if isinstance(bag, int):
-            return self._externs.direct(CoreExport(bag, name))
+            return self.externs.direct(CoreExport(bag, name))
         found = bag.get(name)
         if found is None or found[0] is not Sort(f"core {kind}"):
             raise LinkError(f"a core module imports the {kind} {where}#{name}, which the component does not give it")
-        return self._externs.direct(found[1])
+        return self.externs.direct(found[1])
 
 
 def _compare(where: str, name: str, wanted: object, kind: CoreFuncType) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from proxy.component.handles import GuestResource, Handle, trap
 from proxy.component.plan import ResourceOperation
@@ -11,7 +11,8 @@ from proxy.component.types import ResourceType
 from proxy.sandbox import HostCallback, ImportSource, Linker, RawValues, call, carry, raw_values_at
 
 if TYPE_CHECKING:
-    from proxy.component.instance import Cell, ComponentState, Instance
+    from proxy.component.instance import Cell, Instance
+    from proxy.component.tasks.state import ComponentState
 
 _one_at = raw_values_at(1)
 
@@ -71,7 +72,7 @@ def resource_operation(
     return callback
 
 
-def no_entry(instance: Instance, *arguments: object) -> object:
+def no_entry(instance: Instance, *arguments: object) -> NoReturn:
     """A call of a component into itself, into a part of it or into what it is a part of."""
     raise trap("cannot enter component instance")
 

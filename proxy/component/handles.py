@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from proxy.component.types import ResourceType
 from proxy.sandbox import Trap, TrapKind
 
 MAX_HANDLES = 1 << 16
 """Of one component instance at a time. The specification allows more; a guest that needs them is leaking."""
+
+
+T = TypeVar("T")
 
 
 def trap(message: str) -> Trap:
@@ -44,6 +48,13 @@ class Handle:
     lends: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class ErrorContext:
+    """What went wrong, for people to read."""
+
+    debug_message: str
+
+
 class BorrowScope:
     """One call of a guest: handles it has borrowed must be dropped before it returns."""
 
@@ -58,23 +69,41 @@ class BorrowScope:
 
 
 class HandleTable:
-    """Index 0 is never used. Freed indices are used again, the last one first."""
+    """Handles of resources, waitables, sets of them and error contexts.
+
+    Index 0 is never used. Freed indices are used again, the last one first.
+    """
 
     __slots__ = ("_entries", "_free")
 
     def __init__(self) -> None:
-        self._entries: list[Handle | None] = [None]
+        self._entries: list[object] = [None]
         self._free: list[int] = []
 
     def get(self, index: int, resource: ResourceType) -> Handle:
         handle = self._entries[index] if index < len(self._entries) else None
         if handle is None:
             raise trap(f"unknown handle index {index}")
+        if type(handle) is not Handle:
+            raise trap(f"handle index {index} is not of a resource")
         if handle.resource is not resource:
             raise trap(f"handle index {index} is used with the wrong type: it is a {handle.resource}")
         return handle
 
-    def add(self, handle: Handle) -> int:
+    def entry(self, index: int, kind: type[T], what: str) -> T:
+        """What else than a resource's handle is there."""
+        found = self._entries[index] if index < len(self._entries) else None
+        if not isinstance(found, kind):
+            raise trap(f"unknown handle index {index}" if found is None else f"handle index {index} is not a {what}")
+        return found
+
+    def take(self, index: int, kind: type[T], what: str) -> T:
+        found = self.entry(index, kind, what)
+        self._entries[index] = None
+        self._free.append(index)
+        return found
+
+    def add(self, handle: object) -> int:
         if self._free:
             index = self._free.pop()
             self._entries[index] = handle

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from proxy.component.abi.layout import MAX_BYTE_LENGTH
 from proxy.component.batch import ARGUMENTS, BATCHES, RESULTS, SLOTS
-from proxy.component.builtins import Task
-from proxy.component.handles import BorrowScope, GuestResource, Handle, HandleTable, trap
-from proxy.component.types import ResourceType
+from proxy.component.handles import BorrowScope, ErrorContext, GuestResource, Handle, trap
+from proxy.component.tasks import ends
+from proxy.component.tasks.scheduler import Scheduler
+from proxy.component.tasks.state import ComponentState
+from proxy.component.tasks.writer import HostReadable
+from proxy.component.types import Future, ResourceType, Stream
 from proxy.sandbox import CALL_RUNTIME, Memory, RawValues, Store
 
 if TYPE_CHECKING:
@@ -29,25 +32,6 @@ _call = CALL_RUNTIME["CALL"]
 _trap, _trap_address = CALL_RUNTIME["TRAP"], CALL_RUNTIME["TRAP_ADDRESS"]
 _failure = CALL_RUNTIME["failure"]
 _REALLOC = Struct("<Q8xQ8xI12xI12x")
-
-
-class ComponentState:
-    """Of one component instance in the plan: whether it may call out, its handles, and the storage of the task that
-    runs in it, where it uses that."""
-
-    __slots__ = ("_handles", "may_leave", "storage", "task")
-
-    def __init__(self) -> None:
-        self.storage = [0, 0]
-        self.task: Task | None = None
-        self.may_leave = True
-        self._handles: HandleTable | None = None
-
-    @property
-    def handles(self) -> HandleTable:
-        if self._handles is None:
-            self._handles = HandleTable()
-        return self._handles
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +162,21 @@ class Context:
         scope.borrows += 1
         return self.component.handles.add(Handle(resource, representation, False, scope))
 
+    def lift_shared(self, index: int, kind: Stream | Future) -> Any:
+        """The readable end of a stream or a future (lift_async_value)."""
+        return ends.lift(self.component, index, kind.element, stream=isinstance(kind, Stream))
+
+    def lower_shared(self, value: Any, kind: Stream | Future) -> int:
+        if isinstance(value, HostReadable):
+            value.attach(self.instance.scheduler)
+        return ends.lower(self.component, value, stream=isinstance(kind, Stream))
+
+    def lift_error_context(self, index: int) -> ErrorContext:
+        return self.component.handles.entry(index, ErrorContext, "error context")
+
+    def lower_error_context(self, value: ErrorContext) -> int:
+        return self.component.handles.add(value)
+
     def _inside(self, value: object, resource: ResourceType) -> GuestResource:
         if not isinstance(value, GuestResource) or value.resource is not resource:
             raise TypeError(f"{value!r} is not a handle of {resource}")
@@ -186,10 +185,9 @@ class Context:
 
 @dataclass(slots=True)
 class Cell:
-    """Which instance is running: calls are nested and on one thread. `outcome`: of a host function that may wait."""
+    """Which instance is running: calls are nested and on one thread."""
 
     current: Any = field(default=None)
-    outcome: Any = field(default=None)
 
 
 class Instance:
@@ -198,7 +196,19 @@ class Instance:
     After a trap it cannot be called again. `close` frees it and may be called more than once.
     """
 
-    __slots__ = ("_begun", "_made", "components", "context", "contexts", "data", "funcs", "linked", "state", "store")
+    __slots__ = (
+        "_begun",
+        "_made",
+        "_scheduler",
+        "components",
+        "context",
+        "contexts",
+        "data",
+        "funcs",
+        "linked",
+        "state",
+        "store",
+    )
 
     def __init__(self, linked: Linked, data: object) -> None:
         binding = linked.binding
@@ -209,6 +219,7 @@ class Instance:
         self.contexts: list[Context | None] = [None] * len(binding.contexts)
         self.components = [ComponentState() for _ in range(binding.components)]
         self._begun = self._made = 0
+        self._scheduler: Scheduler | None = None
         self.store = Store(linked.engine, linked.limits, binding.memories, binding.layout)
         self.context = self.store.context
         try:
@@ -249,6 +260,30 @@ class Instance:
         if self.state:
             self.state = OVER
 
+    @property
+    def scheduler(self) -> Scheduler:
+        """The event loop of its tasks."""
+        if self._scheduler is None:
+            self._scheduler = Scheduler(self)
+        return self._scheduler
+
+    @property
+    def running(self) -> bool:
+        return self.state == RUNNING
+
+    @property
+    def alive(self) -> bool:
+        return self.state != OVER
+
+    def stop(self) -> None:
+        """It cannot be called any more."""
+        self.state = OVER
+
+    def arm(self) -> None:
+        """Before a call that may wait."""
+        if not self.store.waits:
+            self.linked.binding.arm(self)
+
     def implements(self, resource: ResourceType, component: ComponentState) -> bool:
         """Whether a component instance is the one that defines a resource."""
         number = self.linked.binding.implementers.get(resource.implementer or 0)
@@ -286,6 +321,8 @@ class Instance:
         if self.state == RUNNING:
             raise RuntimeError("this instance is in a call")
         self.state = OVER
+        if self._scheduler is not None:
+            self._scheduler.fail(RuntimeError("the instance was closed"))
         self.contexts.clear()
         self.store.close()
 

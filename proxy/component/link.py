@@ -216,8 +216,8 @@ def _export(binder: Binder, hosts: Mapping[str, HostInterface], name: str, func:
     if isinstance(func, ImportedFunc):
         return _passed_on(hosts[func.interface].functions[func.name], func.type)
     call: Any
-    if suspends:
-        call = binder.suspending(name, func)
+    if suspends or func.type.is_async:
+        call = binder.tasks.export(name, func)
     else:
         call = export_function(func.type, binder.target(func), binder.export_runtime(name, func), outermost=True)
     call.type = func.type

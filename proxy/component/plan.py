@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from proxy.component.binary.definitions import Sort
-from proxy.component.types import ExternType, FuncType, ResourceType
+from proxy.component.types import ExternType, FuncType, ResourceType, ValueType
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,17 @@ class ResourceOperation:
 
 @dataclass(frozen=True, slots=True)
 class Builtin:
-    """A built-in of the asynchronous ABI. `slot` is the one of the task's storage that context.get and .set are for."""
+    """A built-in of the asynchronous ABI. `slot` is the one of the thread's storage that context.get and .set are for,
+    `type` the stream or future that it is about, `memory` where events go."""
 
     name: str
     component_instance: int
     slot: int = 0
+    type: ValueType | None = None
+    options: Options | None = None
+    is_async: bool = False
+    cancellable: bool = False
+    memory: CoreDefinition | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,8 +135,6 @@ class Plan:
     exports: Mapping[str, ExternType]
     functions: Mapping[str, Mapping[str, Func]]
     """The exported functions by interface; those the world exports by itself under the empty name."""
-    stores: frozenset[int]
-    """Component instances whose tasks have storage (context.get, context.set)."""
     imported_resources: Mapping[tuple[str, str], ResourceType]
     """Resources of the host, by interface and name."""
 

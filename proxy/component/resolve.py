@@ -45,8 +45,10 @@ from proxy.component.scope import (
 )
 from proxy.component.types import (
     FuncType,
+    Future,
     InstanceType,
     ResourceType,
+    Stream,
     TypeTooLarge,
 )
 
@@ -94,7 +96,6 @@ class _Resolver:
         self.passed: dict[CoreDefinition, CoreExport] = {}
         self.parents: list[int | None] = []
         self.resources: dict[tuple[str, str], ResourceType] = {}
-        self.stores: set[int] = set()
         self.steps = 0
         self.nested = 0
         self.offset = 0
@@ -115,7 +116,6 @@ class _Resolver:
             imports=imports,
             exports=exports,
             functions=functions(scope),
-            stores=frozenset(self.stores),
             imported_resources=self.resources,
         )
 
@@ -320,8 +320,28 @@ class _Resolver:
             kind, slot = definition.immediates
             if kind != I32 or slot not in (0, 1):
                 raise self._fail(f"{definition.name} of something else than the two i32 that a task stores")
-            self.stores.add(scope.number)
+        else:
+            scope.spaces[Sort.CORE_FUNC].append(self._concurrent(definition, scope))
+            return
         scope.spaces[Sort.CORE_FUNC].append(Builtin(definition.name, scope.number, slot))
+
+    def _concurrent(self, definition: d.CanonBuiltin, scope: Scope) -> Builtin:
+        """A built-in that has a stream or future type, options, a flag or a memory."""
+        name, given = definition.name, list(definition.immediates)
+        fields: dict[str, Any] = {}
+        if name.startswith(("stream.", "future.")):
+            kind = self._get(scope, Sort.TYPE, given.pop(0))
+            if not isinstance(kind, Stream if name.startswith("stream.") else Future):
+                raise self._fail(f"{name} is declared for {kind}")
+            fields["type"] = kind
+        if given and isinstance(given[0], d.CanonOptions):
+            fields["options"] = self._options(given[0], scope)
+            fields["is_async"] = given[0].is_async
+        elif given and isinstance(given[0], bool):
+            fields["cancellable" if name.startswith(("waitable-set", "thread")) else "is_async"] = given.pop(0)
+        if name in ("waitable-set.wait", "waitable-set.poll"):
+            fields["memory"] = self._get(scope, Sort.CORE_MEMORY, given[0])
+        return Builtin(name, scope.number, **fields)
 
     def _task_return(self, definition: d.CanonBuiltin, scope: Scope) -> None:
         result: Any

@@ -54,6 +54,10 @@ class FiberCall:
             raise failed(self._block[1], self._block[0])
         return over
 
+    def is_innermost(self) -> bool:
+        """Whether it is what runs now, and no other call that it has led to."""
+        return bool(_running) and _running[-1] is self
+
     def results(self, values: Any) -> None:
         """Puts the results into a buffer of raw values."""
         for index in range(len(self._kind.results)):

@@ -226,7 +226,7 @@ def test_an_allocator_that_waits_traps(engine: Engine, tmp_path: Path) -> None:
     assert ALLOCATES != GUEST
     (tmp_path / "waits.wit").write_text(WIT)
     linked = waits(engine, component(ALLOCATES, str(tmp_path / "waits.wit"), "guest"), Host())
-    with pytest.raises(Trap, match="cannot leave"):
+    with pytest.raises(Trap, match=r"cannot wait|cannot leave"):
         asyncio.run(_call(linked, "greet", "anyone"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -32,9 +33,10 @@ class Running(Protocol):
 
 
 class RunningComponent:
-    def __init__(self, linked: Linked, instance: Instance) -> None:
+    def __init__(self, linked: Linked, instance: Instance, loop: asyncio.AbstractEventLoop) -> None:
         self._linked = linked
         self._instance = instance
+        self._loop = loop
 
     def _function(self, name: str) -> Any:
         interface, _, function = name.rpartition("#")
@@ -49,7 +51,9 @@ class RunningComponent:
         if len(params) != len(arguments):
             raise FailedError(f"{len(arguments)} arguments are given to {function.type}")
         values = [value(given, kind) for given, (_, kind) in zip(arguments, params, strict=True)]
-        return function(self._instance, *values)
+        if not function.type.is_async:
+            return function(self._instance, *values)
+        return self._loop.run_until_complete(_awaited(function, self._instance, values))
 
     def expect(self, name: str, result: Any, expected: Sequence[Literal]) -> None:
         kind = self._function(name).type.result
@@ -60,6 +64,10 @@ class RunningComponent:
 
     def offer(self) -> HostInterface:
         return self._linked.offer(self._instance)
+
+
+async def _awaited(function: Any, instance: Instance, values: Sequence[Any]) -> Any:
+    return await function(instance, *values)
 
 
 FORMS = {"i32": ("<I12x", 32), "i64": ("<Q8x", 64), "f32": ("<I12x", 32), "f64": ("<Q8x", 64)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,7 @@ class Script:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._loop = asyncio.new_event_loop()
         self._definitions: dict[str | None, Component | Module] = {}
         self._instances: dict[str | None, Running] = {}
         self._registered: dict[str, Running] = {}
@@ -57,7 +59,7 @@ class Script:
         named = {name: running for name, running in self._instances.items() if name is not None} | self._registered
         hosts = {name: running.offer() for name, running in named.items()}
         linked = link(loaded, self._engine, hosts, LIMITS)
-        return RunningComponent(linked, linked.instantiate(None))
+        return RunningComponent(linked, linked.instantiate(None), self._loop)
 
     def _keep(self, name: str | None, running: Running) -> None:
         self._instances[name] = self._instances[None] = running

@@ -1,4 +1,6 @@
-"""Generates the two functions of a function type: calling an export, and being called as an import.
+"""Generates the functions of a function type: calling an export, being called as an import, and the halves of both.
+
+The halves are for calls that may block between them (proxy.component.tasks).
 
 What they use at run time is given by name (`runtime`), so that this module stays free of the engine:
   instance    the instance: `enter()`, `leave(previous)`, `contexts` or `open(number)`, `funcs` or `find(number)`, …
@@ -29,15 +31,14 @@ class Target:
     encoding: str
     function: int = 0
     post_return: int | None = None
-    stores: bool = False
-    """Whether a call needs storage of its own (context.get, context.set)."""
+    threaded: bool = False
+    """Whether the component instance asks which of its threads runs (context.get, and whatever may block)."""
     is_async: bool = False
-    callback: int | None = None
+    """Of a lower: the caller asks for a subtask."""
 
 
 BORROWS = (t.Borrow,)
 
-CALLBACK_CODE, EXIT, YIELD = 0xF, 0, 1
 RETURNED = 2
 """What a call of a function lowered with the option async gives when it is over (Subtask.State)."""
 
@@ -81,12 +82,11 @@ def _export_body(code: Code, kind: t.FuncType, target: Target, args: list[str], 
     kinds = [part for _, part in kind.params]
     borrows = any(t.contains(part, BORROWS) for part in kinds)
     lower = Lower(code, target.encoding)
-    if target.stores:
-        code.line(f"state = instance.components[{target.component}]; stored = state.storage; state.storage = [0, 0]")
-    if target.is_async:
-        result = code.constant(kind.result)
-        code.line(f"state = instance.components[{target.component}]; outer = state.task; state.task = Task({result})")
-    _context(code, layout.needs(kind, lifted=True, is_async=target.is_async), target)
+    if target.threaded:
+        code.line(f"state = instance.components[{target.component}]")
+        code.line("outer = state.thread, state.storage")
+        code.line("state.thread, state.storage = SYNC_THREAD, [0, 0]")
+    _context(code, layout.needs(kind, lifted=True), target)
     if borrows:
         code.line("scope = cx.scope()")
     if kinds:
@@ -96,32 +96,16 @@ def _export_body(code: Code, kind: t.FuncType, target: Target, args: list[str], 
             code.line(on_mismatch)
             code.line("raise mismatch(error) from error")
     _call(code, target.function, max(1, *map(len, layout.lifted_signature(kind))))
-    if target.is_async:
-        outlined = lower.outlined
-        _await_result(code, target)
-    else:
-        outlined = [*lower.outlined, *_lift_result(code, kind, target).outlined]
+    lift = _lift_result(code, kind, target)
     if borrows:
         code.line("scope.close()")
     if target.post_return is not None:
         code.line(f"instance.components[{target.component}].may_leave = False")
         _call(code, target.post_return, 1)
         code.line(f"instance.components[{target.component}].may_leave = True")
-    if target.stores:
-        code.line("state.storage = stored")
-    return outlined
-
-
-def _await_result(code: Code, target: Target) -> None:
-    """A function with a callback is called again for as long as it only lets others go first; there are none."""
-    if target.callback is not None:
-        with code.block(f"while RAW[0] & {CALLBACK_CODE} == {YIELD}:"):
-            code.line("RAW[0] = RAW[2] = RAW[4] = 0")
-            _call(code, target.callback, 3)
-        with code.block(f"if RAW[0] & {CALLBACK_CODE} != {EXIT}:"):
-            code.line("raise trap('a task that waits (Component Model 0.3) is not supported yet')")
-    code.line("result = state.task.result()")
-    code.line("state.task = outer")
+    if target.threaded:
+        code.line("state.thread, state.storage = outer")
+    return [*lower.outlined, *lift.outlined]
 
 
 def _context(code: Code, needs: layout.Needs, target: Target) -> None:
@@ -238,3 +222,88 @@ def _lower_result(code: Code, lower: Lower, kind: t.FuncType, target: Target) ->
         lower.values([kind.result], ["result"], MEMORY, "memory.view", "pointer")
     if target.is_async:
         code.line(f"slots[0] = {RETURNED}")
+
+
+# The halves.
+
+
+def params_lowerer(kind: t.FuncType, target: Target, runtime: dict[str, Any]) -> Any:
+    """`lower(instance, scope, args)`: the arguments into RAW, what they borrow in `scope`."""
+    code = Code(RUNTIME | runtime | {"MISMATCH": MISMATCH})
+    kinds = [part for _, part in kind.params]
+    args = [f"a{index}" for index in range(len(kinds))]
+    lower = Lower(code, target.encoding)
+    with code.block("def lower(instance, scope, args):"):
+        _context(code, layout.needs(kind, lifted=True, is_async=True), target)
+        code.line("".join(f"{name}, " for name in args) + "= args" if args else "pass")
+        if kinds:
+            with code.block("try:"):
+                _lower_params(code, lower, kind, kinds, args)
+            with code.block("except MISMATCH as error:"):
+                code.line("raise mismatch(error) from error")
+    return code.function("lower", lower.outlined)
+
+
+def result_lifter(kind: t.FuncType, target: Target, runtime: dict[str, Any]) -> Any:
+    """`lift(instance)`: the result from RAW."""
+    code = Code(RUNTIME | runtime)
+    with code.block("def lift(instance):"):
+        _context(code, layout.needs(t.FuncType((), kind.result), lifted=True), target)
+        lift = _lift_result(code, kind, target)
+        code.line("return result")
+    return code.function("lift", lift.outlined)
+
+
+def params_lifter(kind: t.FuncType, target: Target, runtime: dict[str, Any]) -> Any:
+    """`lift(instance, slots, lends)`: the arguments from raw values, the handles they borrow added to `lends`."""
+    code = Code(RUNTIME | runtime)
+    kinds = [part for _, part in kind.params]
+    with code.block("def lift(instance, slots, lends):"):
+        _context(code, layout.needs(kind, lifted=False, is_async=target.is_async), target)
+        lift = Lift(code, target.encoding, budget=_budget(code, kinds))
+        values = _lift_params(code, lift, kind, kinds, target)
+        code.line(f"return ({''.join(f'{value}, ' for value in values)})")
+    return code.function("lift", lift.outlined)
+
+
+def result_lowerer(kind: t.FuncType, target: Target, runtime: dict[str, Any]) -> Any:
+    """`lower(instance, result, slots, pointer)`: the result into raw values, or to where the pointer says."""
+    code = Code(RUNTIME | runtime)
+    lower = Lower(code, target.encoding)
+    with code.block("def lower(instance, result, slots, pointer):"):
+        _context(code, layout.needs(t.FuncType((), kind.result), lifted=False, is_async=target.is_async), target)
+        if kind.result is None:
+            code.line("pass")
+        elif not target.is_async and layout.flat_result(kind) is not None:
+            lower.values([kind.result], ["result"], FLAT_LOWER, "slots", "0")
+        else:
+            _check_pointer(code, "pointer", kind.result)
+            lower.values([kind.result], ["result"], MEMORY, "memory.view", "pointer")
+    return code.function("lower", lower.outlined)
+
+
+# Elements of streams and futures.
+
+
+def elements_loader(element: t.ValueType, encoding: str, runtime: dict[str, Any]) -> Any:
+    """`load(cx, pointer, count)`: so many values from memory, where they are known to fit."""
+    code = Code(RUNTIME | runtime)
+    with code.block("def load(cx, pointer, count):"):
+        code.line("memory = cx.memory; memory.refresh()")
+        lift = Lift(code, encoding, budget=_budget(code, [t.List(element)]))
+        code.line(f"total = count * {layout.size(element)}")
+        with code.block("try:"):
+            result = lift.elements(element, "pointer", "total")
+            code.line(f"return {result}")
+        _trap_on_bad_text(code)
+    return code.function("load", lift.outlined)
+
+
+def elements_storer(element: t.ValueType, encoding: str, runtime: dict[str, Any]) -> Any:
+    """`store(cx, pointer, values)`: values into memory, where they are known to fit."""
+    code = Code(RUNTIME | runtime)
+    with code.block("def store(cx, pointer, values):"):
+        code.line("memory = cx.memory; memory.refresh(); realloc = cx.realloc; scope = None")
+        lower = Lower(code, encoding)
+        lower.elements(element, "values", "pointer")
+    return code.function("store", lower.outlined)

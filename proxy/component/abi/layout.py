@@ -207,14 +207,25 @@ def needs(kind: t.FuncType, *, lifted: bool, is_async: bool = False) -> Needs:
     inward = params if lifted else results
     realloc = any(map(_has_pointers, inward)) or (lifted and spilled_params)
     pointed = any(map(_has_pointers, kind.values()))
-    handles = any(t.contains(part, (t.Own, t.Borrow)) for part in kind.values())
+    handles = any(t.contains(part, HANDLES) or _has_error_context(part) for part in kind.values())
     return Needs(realloc or pointed or spilled_params or spilled_result, realloc, handles)
+
+
+HANDLES = (t.Own, t.Borrow, t.Stream, t.Future)
+
+
+def _has_error_context(kind: t.ValueType) -> bool:
+    if isinstance(kind, t.Composite):
+        return any(map(_has_error_context, kind.parts()))
+    return kind == t.ERROR_CONTEXT
 
 
 def _has_pointers(kind: t.ValueType) -> bool:
     match kind:
         case t.Map() | t.List(length=None):
             return True
+        case t.Stream() | t.Future():
+            return False
         case t.Composite():
             return any(map(_has_pointers, kind.parts()))
     return kind == t.STRING

@@ -144,6 +144,10 @@ class Lift:
                 return self.code.bind(f"cx.lift_own({next(names)}, {self.code.constant(resource)})")
             case t.Borrow(resource=resource):
                 return self.code.bind(f"cx.lift_borrow({next(names)}, {self.code.constant(resource)}, lends)")
+            case t.Stream() | t.Future():
+                return self.code.bind(f"cx.lift_shared({next(names)}, {self.code.constant(kind)})")
+            case t.ERROR_CONTEXT:
+                return self.code.bind(f"cx.lift_error_context({next(names)})")
             case t.STRING:
                 return self._string(next(names), next(names))
             case t.Primitive():
@@ -242,6 +246,11 @@ class Lift:
         self._charge(f"{length} * {ELEMENT_COST * _scalars(element)}")
         if element in NUMERIC:
             return self.code.bind(f"{stretch}.cast({NUMERIC[element]!r}).tolist()")
+        return self._gathered(element, pointer, total)
+
+    def elements(self, element: t.ValueType, pointer: str, total: str) -> str:
+        """The elements in a stretch of memory that is there."""
+        self._charge(f"{total} * {ELEMENT_COST * _scalars(element)}")
         return self._gathered(element, pointer, total)
 
     def _gathered(self, element: t.ValueType, pointer: str, total: str) -> str:

@@ -113,6 +113,10 @@ class Lower:
                 leaf(place.pointer(), code.bind(f"cx.lower_own({value}, {code.constant(resource)})"))
             case t.Borrow(resource=resource):
                 leaf(place.pointer(), code.bind(f"cx.lower_borrow({value}, {code.constant(resource)}, scope)"))
+            case t.Stream() | t.Future():
+                leaf(place.pointer(), code.bind(f"cx.lower_shared({value}, {code.constant(kind)})"))
+            case t.ERROR_CONTEXT:
+                leaf(place.pointer(), code.bind(f"cx.lower_error_context({value})"))
             case t.STRING:
                 pair(*self._string(value))
             case t.Primitive():
@@ -255,6 +259,10 @@ class Lower:
         with self.code.block(f"if len({value}) != {length}:"):
             self.code.line(f"raise ValueError('a list has %d elements, not {length}' % len({value}))")
         self._stored(element, value, pointer, layout.size(element))
+
+    def elements(self, element: t.ValueType, values: str, pointer: str) -> None:
+        """Values into a stretch of memory that is there."""
+        self._stored(element, values, pointer, layout.size(element))
 
     def _stored(self, element: t.ValueType, value: str, pointer: str, size: int) -> None:
         if self.code.indent >= MAX_INLINE:

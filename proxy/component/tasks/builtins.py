@@ -1,0 +1,253 @@
+"""The built-ins of the asynchronous ABI (CanonicalABI.md, from `canon context.get` on): for each its core type, whether
+it may block, and what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from struct import Struct
+from typing import TYPE_CHECKING, Any
+
+from proxy.component.handles import trap
+from proxy.component.plan import Builtin
+from proxy.component.tasks import ends, subtask
+from proxy.component.tasks.buffer import ElementType
+from proxy.component.tasks.ends import READABLE, WRITABLE, EndType
+from proxy.component.tasks.thread import Block, Thread, Wait, always
+from proxy.component.tasks.waitable import CANCELLED_EVENT, NO_EVENT, Event, Waitable, WaitableSet
+from proxy.sandbox import CoreFuncType
+
+if TYPE_CHECKING:
+    from proxy.component.instance import Instance
+
+MAX_BACKPRESSURE = (1 << 16) - 1
+_PAYLOAD = Struct("<II")
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A built-in, its indices resolved. `context` is where its memory is, `element` what its stream or future has."""
+
+    definition: Builtin
+    component: int
+    context: int = 0
+    element: ElementType = ElementType(None)  # noqa: RUF009 - frozen
+
+    @property
+    def asynchronous(self) -> bool:
+        return self.definition.is_async
+
+
+Body = Callable[..., Any]
+"""body(bound, instance, *arguments): the raw result, None without one, or a Block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    core: CoreFuncType
+    body: Body
+    blocks: Callable[[Builtin], bool] = lambda definition: False
+    leaves: bool = True
+    """Whether it traps where an instance may not call out."""
+
+
+# The task's own.
+
+
+def _thread(bound: Bound, instance: Instance) -> Thread:
+    thread = instance.components[bound.component].thread
+    if thread is None:
+        raise trap(f"{bound.definition.name} outside of a task")
+    return thread
+
+
+def _context_get(bound: Bound, instance: Instance) -> int:
+    return instance.components[bound.component].storage[bound.definition.slot]
+
+
+def _context_set(bound: Bound, instance: Instance, value: int) -> None:
+    instance.components[bound.component].storage[bound.definition.slot] = value
+
+
+def _backpressure_inc(bound: Bound, instance: Instance) -> None:
+    component = instance.components[bound.component]
+    if component.backpressure == MAX_BACKPRESSURE:
+        raise trap("backpressure counter overflow")
+    component.backpressure += 1
+
+
+def _backpressure_dec(bound: Bound, instance: Instance) -> None:
+    component = instance.components[bound.component]
+    if not component.backpressure:
+        raise trap("backpressure counter underflow")
+    component.backpressure -= 1
+
+
+def _task_cancel(bound: Bound, instance: Instance) -> None:
+    _thread(bound, instance).task.cancel()
+
+
+def _thread_yield(bound: Bound, instance: Instance) -> Any:
+    thread, cancellable = _thread(bound, instance), bound.definition.cancellable
+    if cancellable and thread.task.deliver_pending_cancel():
+        return 1
+    if not thread.task.may_block():
+        return 0  # it is ready at once, and nothing else may run before it has its result
+    return Block(Wait(always, cancellable, True), int)
+
+
+# Waitables and sets of them.
+
+
+def _set_new(bound: Bound, instance: Instance) -> int:
+    return instance.components[bound.component].handles.add(WaitableSet())
+
+
+def _set(bound: Bound, instance: Instance, index: int) -> WaitableSet:
+    return instance.components[bound.component].handles.entry(index, WaitableSet, "waitable set")
+
+
+def _deliver(bound: Bound, instance: Instance, pointer: int, event: Event) -> int:
+    memory = (instance.contexts[bound.context] or instance.open(bound.context)).memory
+    if pointer & 3:
+        raise trap("unaligned pointer")
+    view, _ = memory.reach(pointer + 8)
+    _PAYLOAD.pack_into(view, pointer, event[1], event[2])
+    return event[0]
+
+
+def _set_wait(bound: Bound, instance: Instance, index: int, pointer: int) -> Any:
+    waited, cancellable = _set(bound, instance, index), bound.definition.cancellable
+    thread = _thread(bound, instance)
+    if cancellable and thread.task.deliver_pending_cancel():
+        return _deliver(bound, instance, pointer, CANCELLED_EVENT)
+    if waited.has_pending_event():
+        return _deliver(bound, instance, pointer, waited.get_pending_event())
+    waited.num_waiting += 1
+
+    def finish(cancelled: bool) -> int:
+        waited.num_waiting -= 1
+        return _deliver(bound, instance, pointer, CANCELLED_EVENT if cancelled else waited.get_pending_event())
+
+    return Block(Wait(waited.has_pending_event, cancellable), finish)
+
+
+def _set_poll(bound: Bound, instance: Instance, index: int, pointer: int) -> int:
+    waited = _set(bound, instance, index)
+    if bound.definition.cancellable and _thread(bound, instance).task.deliver_pending_cancel():
+        return _deliver(bound, instance, pointer, CANCELLED_EVENT)
+    event = waited.get_pending_event() if waited.has_pending_event() else NO_EVENT
+    return _deliver(bound, instance, pointer, event)
+
+
+def _set_drop(bound: Bound, instance: Instance, index: int) -> None:
+    instance.components[bound.component].handles.take(index, WaitableSet, "waitable set").drop()
+
+
+def _join(bound: Bound, instance: Instance, index: int, joined: int) -> None:
+    waitable = instance.components[bound.component].handles.entry(index, Waitable, "waitable")
+    waitable.join(_set(bound, instance, joined) if joined else None)
+
+
+# Subtasks.
+
+
+def _subtask_cancel(bound: Bound, instance: Instance, index: int) -> Any:
+    return subtask.cancel(instance, bound.component, bound.asynchronous, index)
+
+
+def _subtask_drop(bound: Bound, instance: Instance, index: int) -> None:
+    instance.components[bound.component].handles.take(index, subtask.Subtask, "subtask").drop()
+
+
+# Streams and futures.
+
+
+def _new(bound: Bound, instance: Instance, *, stream: bool) -> int:
+    return ends.new(instance, bound.component, bound.element.kind, stream=stream)
+
+
+def _end(bound: Bound, end: type[ends.CopyEnd]) -> EndType:
+    return EndType(end, bound.element, bound.component)
+
+
+def _copy(bound: Bound, instance: Instance, *arguments: int, end: type[ends.CopyEnd]) -> Any:
+    return ends.copy(instance, _end(bound, end), bound.context, bound.asynchronous, *arguments)
+
+
+def _cancel_copy(bound: Bound, instance: Instance, index: int, *, end: type[ends.CopyEnd]) -> Any:
+    return ends.cancel_copy(instance, _end(bound, end), bound.asynchronous, index)
+
+
+def _drop(bound: Bound, instance: Instance, index: int, *, end: type[ends.CopyEnd]) -> None:
+    ends.drop(instance, _end(bound, end), index)
+
+
+def _core(params: int, result: str | None = None) -> CoreFuncType:
+    return CoreFuncType(("i32",) * params, (result,) if result else ())
+
+
+def _is_sync(definition: Builtin) -> bool:
+    return not definition.is_async
+
+
+def _always(definition: Builtin) -> bool:
+    return True
+
+
+BUILTINS = {
+    "context.get": Kind(_core(0, "i32"), _context_get, leaves=False),
+    "context.set": Kind(_core(1), _context_set, leaves=False),
+    "backpressure.inc": Kind(_core(0), _backpressure_inc, leaves=False),
+    "backpressure.dec": Kind(_core(0), _backpressure_dec, leaves=False),
+    "task.cancel": Kind(_core(0), _task_cancel),
+    "thread.yield": Kind(_core(0, "i32"), _thread_yield, _always),
+    "waitable-set.new": Kind(_core(0, "i32"), _set_new),
+    "waitable-set.wait": Kind(_core(2, "i32"), _set_wait, _always),
+    "waitable-set.poll": Kind(_core(2, "i32"), _set_poll),
+    "waitable-set.drop": Kind(_core(1), _set_drop),
+    "waitable.join": Kind(_core(2), _join),
+    "subtask.cancel": Kind(_core(1, "i32"), _subtask_cancel, _is_sync),
+    "subtask.drop": Kind(_core(1), _subtask_drop),
+}
+for _name, _stream, _arguments in (("stream", True, 3), ("future", False, 2)):
+    _read, _write = READABLE[_stream], WRITABLE[_stream]
+    BUILTINS |= {
+        f"{_name}.new": Kind(_core(0, "i64"), partial(_new, stream=_stream)),
+        f"{_name}.read": Kind(_core(_arguments, "i32"), partial(_copy, end=_read), _is_sync),
+        f"{_name}.write": Kind(_core(_arguments, "i32"), partial(_copy, end=_write), _is_sync),
+        f"{_name}.cancel-read": Kind(_core(1, "i32"), partial(_cancel_copy, end=_read), _is_sync),
+        f"{_name}.cancel-write": Kind(_core(1, "i32"), partial(_cancel_copy, end=_write), _is_sync),
+        f"{_name}.drop-readable": Kind(_core(1), partial(_drop, end=_read)),
+        f"{_name}.drop-writable": Kind(_core(1), partial(_drop, end=_write)),
+    }
+
+
+def body(bound: Bound) -> Callable[[Instance, Any], Any]:
+    """`call(instance, slots)`: the raw result, None without one, or a Block."""
+    kind = BUILTINS[bound.definition.name]
+    words = range(0, 2 * len(kind.core.params), 2)
+    act, component, leaves = kind.body, bound.component, kind.leaves
+
+    def call(instance: Instance, slots: Any) -> Any:
+        if leaves and not instance.components[component].may_leave:
+            raise trap("cannot leave component instance")
+        return act(bound, instance, *[slots[word] & 0xFFFFFFFF for word in words])
+
+    return call
+
+
+def blocks(definition: Builtin) -> bool:
+    return BUILTINS[definition.name].blocks(definition)
+
+
+def unsupported(definition: Builtin, component: int) -> Callable[[Instance, Any], Any]:
+    """A built-in that is not part of 0.3: threads of the guest's own."""
+
+    def call(instance: Instance, slots: Any) -> Any:
+        if not instance.components[component].may_leave:
+            raise trap("cannot leave component instance")
+        raise trap(f"{definition.name} is not supported yet")
+
+    return call

@@ -1,0 +1,138 @@
+"""Functions of the host that guests call, on asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from proxy.component.handles import trap
+from proxy.component.tasks.scheduler import Scheduler
+from proxy.component.tasks.subtask import Callee
+from proxy.component.tasks.task import CANCELLED, OnResolve, OnStart
+from proxy.component.tasks.thread import Block, Wait
+from proxy.sandbox import Trap, TrapKind
+
+if TYPE_CHECKING:
+    from proxy.component.handles import Handle
+    from proxy.component.instance import Instance
+
+Host = Callable[..., object]
+
+
+def failed(error: BaseException) -> BaseException:
+    """What the guest is stopped with when the host raised this."""
+    if isinstance(error, Trap) or not isinstance(error, Exception):
+        return error
+    stopped = Trap(TrapKind.HOST, f"{type(error).__name__}: {error}")
+    stopped.__cause__ = error
+    return stopped
+
+
+class HostCall:
+    """A function of the host that a guest waits for."""
+
+    def __init__(self, scheduler: Scheduler, coroutine: Coroutine[Any, Any, Any], on_resolve: OnResolve) -> None:
+        self._scheduler = scheduler
+        self._on_resolve = on_resolve
+        self._task = asyncio.get_running_loop().create_task(coroutine)
+        scheduler.externals[self] = None
+        self._task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if self in self._scheduler.externals:
+            self._scheduler.complete(lambda: self._complete(task, error))
+
+    def _complete(self, task: asyncio.Task[Any], error: BaseException | None) -> None:
+        self._scheduler.externals.pop(self, None)
+        if error is not None:
+            raise failed(error) from error
+        self._on_resolve(CANCELLED if task.cancelled() else task.result())
+
+    def cancel(self) -> None:
+        self._task.cancel()
+
+    def fail(self, error: BaseException) -> None:
+        self._task.cancel()
+
+
+def _nothing() -> None:
+    """Asks for the end of what has ended."""
+
+
+def host_callee(host: Host) -> Callee:
+    """A function of the host, which gives its result or a coroutine of it, as what a subtask calls."""
+
+    def call(instance: Instance, on_start: OnStart, on_resolve: OnResolve) -> Callable[[], None]:
+        result = host(instance.data, *on_start())
+        if isinstance(result, Coroutine):
+            return HostCall(instance.scheduler, result, on_resolve).cancel
+        on_resolve(result)
+        return _nothing
+
+    return call
+
+
+def blocking_call(
+    host: Host,
+    component: int,
+    lift_params: Callable[..., Any],
+    lower_result: Callable[..., None],
+    pointer_word: int | None,
+) -> Callable[[Instance, Any], Any]:
+    """`call(instance, slots)` of a function that is not async, for which the host blocks when it gives a coroutine.
+    `pointer_word`: where in the raw values stands where the result goes."""
+
+    def call(instance: Instance, slots: Any) -> Any:
+        pointer = 0 if pointer_word is None else slots[pointer_word] & 0xFFFFFFFF
+        lends: list[Handle] = []
+        result = host(instance.data, *lift_params(instance, slots, lends))
+        if not isinstance(result, Coroutine):
+            _give_back(lends)
+            return lambda raw: lower_result(instance, result, raw, pointer)
+        thread = instance.components[component].thread
+        if thread is None or not thread.may_suspend():
+            result.close()
+            raise trap("a call that another component or a destructor makes cannot wait")
+        outcome: list[Any] = []
+        calling = HostCallOf(instance, result, outcome)
+
+        def finish(cancelled: bool) -> Callable[[Any], None]:
+            _give_back(lends)
+            kept = calling.outcome()
+            return lambda raw: lower_result(instance, kept, raw, pointer)
+
+        return Block(Wait(lambda: bool(outcome)), finish, host=True)
+
+    return call
+
+
+def _give_back(lends: list[Handle]) -> None:
+    for handle in lends:
+        handle.lends -= 1
+
+
+class HostCallOf:
+    """A call for which the host blocks."""
+
+    def __init__(self, instance: Instance, coroutine: Coroutine[Any, Any, Any], outcome: list[Any]) -> None:
+        self._outcome = outcome
+        self._scheduler = instance.scheduler
+        self._scheduler.externals[self] = None
+        self._task = asyncio.get_running_loop().create_task(coroutine)
+        self._task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        if self in self._scheduler.externals:
+            self._scheduler.externals.pop(self)
+            self._outcome.append(task)
+            self._scheduler.wake()
+        elif not task.cancelled():
+            task.exception()
+
+    def outcome(self) -> Any:
+        return self._outcome[0].result()
+
+    def fail(self, error: BaseException) -> None:
+        self._task.cancel()

@@ -1,0 +1,211 @@
+"""The event loop of an instance, as a part of asyncio's (CanonicalABI.md, embedding API: `Store.tick`)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Protocol
+
+from proxy.component.handles import trap
+from proxy.component.tasks.task import CANCELLED, Lifted, Task
+from proxy.component.tasks.thread import Thread
+
+if TYPE_CHECKING:
+    from proxy.component.instance import Instance
+
+PASSES = 32
+"""How often all threads that are ready are resumed in a row before the host's own tasks have their turn."""
+
+
+class External(Protocol):
+    """Something of the host's that may still bring a guest forward: a call it has not answered, an end of a stream or a
+    future that it holds."""
+
+    def fail(self, error: BaseException) -> None:
+        """The guest is no more."""
+
+
+class Call:
+    """A call from the host. `result` is there when the task has resolved (None also when it was cancelled: `cancelled`
+    says so), `ended` when nothing of it runs any more. Both fail with what stopped the instance."""
+
+    __slots__ = ("cancelled", "ended", "result", "task")
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.result: asyncio.Future[Any] = loop.create_future()
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self.cancelled = False
+        self.task: Task | None = None
+
+    def resolve(self, result: Any) -> None:
+        self.cancelled = result is CANCELLED
+        if not self.result.done():
+            self.result.set_result(None if self.cancelled else result)
+
+    def end(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def fail(self, error: BaseException) -> None:
+        for future in (self.result, self.ended):
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # who does not ask does not want to know
+
+
+class Scheduler:
+    """`waiting`: the blocked threads, the one that has waited longest first. `blocked`: the one for which the host
+    itself blocks, and the whole instance with it. `externals`: see there."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self.waiting: list[Thread] = []
+        self.blocked: Thread | None = None
+        self.externals: dict[External, None] = {}
+        self._calls: dict[Task, Call] = {}
+        self._completions: list[Callable[[], None]] = []
+        self._awake = False
+        self.running = False
+        self._spent = 0.0
+
+    # From the host.
+
+    def start(self, lifted: Lifted, arguments: tuple[Any, ...]) -> Call:
+        """Begins a call, and goes on for as long as anything is ready. Raises what it fails with at once."""
+        call = Call()
+
+        def begin() -> None:
+            task = Task(self._instance, lifted, lambda: arguments, call.resolve)
+            call.task = task
+            self._calls[task] = call
+            task.thread.resume()
+
+        self._spent = 0.0
+        self._run(begin)
+        return call
+
+    async def result_of(self, call: Call) -> Any:
+        """The result, when it is there. Whoever is cancelled meanwhile ends the instance."""
+        try:
+            return await call.result
+        except asyncio.CancelledError:
+            if not call.result.done() or call.result.cancelled():
+                self._instance.stop()
+                self.fail(RuntimeError("the call was given up"))
+            raise
+
+    def cancel(self, call: Call) -> None:
+        """Asks the guest to end a call."""
+        task = call.task
+        if task is not None and not call.result.done() and task.state.value < 3:
+            self._run(task.request_cancellation)
+
+    def complete(self, completion: Callable[[], None]) -> None:
+        """Something of the host's is done: `completion` tells the guest, when it can be entered."""
+        self._completions.append(completion)
+        self.wake()
+
+    def wake(self) -> None:
+        """Threads may be ready. Outside of asyncio they go on with the next call."""
+        if self._awake or self.running or not self._instance.alive:
+            return
+        try:
+            asyncio.get_running_loop().call_soon(self._wakened)
+        except RuntimeError:
+            return
+        self._awake = True
+
+    def _wakened(self) -> None:
+        self._awake = False
+        if not self._instance.alive:
+            return
+        if self._instance.running:
+            self.wake()
+            return
+        try:
+            self._run()
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                raise
+
+    # Running.
+
+    def _run(self, first: Callable[[], object] | None = None) -> None:
+        """Runs `first`, what the host has completed, and threads that are ready. A failure ends the instance and fails
+        whatever waits for it."""
+        instance = self._instance
+        previous = instance.enter()
+        started = perf_counter()
+        if self._completions:
+            self._spent = 0.0
+        instance.store.resume_clock(max(instance.linked.limits.time - self._spent, 0.0))
+        self.running = True
+        try:
+            if first is not None:
+                first()
+            again = self._passes(begun=first is not None)
+            instance.state = 0
+        except BaseException as error:
+            self.running = False
+            instance.leave(previous)
+            self.fail(error)
+            raise
+        self.running = False
+        self._spent += perf_counter() - started
+        instance.leave(previous)
+        if again:
+            self.wake()
+        elif not self.externals and not self._completions and not self._awake:
+            self._deadlock()
+
+    def _passes(self, *, begun: bool) -> bool:
+        """Whether something is still ready. `begun`: what yields has done so just now."""
+        for number in range(begun, PASSES):
+            while self._completions:
+                self._completions.pop(0)()
+            ready = [thread for thread in self._ready() if not (number and thread.wait and thread.wait.yields)]
+            if not ready:
+                break
+            for thread in ready:
+                if thread.ready() and self.blocked in (None, thread):
+                    thread.resume()
+        return bool(self._completions or self._ready())
+
+    def _ready(self) -> list[Thread]:
+        if self.blocked is not None:
+            return [self.blocked] if self.blocked.ready() else []
+        return [thread for thread in self.waiting if thread.ready()]
+
+    def over(self, task: Task) -> None:
+        """A task has ended."""
+        call = self._calls.pop(task, None)
+        if call is not None:
+            call.end()
+
+    # Ends.
+
+    def _deadlock(self) -> None:
+        """Nothing is ready, and nothing of the host's can change that."""
+        if any(not call.result.done() for call in self._calls.values()):
+            error = trap("deadlock detected: event loop cannot make further progress")
+            self._instance.stop()
+            self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """Ends everything that waits, with this error for the host."""
+        calls, self._calls = list(self._calls.values()), {}
+        externals, self.externals = list(self.externals), {}
+        self._completions.clear()
+        self.close()
+        for call in calls:
+            call.fail(error)
+        for external in externals:
+            external.fail(error)
+
+    def close(self) -> None:
+        """Ends all threads where they are."""
+        waiting, self.waiting = self.waiting, []
+        for thread in waiting:
+            thread.close()

@@ -1,0 +1,39 @@
+"""What is kept for each component instance (CanonicalABI.md, component instances)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from proxy.component.handles import HandleTable
+
+if TYPE_CHECKING:
+    from proxy.component.tasks.thread import Thread
+
+
+class ComponentState:
+    """Of one component instance in the plan: whether it may call out, its handles, and which of its threads run.
+
+    `thread` is the one that runs, and `storage` what that keeps (context.get, context.set). `running`: how many of its
+    threads are on the stack, so that it cannot be entered. `backpressure`, `waiting_to_enter` and `exclusive` hold back
+    tasks that would begin.
+    """
+
+    __slots__ = (
+        "_handles", "backpressure", "exclusive", "may_leave", "running", "storage", "thread", "waiting_to_enter",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.may_leave = True
+        self._handles: HandleTable | None = None
+        self.thread: Thread | None = None
+        self.storage = [0, 0]
+        self.running = 0
+        self.backpressure = 0
+        self.waiting_to_enter = 0
+        self.exclusive: Thread | None = None
+
+    @property
+    def handles(self) -> HandleTable:
+        if self._handles is None:
+            self._handles = HandleTable()
+        return self._handles

@@ -1,0 +1,152 @@
+"""Streams and futures: where the two ends meet, and the copy between them (CanonicalABI.md, stream state and future
+state)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any, Protocol
+
+from proxy.component.handles import trap
+from proxy.component.tasks.buffer import NUMBERS, Buffer
+from proxy.component.types import ValueType
+
+
+class CopyResult(IntEnum):
+    COMPLETED = 0
+    DROPPED = 1
+    CANCELLED = 2
+
+
+Reclaim = Callable[[], None]
+OnCopy = Callable[[Reclaim], None]
+"""Something was copied; the buffer is the other's until it is reclaimed, and more may be copied until then."""
+OnCopyDone = Callable[[CopyResult], None]
+
+
+class Readable(Protocol):
+    """What stands behind the readable end of a stream or a future, and is passed from one component to another."""
+
+    kind: ValueType | None
+
+    def read(self, reader: object, buffer: Buffer, on_copy: OnCopy, on_copy_done: OnCopyDone) -> None: ...
+
+    def is_pending(self, buffer: Buffer) -> bool:
+        """Whether the copy of this buffer is pending, though some may have been copied."""
+
+    def cancel(self) -> None:
+        """Gives the pending copy its end."""
+
+    def drop(self) -> None: ...
+
+
+class Shared:
+    """Of a guest's stream or future; `reader` and `writer` are the component instances at the ends, or something of the
+    host's. One of the two may have a copy pending."""
+
+    __slots__ = ("_buffer", "_by", "_dropped", "_on_copy", "_on_copy_done", "kind", "scheduler")
+
+    def __init__(self, kind: ValueType | None, scheduler: Any) -> None:
+        """`scheduler`: of the instance whose guest made it."""
+        self.kind = kind
+        self.scheduler = scheduler
+        self._dropped = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self._by: object = None
+        self._buffer: Buffer | None = None
+        self._on_copy: OnCopy | None = None
+        self._on_copy_done: OnCopyDone | None = None
+
+    def _pend(self, by: object, buffer: Buffer, on_copy: OnCopy | None, on_copy_done: OnCopyDone) -> None:
+        self._by = by
+        self._buffer = buffer
+        self._on_copy = on_copy
+        self._on_copy_done = on_copy_done
+
+    def _end_pending(self, result: CopyResult) -> None:
+        done = self._on_copy_done
+        assert done is not None
+        self._reset()
+        done(result)
+
+    def _check(self, by: object) -> None:
+        if by is self._by and self.kind is not None and self.kind not in NUMBERS:
+            raise trap(f"cannot read from and write to intra-component {self.what} of this type")
+
+    what = ""
+
+    def is_pending(self, buffer: Buffer) -> bool:
+        return self._buffer is buffer
+
+    def cancel(self) -> None:
+        self._end_pending(CopyResult.CANCELLED)
+
+    def drop(self) -> None:
+        if not self._dropped:
+            self._dropped = True
+            if self._buffer is not None:
+                self._end_pending(CopyResult.DROPPED)
+
+
+class SharedStream(Shared):
+    __slots__ = ()
+    what = "stream"
+
+    def read(self, reader: object, buffer: Buffer, on_copy: OnCopy, on_copy_done: OnCopyDone) -> None:
+        self._copy(reader, buffer, on_copy, on_copy_done, reads=True)
+
+    def write(self, writer: object, buffer: Buffer, on_copy: OnCopy, on_copy_done: OnCopyDone) -> None:
+        self._copy(writer, buffer, on_copy, on_copy_done, reads=False)
+
+    def _copy(self, by: object, buffer: Buffer, on_copy: OnCopy, on_copy_done: OnCopyDone, *, reads: bool) -> None:
+        pending = self._buffer
+        if self._dropped:
+            on_copy_done(CopyResult.DROPPED)
+        elif pending is None:
+            self._pend(by, buffer, on_copy, on_copy_done)
+        else:
+            self._check(by)
+            if pending.remain:
+                if buffer.remain:
+                    source, target = (pending, buffer) if reads else (buffer, pending)
+                    count = min(source.remain, target.remain)
+                    target.write(source.read(count), count)
+                    assert self._on_copy is not None
+                    self._on_copy(self._reset)
+                on_copy_done(CopyResult.COMPLETED)
+            elif not reads and not buffer.length and not pending.length:
+                on_copy_done(CopyResult.COMPLETED)
+            else:
+                self._end_pending(CopyResult.COMPLETED)
+                self._pend(by, buffer, on_copy, on_copy_done)
+
+
+class SharedFuture(Shared):
+    __slots__ = ()
+    what = "future"
+
+    def read(self, reader: object, buffer: Buffer, on_copy: OnCopy, on_copy_done: OnCopyDone) -> None:
+        if self._buffer is None:
+            self._pend(reader, buffer, None, on_copy_done)
+        else:
+            self._check(reader)
+            buffer.write(self._buffer.read(1), 1)
+            self._end_pending(CopyResult.COMPLETED)
+            on_copy_done(CopyResult.COMPLETED)
+
+    def write(self, writer: object, buffer: Buffer, on_copy: OnCopy, on_copy_done: OnCopyDone) -> None:
+        if self._dropped:
+            on_copy_done(CopyResult.DROPPED)
+        elif self._buffer is None:
+            self._pend(writer, buffer, None, on_copy_done)
+        else:
+            self._check(writer)
+            self._buffer.write(buffer.read(1), 1)
+            self._end_pending(CopyResult.COMPLETED)
+            on_copy_done(CopyResult.COMPLETED)
+
+
+AnyShared = SharedStream | SharedFuture
+Copy = Callable[[object, Buffer, OnCopy, OnCopyDone], Any]

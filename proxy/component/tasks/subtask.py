@@ -1,0 +1,173 @@
+"""Subtasks: calls of imports, and `canon lower` with the option async (CanonicalABI.md, subtask state)."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from proxy.component.abi import layout
+from proxy.component.handles import Handle, trap
+from proxy.component.plan import Options
+from proxy.component.tasks.task import CANCELLED, OnResolve, OnStart
+from proxy.component.tasks.thread import Block, Wait
+from proxy.component.tasks.waitable import Event, EventCode, Waitable
+from proxy.component.types import FuncType
+
+if TYPE_CHECKING:
+    from proxy.component.instance import Instance
+
+BLOCKED = 0xFFFF_FFFF
+
+OnCancel = Callable[[], None]
+Callee = Callable[["Instance", OnStart, OnResolve], OnCancel]
+"""Begins a call; gives what asks for its end."""
+
+
+class State(IntEnum):
+    STARTING = 0
+    STARTED = 1
+    RETURNED = 2
+    CANCELLED_BEFORE_STARTED = 3
+    CANCELLED_BEFORE_RETURNED = 4
+
+
+class Subtask(Waitable):
+    """`lenders`: the handles that the call has borrowed, until its end has been delivered."""
+
+    __slots__ = ("cancellation_requested", "lenders", "on_cancel", "resolve_delivered", "state")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = State.STARTING
+        self.on_cancel: OnCancel | None = None
+        self.lenders: list[Handle] = []
+        self.cancellation_requested = False
+        self.resolve_delivered = False
+
+    def resolved(self) -> bool:
+        return self.state >= State.RETURNED
+
+    def deliver_resolve(self) -> None:
+        for handle in self.lenders:
+            handle.lends -= 1
+        self.lenders.clear()
+        self.resolve_delivered = True
+
+    def event(self, index: int) -> Event:
+        if self.resolved():
+            self.deliver_resolve()
+        return EventCode.SUBTASK, index, self.state
+
+    def drop(self) -> None:
+        if not self.resolve_delivered:
+            raise trap("cannot drop a subtask which has not yet resolved")
+        super().drop()
+
+
+@dataclass(frozen=True, slots=True)
+class LoweredCall:
+    """A lowered function, bound: what every call of it shares."""
+
+    type: FuncType
+    options: Options
+    component: int
+    callee: Callee
+    lift_params: Callable[[Instance, Any, list[Handle]], Sequence[Any]]
+    """From raw values, which borrow from what is added to the list."""
+    lower_result: Callable[[Instance, Any, Any, int], None]
+    """Into raw values, or to where the pointer says."""
+
+    @property
+    def signature(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return layout.lowered_signature(self.type, is_async=self.options.is_async)
+
+
+def canon_lower(lowered: LoweredCall) -> Callable[[Instance, Any], Any]:
+    """`call(instance, slots)`: the raw result, or a Block."""
+    params, results = lowered.signature
+    words = 2 * len(params)
+    by_pointer = lowered.type.result is not None and (lowered.options.is_async or not results)
+    last = 2 * (len(params) - 1)
+
+    def call(instance: Instance, slots: Any) -> Any:
+        component = instance.components[lowered.component]
+        if not component.may_leave:
+            raise trap("cannot leave component instance")
+        flat = array("Q", slots[:words])
+        pointer = flat[last] & 0xFFFFFFFF if by_pointer else 0
+        subtask, outcome = Subtask(), [None]
+        on_progress: list[Callable[[], None]] = []
+
+        def on_start() -> Sequence[Any]:
+            subtask.state = State.STARTED
+            for progress in on_progress:
+                progress()
+            return lowered.lift_params(instance, flat, subtask.lenders)
+
+        def on_resolve(result: Any) -> None:
+            if result is CANCELLED:
+                started = subtask.state is not State.STARTING
+                subtask.state = State.CANCELLED_BEFORE_RETURNED if started else State.CANCELLED_BEFORE_STARTED
+            else:
+                if lowered.options.is_async:
+                    lowered.lower_result(instance, result, None, pointer)
+                else:
+                    outcome[0] = result
+                subtask.state = State.RETURNED
+            for progress in on_progress:
+                progress()
+
+        subtask.on_cancel = lowered.callee(instance, on_start, on_resolve)
+        if lowered.options.is_async:
+            return _asynchronous(instance, component.handles, subtask, on_progress)
+
+        def finish(cancelled: bool) -> Callable[[Any], None]:
+            subtask.deliver_resolve()
+            return lambda raw: lowered.lower_result(instance, outcome[0], raw, pointer)
+
+        return finish(False) if subtask.resolved() else Block(Wait(subtask.resolved), finish)
+
+    return call
+
+
+def _asynchronous(instance: Instance, handles: Any, subtask: Subtask, on_progress: list[Callable[[], None]]) -> int:
+    if subtask.resolved():
+        subtask.deliver_resolve()
+        return State.RETURNED
+    index: int = handles.add(subtask)
+    event = partial(subtask.event, index)
+    on_progress.append(lambda: subtask.set_pending_event(event))
+    return subtask.state | index << 4
+
+
+def cancel(instance: Instance, component: int, asynchronous: bool, index: int) -> Any:
+    """canon subtask.cancel."""
+    subtask = instance.components[component].handles.entry(index, Subtask, "subtask")
+    if subtask.resolve_delivered:
+        raise trap("`subtask.cancel` called after terminal status delivered")
+    if subtask.cancellation_requested:
+        raise trap("`subtask.cancel` called twice")
+    if subtask.in_waitable_set() and not asynchronous:
+        raise trap("waitable cannot be used synchronously while added to a waitable set")
+    if not subtask.resolved():
+        subtask.cancellation_requested = True
+        assert subtask.on_cancel is not None
+        subtask.on_cancel()
+        if not subtask.resolved():
+            return BLOCKED if asynchronous else wait_for(subtask)
+    return subtask.get_pending_event()[2]
+
+
+def wait_for(waitable: Waitable) -> Block:
+    """A synchronous wait for the event of a waitable; its payload is the answer."""
+    waitable.has_sync_waiter = True
+
+    def finish(cancelled: bool) -> int:
+        waitable.has_sync_waiter = False
+        return waitable.get_pending_event()[2]
+
+    return Block(Wait(waitable.has_pending_event), finish)

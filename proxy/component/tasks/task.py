@@ -1,0 +1,253 @@
+"""Tasks: calls of a component's functions (CanonicalABI.md, tasks and `canon lift`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from proxy.component.handles import BorrowScope, trap
+from proxy.component.plan import Options
+from proxy.component.tasks.thread import Steps, Thread, Wait, call_core
+from proxy.component.tasks.waitable import CANCELLED_EVENT, NO_EVENT, Event, WaitableSet
+from proxy.component.types import FuncType, ValueType
+from proxy.sandbox import CoreFuncType, RawValues
+
+if TYPE_CHECKING:
+    from proxy.component.instance import Instance
+    from proxy.component.tasks.scheduler import Scheduler
+    from proxy.component.tasks.state import ComponentState
+
+EXIT, YIELD, WAIT = 0, 1, 2
+"""What a function with a callback, and the callback, give (CallbackCode)."""
+
+_CALLBACK = CoreFuncType(("i32",) * 3, ("i32",))
+
+OnStart = Callable[[], Sequence[Any]]
+"""Gives the arguments, when the task begins."""
+OnResolve = Callable[[Any], None]
+"""Takes the result, or CANCELLED."""
+
+
+class Cancelled:
+    """The outcome of a task that was cancelled."""
+
+
+CANCELLED = Cancelled()
+
+
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """A lifted function, bound: what every task of it shares. Functions are numbers of externs."""
+
+    type: FuncType
+    options: Options
+    component: int
+    lineage: tuple[int, ...]
+    """The component instance and those it is a part of, as far as they hold state."""
+    function: int
+    core: CoreFuncType
+    callback: int | None
+    post_return: int | None
+    values: RawValues
+    lower_params: Callable[[Instance, BorrowScope, Sequence[Any]], None]
+    """Puts arguments, lowered, into `values`."""
+    lift_result: Callable[[Instance], Any]
+    """The result that is in `values`."""
+    on_fibers: bool
+    """Whether its component instance imports anything that blocks."""
+
+    @property
+    def needs_exclusive(self) -> bool:
+        return not self.options.is_async or self.callback is not None
+
+
+class State(Enum):
+    INITIAL = 1
+    STARTED = 2
+    PENDING_CANCEL = 3
+    CANCEL_DELIVERED = 4
+    RESOLVED = 5
+
+
+class Task:
+    """One call of a lifted function. It is over when its thread has ended, and has resolved before that."""
+
+    __slots__ = ("_on_resolve", "_on_start", "instance", "lifted", "scheduler", "scope", "state", "thread")
+
+    def __init__(self, instance: Instance, lifted: Lifted, on_start: OnStart, on_resolve: OnResolve) -> None:
+        self.instance = instance
+        self.scheduler: Scheduler = instance.scheduler
+        self.lifted = lifted
+        self.state = State.INITIAL
+        self.scope = BorrowScope()
+        self._on_start = on_start
+        self._on_resolve = on_resolve
+        self.thread = Thread(self, instance.components[lifted.component], self._steps())
+
+    @property
+    def component(self) -> ComponentState:
+        return self.thread.state
+
+    def may_block(self) -> bool:
+        """Whether it may block: a function whose type does not say async must have its result first."""
+        return self.lifted.type.is_async or self.state is State.RESOLVED
+
+    # Its thread.
+
+    def _steps(self) -> Steps:
+        lifted, instance = self.lifted, self.instance
+        if not (yield from self._enter()):
+            self.scheduler.over(self)
+            return
+        arguments = self._start()
+        lifted.lower_params(instance, self.scope, arguments)
+        yield from self._call(lifted.function, lifted.core)
+        if not lifted.options.is_async:
+            flat = lifted.values.buffer[0]
+            self.returns(lifted.lift_result(instance))
+            if lifted.post_return is not None:
+                self._post_return(lifted.post_return, flat)
+        elif lifted.callback is not None:
+            yield from self._event_loop(lifted.callback, lifted.values.buffer[0])
+        self._exit()
+
+    def _call(self, function: int, kind: CoreFuncType) -> Steps:
+        instance, lifted = self.instance, self.lifted
+        found = instance.funcs[function] or instance.find(function)
+        return self.thread.call(instance, found, kind, lifted.values, on_fiber=lifted.on_fibers)
+
+    def _post_return(self, function: int, flat: int) -> None:
+        instance, component = self.instance, self.component
+        self.lifted.values.buffer[0] = flat
+        component.may_leave = False
+        call_core(instance, instance.funcs[function] or instance.find(function), self.lifted.values.address, 1)
+        component.may_leave = True
+
+    def _event_loop(self, callback: int, packed: int) -> Steps:
+        component, values = self.component, self.lifted.values
+        while packed & 0xF != EXIT:
+            component.exclusive = None
+            event = yield from self._next_event(packed & 0xF, (packed & 0xFFFFFFFF) >> 4)
+            component.exclusive = self.thread
+            values.buffer[0], values.buffer[2], values.buffer[4] = event
+            yield from self._call(callback, _CALLBACK)
+            packed = values.buffer[0]
+
+    def _next_event(self, code: int, index: int) -> Generator[Wait, bool, Event]:
+        component = self.component
+
+        def free() -> bool:
+            return component.exclusive is None
+
+        if code == YIELD:
+            if self.deliver_pending_cancel():
+                return CANCELLED_EVENT
+            cancelled = yield Wait(free, True, True)
+            return CANCELLED_EVENT if cancelled else NO_EVENT
+        if code != WAIT:
+            raise trap("unsupported callback code")
+        waited = component.handles.entry(index, WaitableSet, "waitable set")
+        if self.deliver_pending_cancel():
+            return CANCELLED_EVENT
+        waited.num_waiting += 1
+        cancelled = yield Wait(lambda: component.exclusive is None and waited.has_pending_event(), True)
+        waited.num_waiting -= 1
+        return CANCELLED_EVENT if cancelled else waited.get_pending_event()
+
+    def _enter(self) -> Generator[Wait, bool, bool]:
+        """Waits for its turn. False when it was cancelled before."""
+        component = self.component
+        if not self.lifted.type.is_async:
+            return True
+        holder = component.exclusive if self.lifted.needs_exclusive else None
+        if holder is not None and holder.ready() and self.scheduler.blocked in (None, holder):
+            holder.resume()  # it can go on at once, and may then be out of the way
+        if self._held_back() or component.waiting_to_enter:
+            component.waiting_to_enter += 1
+            cancelled = yield Wait(lambda: not self._held_back(), True)
+            component.waiting_to_enter -= 1
+            if cancelled:
+                self.cancel()
+                return False
+        if self.lifted.needs_exclusive:
+            component.exclusive = self.thread
+        return True
+
+    def _held_back(self) -> bool:
+        component = self.component
+        if component.backpressure or self.scheduler.blocked is not None:
+            return True
+        return self.lifted.needs_exclusive and component.exclusive is not None
+
+    def _start(self) -> Sequence[Any]:
+        self.state = State.STARTED
+        return self._on_start()
+
+    def _exit(self) -> None:
+        if self.state is not State.RESOLVED:
+            raise trap("the task ended without calling task.return or task.cancel")
+        if self.lifted.type.is_async and self.lifted.needs_exclusive:
+            self.component.exclusive = None
+        self.scheduler.over(self)
+
+    # Its resolution.
+
+    def returns(self, result: Any) -> None:
+        if self.state is State.RESOLVED:
+            raise trap("task.return called twice, or after task.cancel")
+        self.scope.close()
+        self._on_resolve(result)
+        self.state = State.RESOLVED
+
+    def returns_by(self, kind: ValueType | None, options: Options, result: Any) -> None:
+        """task.return, as declared for this type and with these options."""
+        mine = self.lifted.options
+        if not mine.is_async:
+            raise trap("task.return in a task that returns by itself")
+        if kind != self.lifted.type.result:
+            raise trap("invalid task.return: the function has another result")
+        if options.encoding != mine.encoding or (options.memory != mine.memory and kind is not None):
+            raise trap("invalid task.return: it has other options than the function")
+        self.returns(result)
+
+    def cancel(self) -> None:
+        """task.cancel: it confirms that it was cancelled."""
+        if self.state is not State.CANCEL_DELIVERED:
+            raise trap("task.cancel of a task that nobody has cancelled, or that has a result")
+        self.scope.close()
+        self._on_resolve(CANCELLED)
+        self.state = State.RESOLVED
+
+    def request_cancellation(self, caller: tuple[int, ...] = ()) -> None:
+        """By whom it was called (a lineage; empty: the host)."""
+        thread = self.thread
+        if self.state is State.INITIAL:
+            self.state = State.CANCEL_DELIVERED
+            thread.resume(cancelled=True)
+        elif self.state is State.STARTED:
+            component = self.component
+            other = self.lifted.needs_exclusive and component.exclusive not in (None, thread)
+            if thread.wait is not None and thread.wait.cancellable and not other and self._may_enter(caller):
+                self.state = State.CANCEL_DELIVERED
+                thread.resume(cancelled=True)
+            else:
+                self.state = State.PENDING_CANCEL
+
+    def _may_enter(self, caller: tuple[int, ...]) -> bool:
+        components = self.instance.components
+        return not any(components[number].running for number in self.lifted.lineage if number not in caller)
+
+    def deliver_pending_cancel(self) -> bool:
+        if self.state is not State.PENDING_CANCEL:
+            return False
+        self.state = State.CANCEL_DELIVERED
+        return True
+
+
+def canon_lift(instance: Instance, lifted: Lifted, on_start: OnStart, on_resolve: OnResolve) -> Task:
+    """Begins a task, which runs until it blocks or is over."""
+    task = Task(instance, lifted, on_start, on_resolve)
+    task.thread.resume()
+    return task

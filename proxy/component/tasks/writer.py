@@ -1,0 +1,170 @@
+"""Streams and futures that the host writes, on asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Coroutine
+from typing import Any, Protocol
+
+from proxy.component.tasks.buffer import Buffer, Elements, HostSource
+from proxy.component.tasks.host import failed
+from proxy.component.tasks.scheduler import Scheduler
+from proxy.component.tasks.stream import CopyResult, OnCopy, OnCopyDone
+from proxy.component.types import ValueType
+
+
+class Source(Protocol):
+    """Where the elements of a stream come from."""
+
+    async def read(self) -> Elements:
+        """The next ones, bytes or a list; empty when there are no more."""
+
+    def close(self) -> None:
+        """No more are wanted."""
+
+
+class HostReadable:
+    """What guests read from the host. `attach` says which instance's guests, when it is given to one."""
+
+    __slots__ = ("_buffer", "_job", "_on_copy_done", "_scheduler", "kind")
+
+    def __init__(self, kind: ValueType | None) -> None:
+        self.kind = kind
+        self._buffer: Buffer | None = None
+        self._on_copy_done: OnCopyDone | None = None
+        self._scheduler: Scheduler | None = None
+        self._job: asyncio.Task[Any] | None = None
+
+    def attach(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    def _pend(self, buffer: Buffer, on_copy_done: OnCopyDone, work: Coroutine[Any, Any, Any] | None) -> None:
+        self._buffer, self._on_copy_done = buffer, on_copy_done
+        assert self._scheduler is not None
+        self._scheduler.externals[self] = None
+        if work is not None:
+            self._job = asyncio.get_running_loop().create_task(work)
+            self._job.add_done_callback(self._arrived)
+
+    def _arrived(self, job: asyncio.Task[Any]) -> None:
+        self._job = None
+        error = None if job.cancelled() else job.exception()
+        scheduler = self._scheduler
+        assert scheduler is not None
+        if self not in scheduler.externals and self._buffer is None:
+            return
+        scheduler.complete(lambda: self._deliver(error))
+
+    def _deliver(self, error: BaseException | None) -> None:
+        if error is not None:
+            raise failed(error) from error
+        if self._on_copy_done is not None:
+            self._end(self._fill())
+
+    def _fill(self) -> CopyResult:
+        """Puts what there is into the pending buffer."""
+        raise NotImplementedError
+
+    def _end(self, result: CopyResult) -> None:
+        done, self._on_copy_done, self._buffer = self._on_copy_done, None, None
+        assert self._scheduler is not None
+        assert done is not None
+        self._scheduler.externals.pop(self, None)
+        done(result)
+
+    def is_pending(self, buffer: Buffer) -> bool:
+        return self._buffer is buffer
+
+    def cancel(self) -> None:
+        self._end(CopyResult.CANCELLED)
+
+    def fail(self, error: BaseException) -> None:
+        self.drop()
+
+    def drop(self) -> None:
+        self._on_copy_done = self._buffer = None
+        if self._scheduler is not None:
+            self._scheduler.externals.pop(self, None)
+        if self._job is not None:
+            self._job.cancel()
+
+
+class HostStream(HostReadable):
+    """A stream of what a source gives. What a guest has not taken yet of it waits here: one piece of the source's."""
+
+    __slots__ = ("_kept", "_over", "source")
+
+    def __init__(self, kind: ValueType | None, source: Source) -> None:
+        super().__init__(kind)
+        self.source = source
+        self._kept: HostSource | None = None
+        self._over = False
+
+    def read(self, reader: object, buffer: Buffer, on_copy: OnCopy, on_copy_done: OnCopyDone) -> None:
+        if self._kept is not None or self._over:
+            self._buffer, self._on_copy_done = buffer, on_copy_done
+            self._end(self._fill())
+        else:
+            self._pend(buffer, on_copy_done, None if self._job is not None else self._pull())
+
+    async def _pull(self) -> None:
+        elements = await self.source.read()
+        if elements:
+            self._kept = HostSource(elements, len(elements))
+        else:
+            self._over = True
+
+    def _fill(self) -> CopyResult:
+        buffer, kept = self._buffer, self._kept
+        assert buffer is not None
+        if kept is None:
+            return CopyResult.DROPPED
+        if buffer.remain:
+            count = min(buffer.remain, kept.remain)
+            buffer.write(kept.read(count), count)
+            if not kept.remain:
+                self._kept = None
+        return CopyResult.COMPLETED
+
+    def untouched(self) -> bool:
+        """Whether nothing has been read of it, so that its source can stand for it."""
+        return self._kept is None and self._job is None and not self._over
+
+    def drop(self) -> None:
+        super().drop()
+        self.source.close()
+
+
+class HostFuture(HostReadable):
+    """A future of the host's. `awaitable` is begun when it is first read."""
+
+    __slots__ = ("_awaitable", "_value")
+
+    def __init__(self, kind: ValueType | None, awaitable: Awaitable[Any]) -> None:
+        super().__init__(kind)
+        self._awaitable: Awaitable[Any] | None = awaitable
+        self._value: list[Any] = []
+
+    def read(self, reader: object, buffer: Buffer, on_copy: OnCopy, on_copy_done: OnCopyDone) -> None:
+        if self._value:
+            self._buffer, self._on_copy_done = buffer, on_copy_done
+            self._end(self._fill())
+        else:
+            self._pend(buffer, on_copy_done, None if self._job is not None else self._wait())
+
+    async def _wait(self) -> None:
+        awaitable, self._awaitable = self._awaitable, None
+        assert awaitable is not None
+        self._value.append(await awaitable)
+
+    def _fill(self) -> CopyResult:
+        assert self._buffer is not None
+        self._buffer.write(self._value, 1)
+        return CopyResult.COMPLETED
+
+    def drop(self) -> None:
+        super().drop()
+        close = getattr(self._awaitable, "close", None) or getattr(self._awaitable, "cancel", None)
+        self._awaitable = None
+        if close is not None:
+            close()
