@@ -6,10 +6,14 @@ other people's requests. What may be read in two ways is an error, and the conne
 
 from __future__ import annotations
 
+from operator import itemgetter
+from typing import cast
+
 import httptools
 
 from proxy import errors
 from proxy.codec.events import END, Data, End, Event, Interim, ResponseHead
+from proxy.codec.plain_response import plain_head
 from proxy.errors import Failure, ProxyError
 from proxy.http.fields import Fields, Line
 from proxy.http.hop_by_hop import HOP_BY_HOP, end_to_end, options
@@ -22,6 +26,9 @@ MAX_INTERIM = 32
 
 _EXPECT_BODY = frozenset(("POST", "PUT", "PATCH"))
 _OURS = frozenset((b"content-length", b"host", b"transfer-encoding"))
+_LOOKED_AT = _OURS | {b"te"}
+_NAME = itemgetter(0)
+_COLON = b": "
 _ORDINARY = frozenset((b"close", b"keep-alive"))
 _H = ord("H")
 
@@ -36,9 +43,12 @@ def encode_head(method: str, target: str, authority: str, lines: list[Line], len
     start = f"{method} {target} HTTP/1.1\r\nhost: {authority}"
     if start.count(" ") != 3 or not start.isascii():
         raise ProxyError(errors.PROXY_INTERNAL_ERROR, "a stage made a request line that is not three words of ASCII")
-    kept = [line for line in lines if line[0] not in _OURS]
-    parts = [start.encode(), *map(b": ".join, kept)]
-    if (b"te", b"trailers") in kept:  # the one form of it that is passed on
+    offered = False
+    if not _LOOKED_AT.isdisjoint(map(_NAME, lines)):
+        lines = [line for line in lines if line[0] not in _OURS]
+        offered = (b"te", b"trailers") in lines  # the one form of it that is passed on
+    parts = [start.encode(), *map(_COLON.join, lines)]
+    if offered:
         parts.append(b"connection: te")  # RFC 9110 §10.1.4
     if length is None:
         parts.append(b"transfer-encoding: chunked")
@@ -61,7 +71,7 @@ class Http1Client:
     """
 
     __slots__ = (
-        "_before", "_ended", "_events", "_head", "_hop", "_interims", "_lines", "_method", "_parser", "_quiet",
+        "_before", "_ended", "_events", "_head", "_hop", "_interims", "_left", "_lines", "_method", "_parser", "_quiet",
         "_until_close", "reusable",
     )  # fmt: skip
 
@@ -86,12 +96,23 @@ class Http1Client:
         self._hop: list[Line] = []  # likewise, those that are about this hop
         self._interims = 0
         self._quiet = 0  # bytes since the response last got on
+        self._left = 0  # of a body that the parser has no part in
 
     def receive(self, data: bytes) -> list[Event]:
         """What these bytes (not none) say."""
         events = self._events = []
+        if self._left:
+            self._body(data, 0)
+            return events
         if self._before:
             self._before = False
+            plain = plain_head(data, MAX_SECTION) if self._method != "HEAD" else None
+            if plain is not None:
+                self._head, end = plain
+                events.append(self._head)
+                self._left = cast(int, self._head.length)
+                self._body(data, end)
+                return events
             if data[0] != _H:  # the parser takes RTSP and leading line breaks too
                 self._fail(errors.HTTP_PROTOCOL_ERROR, "the response does not begin with HTTP/")
                 return events
@@ -120,6 +141,16 @@ class Http1Client:
         else:
             self._fail(errors.HTTP_RESPONSE_INCOMPLETE, "the origin closed the connection within the response")
         return self._events
+
+    def _body(self, data: bytes, at: int) -> None:
+        piece = data[at : at + self._left]
+        if piece:
+            self._left -= len(piece)
+            self._events.append(Data(piece))
+        if not self._left:
+            self._end(None)
+            if at + len(piece) < len(data):
+                self.reusable = False
 
     # What httptools calls. After the End all of it is about bytes that nobody asked for.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from proxy.http.fields import Line
 from proxy.http.syntax import is_token
@@ -58,6 +59,8 @@ _FORWARDED = frozenset((b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b
 
 _OURS = _FORWARDED | HOP_BY_HOP | _FRAMING | {b"via", b"x-request-id"}
 
+_OF_HOPS = _FORWARDED | {b"proxy", b"via", b"x-request-id"}
+
 _WHOLE_ELEMENTS = re.compile(rb'[^"\\]*(?:"[^"\\]*"[^"\\]*)*')
 """An open quote would take in the element that is added behind it."""
 
@@ -91,6 +94,19 @@ def add_forwarded(lines: list[Line], client: str, scheme: str, authority: str) -
         (b"forwarded", b", ".join(elements)),
     )
     return kept
+
+
+def is_first_hop(lines: list[Line]) -> bool:
+    """The request comes from one who says nothing of hops before: `forwarded_lines` can simply be added to it, and a
+    `via` and `x-request-id` of our own."""
+    names = [name for name, _ in lines]
+    return _OF_HOPS.isdisjoint(names) and b"_" not in b" ".join(names)
+
+
+@lru_cache(maxsize=1024)
+def forwarded_lines(client: str, scheme: str, authority: str) -> tuple[Line, ...]:
+    """What `add_forwarded` adds where there is nothing of it yet."""
+    return tuple(add_forwarded([], client, scheme, authority))
 
 
 def _passes_for_another(name: bytes) -> bool:

@@ -11,11 +11,13 @@ from proxy.errors import ProxyError
 from proxy.exchange import Request, Response
 from proxy.exchange.story import EndStory, StageStory, head_of, tapped
 from proxy.http.fields import Fields
-from proxy.http.hop_by_hop import add_forwarded, add_via
+from proxy.http.hop_by_hop import add_forwarded, add_via, forwarded_lines, is_first_hop
 from proxy.http.proxy_status import PSEUDONYM
 
 MAX_PASSES = 10
 """How often a request may have come through proxies of our name. Tiers of them are in order, a circle is not."""
+
+_VIA = (b"via", f"1.1 {PSEUDONYM}".encode())
 
 
 class Forward:
@@ -48,13 +50,18 @@ def outgoing(request: Request) -> Request:
     """The request as the origin gets it: with `Via`, for whom we ask, and the id that our log has of the exchange.
     ProxyError (proxy_loop_detected) when it goes round in circles."""
     exchange = request.exchange
-    via = request.fields.get(b"via")
-    if via is not None and passes(via) >= MAX_PASSES:
-        raise ProxyError(errors.PROXY_LOOP_DETECTED, f"the request came through {PSEUDONYM} {MAX_PASSES} times")
-    lines = add_via(request.fields.lines, "1.1", PSEUDONYM)
+    lines, identity = request.fields.lines, (b"x-request-id", exchange.id.encode())
     fields = Fields()
-    fields.lines = add_forwarded(lines, exchange.client, request.scheme, request.authority)
-    fields.set(b"x-request-id", exchange.id.encode())
+    if is_first_hop(lines):
+        told = forwarded_lines(exchange.client, request.scheme, request.authority)
+        fields.lines = [*lines, _VIA, *told, identity]
+    else:
+        via = request.fields.get(b"via")
+        if via is not None and passes(via) >= MAX_PASSES:
+            raise ProxyError(errors.PROXY_LOOP_DETECTED, f"the request came through {PSEUDONYM} {MAX_PASSES} times")
+        signed = add_via(lines, "1.1", PSEUDONYM)
+        fields.lines = add_forwarded(signed, exchange.client, request.scheme, request.authority)
+        fields.set(*identity)
     return Request(
         request.method, request.scheme, request.authority, request.path, request.query, fields, exchange, request.body
     )

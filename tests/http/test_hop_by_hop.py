@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.http.fields import Line
-from proxy.http.hop_by_hop import add_forwarded, add_via, end_to_end, options
+from proxy.http.hop_by_hop import add_forwarded, add_via, end_to_end, forwarded_lines, is_first_hop, options
 
 A: Line = (b"a", b"1")
 
@@ -103,3 +105,19 @@ def test_names_that_pass_for_ours_behind_cgi_are_left_out() -> None:
     claims = [(b"x_forwarded_for", b"6"), (b"x-forwarded_host", b"evil"), (b"content_length", b"5"), (b"proxy", b"x")]
     kept = [name for name, _ in add_forwarded([*claims, (b"my_own", b"1")], "192.0.2.1", "http", "h")]
     assert kept == [b"my_own", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded"]
+
+
+NAMES = st.sampled_from(
+    [b"accept", b"proxy", b"via", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host",
+     b"x_forwarded_for", b"x-request-id", b"content_length", b"a_b", b"cookie"]
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(NAMES, st.just(b"1"))))
+def test_nothing_of_hops_before_is_nothing_that_would_be_changed(lines: list[Line]) -> None:
+    added = forwarded_lines("192.0.2.7", "http", "shop")
+    if is_first_hop(lines):
+        assert add_forwarded(lines, "192.0.2.7", "http", "shop") == [*lines, *added]
+        assert not {b"via", b"x-request-id"} & dict(lines).keys()
+    else:
+        assert {name for name, _ in lines} - {b"accept", b"cookie"}

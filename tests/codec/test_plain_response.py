@@ -1,0 +1,80 @@
+"""What is read without llhttp is read as llhttp reads it."""
+
+from __future__ import annotations
+
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.codec import http1_client
+from proxy.codec.events import ResponseHead
+from proxy.codec.http1_client import MAX_SECTION, Http1Client
+from proxy.codec.plain_response import plain_head
+from proxy.http.fields import Fields
+
+PLAIN = (
+    b"HTTP/1.1 200 OK\r\nServer:x\r\nX-A: \t b c\t\r\n"
+    b"Connection: Keep-Alive\r\nKeep-Alive: timeout=5\r\nContent-Length: 2"
+)
+
+
+def test_a_plain_head() -> None:
+    fields = Fields([(b"server", b"x"), (b"x-a", b"b c"), (b"content-length", b"2")])
+    head = ResponseHead(200, fields, 2, "1.1", True)
+    assert plain_head(PLAIN + b"\r\n\r\nhi", MAX_SECTION) == (head, len(PLAIN) + 4)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\n",
+        b"HTTP/1.1 200\r\ncontent-length: 2\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\ncontent-length: 2\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\ncontent-length: 2\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\ncontent-length: 2\r\n\r\n",
+        PLAIN + b"\r\nContent-Length: 2\r\n\r\n",
+        PLAIN + b"\r\nTransfer-Encoding: chunked\r\n\r\n",
+        PLAIN + b"\r\nConnection: close\r\n\r\n",
+        PLAIN + b"\r\nUpgrade: h2c\r\n\r\n",
+        PLAIN + b"\r\nx : y\r\n\r\n",
+        PLAIN + b"\r\nx: y\r\n z\r\n\r\n",
+        PLAIN + b"\r\nx: \0\r\n\r\n",
+        PLAIN + b"\r\nx: y\n\r\n\r\n",
+        PLAIN + b", 2\r\n\r\n",
+        PLAIN + b"\r\n",
+        PLAIN + b"\r\nx: " + b"y" * MAX_SECTION + b"\r\n\r\n",
+    ],
+)
+def test_all_else_is_left_to_llhttp(data: bytes) -> None:
+    assert plain_head(data, MAX_SECTION) is None
+
+
+LINES = st.sampled_from(
+    [b"Content-Length: 5", b"content-length:0", b"Content-Length: 05", b"Connection: keep-alive", b"Connection: x-a",
+     b"Connection: close", b"Keep-Alive: 1", b"X-A: 1", b"x-b:\t\x80 \t", b"x-c: a\tb", b"x-d: \x01", b"x-e: \x7f",
+     b"x f: 1", b"Transfer-Encoding: chunked", b"Trailer: x-g", b"x-h:", b":", b" x-i: 1", b"x-j: a\rb"]
+)  # fmt: skip
+
+
+@given(
+    st.sampled_from([b"HTTP/1.1 200 OK", b"HTTP/1.1 404 ", b"HTTP/1.1 500 \xff", b"HTTP/1.1 200 \x01"]),
+    st.lists(LINES, max_size=6),
+    st.sampled_from([b"", b"hello", b"hello, world", b"5\r\nhello\r\n0\r\n\r\n"]),
+    st.integers(0, 200),
+)
+def test_as_llhttp_reads_it(status_line: bytes, lines: list[bytes], body: bytes, cut: int) -> None:
+    data = b"\r\n".join([status_line, *lines, b"Content-Length: 5", b"", body])
+    reads = [read for read in (data[:cut], data[cut:]) if read]
+
+    def said() -> tuple[list[str], bool]:
+        codec = Http1Client()
+        codec.expect("GET")
+        events = [str(event) for read in reads for event in codec.receive(read)]
+        return [*events, *map(str, codec.receive_eof())], codec.reusable
+
+    quickly = said()
+    with patch.object(http1_client, "plain_head", lambda data, longest: None):
+        assert quickly == said()
