@@ -37,6 +37,7 @@ Slow the first time, a redirect, an upload that comes back
     time curl -s {url}/slow
     curl -sI {url}/old/about
     curl -s -d 'hello' {url}/echo
+What happens, in a browser: {admin}/dashboard
 Health, metrics, the configuration in effect
     curl -s {admin}/readyz
     curl -s {admin}/metrics | grep ^sluice_

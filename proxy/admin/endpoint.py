@@ -15,11 +15,13 @@ TEXT = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """about: one line for the list of endpoints. answer: is given requests with one of the methods."""
+    """about: one line for the list of endpoints, or "" for none. answer: is given requests with one of the methods.
+    open: tells nothing that needs a token."""
 
     about: str
     answer: Callable[[Request], Response | Awaitable[Response]]
     methods: tuple[str, ...] = ("GET", "HEAD")
+    open: bool = False
 
 
 def respond(status: int, content_type: str, body: bytes) -> Response:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from proxy.admin.access import bearer_matches, host_is_literal, is_foreign, is_loopback
+from proxy.admin.dashboard import page
 from proxy.admin.endpoint import Endpoint, respond, respond_json, respond_text
 from proxy.admin.redaction import redacted
 from proxy.exchange import Request, Response
@@ -56,10 +57,12 @@ class Admin:
         self._token = token
         self._endpoints: dict[str, Endpoint] = {
             "/": Endpoint("this list", self._index),
-            "/healthz": Endpoint("200 while the process lives", self._healthz),
+            # A health check has no place for a token, and learns nothing from it that a refusal would not tell.
+            "/healthz": Endpoint("200 while the process lives", self._healthz, open=True),
             "/readyz": Endpoint("200 when every filter is ready and nothing is draining, else 503", self._readyz),
             "/metrics": Endpoint("Prometheus metrics", self._metrics),
             "/config": Endpoint("the configuration in effect, without secrets", self._config),
+            **page(),
             **more,
         }
 
@@ -79,8 +82,8 @@ class Admin:
             if host_is_literal(request.authority):
                 return None
             return respond_text(421, "address this listener by IP address or as localhost, or give it a token\n")
-        # A health check has no place for a token, and learns nothing from it that a refusal would not tell.
-        if request.path == "/healthz" or bearer_matches(request, self._token):
+        endpoint = self._endpoints.get(request.path)
+        if (endpoint is not None and endpoint.open) or bearer_matches(request, self._token):
             return None
         response = respond_text(401, "a bearer token is needed\n")
         response.fields.append(b"www-authenticate", b'Bearer realm="sluice admin"')
@@ -97,7 +100,9 @@ class Admin:
         return endpoint.answer(request)
 
     def _index(self, _: Request) -> Response:
-        return respond_text(200, "".join(f"{path:16} {each.about}\n" for path, each in self._endpoints.items()))
+        return respond_text(
+            200, "".join(f"{path:16} {each.about}\n" for path, each in self._endpoints.items() if each.about)
+        )
 
     def _healthz(self, _: Request) -> Response:
         return respond_text(200, "ok\n")

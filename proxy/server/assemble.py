@@ -122,7 +122,7 @@ def assemble(file: ConfigFile, lasting: Lasting) -> Assembly:
         assembly.upstreams[name] = _upstream(name, declared_upstream)
     for index, route in enumerate(file.config.routes):
         stages = [_stage(route.chain[at:], assembly, lasting) for at in range(len(route.chain))]
-        assembly.routes.append(Route(_name(index, route.match), _match(route.match), link(stages)))
+        assembly.routes.append(Route(route_name(index, route.match), _match(route.match), link(stages)))
     return assembly
 
 
@@ -302,7 +302,7 @@ def _match(match: model.Match) -> Match:
     return Match(match.host, match.path, frozenset(match.methods) if match.methods else None)
 
 
-def _name(index: int, match: model.Match) -> str:
+def route_name(index: int, match: model.Match) -> str:
     """What a route is called in logs and metrics: its place in the file and what it matches."""
     parts = [*(match.methods or ()), *(part for part in (match.host, match.path) if part is not None)]
     return f"{index}:{' '.join(parts) or '*'}"

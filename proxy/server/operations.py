@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -18,8 +18,8 @@ from proxy.server.recorder import Recorder, Wanted
 LARGEST_QUESTION = 64 * 1024
 
 
-def endpoints(handler: Handler, recorder: Recorder) -> Mapping[str, Endpoint]:
-    """handler: answers requests as the proxy's listeners do."""
+def endpoints(handler: Handler, recorder: Recorder, dashboard: Callable[[], dict[str, Any]]) -> Mapping[str, Endpoint]:
+    """handler: answers requests as the proxy's listeners do. dashboard: what that page shows."""
 
     async def explain(request: Request) -> Response:
         try:
@@ -38,6 +38,7 @@ def endpoints(handler: Handler, recorder: Recorder) -> Mapping[str, Endpoint]:
         return Response(200, Fields([(b"content-type", b"application/x-ndjson")]), recorder.listen(wanted))
 
     return {
+        "/dashboard.json": Endpoint("what the dashboard shows", lambda _: respond_json(200, dashboard())),
         "/explain": Endpoint("POST a request to have its story told", explain, ("POST",)),
         "/record": Endpoint("exchanges from now on, as JSON: ?share=0.1&route=…&reveal=cookie", record, ("GET",)),
     }

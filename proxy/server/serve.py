@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 from time import time
+from typing import Any
 
 import uvloop
 
@@ -21,8 +22,10 @@ from proxy.downstream import Limits, Listener, OnDone, Service, Timeouts, serve
 from proxy.exchange import Request, Response
 from proxy.sandbox import Engine
 from proxy.server.assemble import Lasting, assemble
+from proxy.server.dashboard import document
 from proxy.server.operations import endpoints
 from proxy.server.recorder import Recorder
+from proxy.server.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +52,9 @@ class Server:
         self._assembly = assemble(file, self._lasting)
         self._entry = Entry(self._assembly.routes)
         self._services: list[Service] = []
+        self._on_done: OnDone = self.metrics.finished
+        self._began = time()
+        self._generation = 1
         self._recorder = Recorder(self._entry, self._place)
         self._sink: telemetry.Sink | None = None
         self._draining = False
@@ -59,7 +65,7 @@ class Server:
 
     async def start(self) -> None:
         """Open the logs and the listeners. Raises OSError when an address cannot be had or a file not be written."""
-        on_done = self._telling()
+        on_done = self._on_done = self._telling()
         for declared in self.config.listeners:
             self._services.append(self._service(declared, on_done))
             self.listeners.append(await _listen(declared.address, self._services[-1]))
@@ -71,7 +77,8 @@ class Server:
                 metrics=self.metrics.render,
                 config=lambda: self.config.model_dump(mode="json"),
             )
-            more = endpoints(self._entry, self._recorder)
+            watch = Watch(self._watched, asyncio.get_running_loop().call_later)
+            more = endpoints(self._entry, self._recorder, lambda: self._dashboard() | watch.look())
             handler = admin.Admin(view, address.host, self.config.admin.token, more)
             self.admin = await _listen(address, Service(handler))
 
@@ -82,6 +89,7 @@ class Server:
         """
         new = assemble(load(path), self._lasting)
         old, self._assembly = self._assembly, new
+        self._generation += 1
         self._entry.routes = new.routes
         old.retire()  # the exchanges that run hold what they need of it, until they end
         self._lasting.forget(new)
@@ -93,6 +101,21 @@ class Server:
         """Let new exchanges be answered by it."""
         for service in self._services:
             service.handler = handler
+
+    def _watched(self, also: OnDone | None) -> None:
+        """Tell another function too of each exchange that is over, or none any more."""
+        usual = self._on_done
+
+        def both(request: Request, response: Response, sent: int, complete: bool, seconds: float) -> None:
+            usual(request, response, sent, complete, seconds)
+            if also is not None:
+                also(request, response, sent, complete, seconds)
+
+        for service in self._services:
+            service.on_done = usual if also is None else both
+
+    def _dashboard(self) -> dict[str, Any]:
+        return document(self.config, self._assembly.filters, self.metrics, self._generation, self._began, time())
 
     def reopen_logs(self) -> None:
         """For log rotation."""

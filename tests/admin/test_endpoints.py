@@ -94,8 +94,8 @@ def test_config_without_its_secrets() -> None:
 def test_the_index_lists_every_endpoint() -> None:
     listed = [line.split()[0] for line in body_of(ask("/")).decode().splitlines()]
 
-    assert listed == ["/", "/healthz", "/readyz", "/metrics", "/config"]
-    assert [ask(path).status for path in listed] == [200] * 5
+    assert listed == ["/", "/healthz", "/readyz", "/metrics", "/config", "/dashboard"]
+    assert [ask(path).status for path in listed] == [200] * 6
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/metrics", "/config", "/missing"])
