@@ -13,10 +13,10 @@ import click
 from proxy.cli import needs
 from proxy.config.errors import ConfigErrors, printable
 from proxy.config.loader import load
-from proxy.inspector.record import REDACTED
 from proxy.sandbox import Engine
 from proxy.server.code_cache import code_cache
 from proxy.server.replay import Outcome, Rerun, compare
+from proxy.telemetry import REDACTED
 
 
 @click.command(name="replay")

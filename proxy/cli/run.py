@@ -16,6 +16,7 @@ from proxy.server.code_cache import code_cache
 from proxy.server.serve import Server, serve_forever
 from proxy.telemetry import configure
 from proxy.telemetry.app_log import LEVELS
+from proxy.telemetry.tracing import TracingError
 
 
 @click.command(name="run")
@@ -30,7 +31,7 @@ def command(config: Path) -> None:
         file = load(config)
         configure(level=LEVELS[file.config.log.level])
         serve_forever(file, Engine(code_cache()), _ready)
-    except (ConfigErrors, OSError) as error:
+    except (ConfigErrors, OSError, TracingError) as error:
         click.echo(str(error), err=True)
         sys.exit(2)
 

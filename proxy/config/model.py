@@ -36,6 +36,7 @@ from proxy.config.values import (
     ListenAddress,
     Method,
     Name,
+    Network,
     ParamPattern,
     PathPattern,
     Size,
@@ -106,6 +107,12 @@ class Admin(Options):
     """What a client must send as `Authorization: Bearer …`. Required when the address is not a loopback one."""
 
 
+LogField = Literal[
+    "time", "id", "client", "method", "scheme", "authority", "target", "status", "bytes", "complete", "us", "route",
+    "referer", "user_agent", "cache", "filters", "failure", "detail",
+]  # fmt: skip
+
+
 class AccessLog(Options):
     """One line for each exchange."""
 
@@ -113,6 +120,14 @@ class AccessLog(Options):
     """json, or combined, as Apache and nginx write it."""
     to: Annotated[str, Field(min_length=1)] = "stdout"
     """stdout, or the path of a file that is appended to."""
+    fields: list[LogField] | None = None
+    """Which fields a JSON object has; all of them when absent."""
+    request_headers: list[FieldName] = Field(default_factory=list)
+    """Fields of requests that a JSON object has too; without the values of Authorization and Cookie."""
+    response_headers: list[FieldName] = Field(default_factory=list)
+    """The same of responses; without the value of Set-Cookie."""
+    hide_params: list[ParamPattern] = Field(default_factory=list)
+    """Parameters of queries whose values are left out; token_* is all that begin with token_."""
 
 
 class Log(Options):
@@ -411,6 +426,9 @@ class Config(Options):
         Field(json_schema_extra=_off_for_null),
     ] = AccessLog()
     """One line for each exchange; off writes none."""
+    server_timing: list[Network] = Field(default_factory=list)
+    """Clients, as addresses and networks, that are told in Server-Timing what each stage took, when a request of theirs
+    has the field X-Server-Timing."""
     log: Log = Log()
     """What the proxy itself has to say."""
     upstreams: dict[Name, Upstream] = Field(default_factory=dict)

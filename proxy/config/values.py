@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
@@ -241,6 +241,16 @@ def parse_workers(value: Any) -> int:
     return 1
 
 
+def network(value: Any) -> IPv4Network | IPv6Network:
+    """An address, or a network as address/bits."""
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    try:
+        return ip_network(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError("expected an IP address or a network, such as 127.0.0.1, 10.0.0.0/8 or ::1") from None
+
+
 Count = Annotated[int, Field(ge=1), BeforeValidator(_number)]
 Status = Annotated[int, Field(ge=200, le=599), BeforeValidator(_number)]
 Size = Annotated[
@@ -272,6 +282,12 @@ Endpoint = Annotated[
     BeforeValidator(parse_endpoint),
     PlainSerializer("http://{}".format, str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": "^http://", "examples": ["http://127.0.0.1:9000"]}),
+]
+Network = Annotated[
+    IPv4Network | IPv6Network,
+    BeforeValidator(network),
+    PlainSerializer(str, str, when_used="json"),
+    WithJsonSchema({"type": "string", "examples": ["127.0.0.1", "10.0.0.0/8"]}),
 ]
 Name = Annotated[str, AfterValidator(name)]
 HostPattern = Annotated[str, AfterValidator(host_pattern)]

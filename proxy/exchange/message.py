@@ -16,6 +16,7 @@ from proxy.exchange.observation import Observers
 from proxy.http.fields import Fields, FixedLines
 
 if TYPE_CHECKING:
+    from proxy.exchange.clock import StageClock
     from proxy.exchange.story import StageStory
 
 NO_NOTES: Mapping[str, str] = MappingProxyType({})
@@ -29,10 +30,11 @@ class Exchange:
     cache_status: members for `Cache-Status`, innermost cache first (RFC 9211 §2: the one closest to the origin).
     failure: the RFC 9209 type and detail, when the answer is one we made because something failed.
     spent: microseconds by filter name, for the access log. route: what matched, for logs and metrics.
+    clock: None, or what takes the time of each stage.
     trace: None, or a list that each stage adds its story to, outermost first (`story`).
     """
 
-    __slots__ = ("cache_status", "client", "failure", "id", "inform", "route", "spent", "started", "trace")
+    __slots__ = ("cache_status", "client", "clock", "failure", "id", "inform", "route", "spent", "started", "trace")
 
     def __init__(
         self,
@@ -49,6 +51,7 @@ class Exchange:
         self.failure: tuple[str, str] | None = None
         self.spent: dict[str, int] = {}
         self.route = ""
+        self.clock: StageClock | None = None
         self.trace: list[StageStory] | None = None
 
     def detached(self, started: float) -> Exchange:

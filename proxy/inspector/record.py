@@ -9,11 +9,7 @@ from typing import Any
 
 from proxy.exchange import Request, Response
 from proxy.exchange.story import EndStory, Sample, StageStory, url_of
-
-REDACTED = "[redacted]"
-
-SECRET = frozenset(("authorization", "cookie", "proxy-authorization", "set-cookie"))
-"""Fields whose values are left out of recordings, unless somebody says otherwise."""
+from proxy.telemetry import REDACTED
 
 Lines = list[tuple[str, str]]
 """Lower-case names, and values as latin-1, so that every byte survives."""

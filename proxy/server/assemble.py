@@ -34,7 +34,9 @@ from proxy.stages.filter import Filter
 from proxy.stages.forward import Forward
 from proxy.stages.respond import Respond
 from proxy.stages.serve import Serve
+from proxy.stages.timed import Timed
 from proxy.telemetry import Metrics
+from proxy.telemetry.tracing import Tracing
 from proxy.upstream import Upstream
 from proxy.wasi.http import HANDLER
 
@@ -51,6 +53,9 @@ class Lasting:
     clock: Callable[[], float]
     send: Callable[[Request], Awaitable[Response]] | None = None
     """Answers in the place of every upstream, when given."""
+    timed: bool = False
+    """The time of each stage may be wanted."""
+    tracing: Tracing | None = None
     disks: bool = False
     """Caches may use the disk; else they are in memory alone."""
     stores: dict[Storage, Front] = field(default_factory=dict)
@@ -121,7 +126,7 @@ def assemble(file: ConfigFile, lasting: Lasting) -> Assembly:
     for name, declared_upstream in file.config.upstreams.items():
         assembly.upstreams[name] = _upstream(name, declared_upstream)
     for index, route in enumerate(file.config.routes):
-        stages = [_stage(route.chain[at:], assembly, lasting) for at in range(len(route.chain))]
+        stages = [_taken(route.chain[at:], assembly, lasting) for at in range(len(route.chain))]
         assembly.routes.append(Route(route_name(index, route.match), _match(route.match), link(stages)))
     return assembly
 
@@ -206,6 +211,29 @@ def _upstream(name: str, declared: model.Upstream) -> Upstream:
         idle_timeout=declared.idle_timeout,
     )
     return Upstream(name, [(endpoint.host, endpoint.port) for endpoint in declared.endpoints], limits)
+
+
+def _taken(chain: Sequence[model.Stage], assembly: Assembly, lasting: Lasting) -> Stage:
+    """The first stage of what is left of a chain, with a clock where one is wanted."""
+    stage = _stage(chain, assembly, lasting)
+    if not lasting.timed and lasting.tracing is None:
+        return stage
+    return Timed(stage, *stage_name(chain[0]), lasting.tracing)
+
+
+def stage_name(stage: model.Stage) -> tuple[str, str]:
+    """Its kind and its name."""
+    match stage:
+        case model.FilterStage(filter=name):
+            return "filter", name
+        case model.CacheStage(cache=cache):
+            return "cache", cache.name
+        case model.ForwardStage(forward=name):
+            return "forward", name
+        case model.ServeStage(serve=name):
+            return "serve", name
+        case model.RespondStage(respond=respond):
+            return "respond", str(respond.status)
 
 
 def _stage(chain: Sequence[model.Stage], assembly: Assembly, lasting: Lasting) -> Stage:

@@ -13,7 +13,7 @@ from typing import Any
 from proxy import __version__
 from proxy.admin import FilterState
 from proxy.config import model
-from proxy.server.assemble import route_name
+from proxy.server.assemble import route_name, stage_name
 from proxy.telemetry.metrics import BOUNDS, Metrics
 
 
@@ -50,7 +50,8 @@ def document(
 
 def _route(index: int, route: model.Route, metrics: Metrics) -> dict[str, Any]:
     name = route_name(index, route.match)
-    return {"name": name, "chain": [_stage(stage) for stage in route.chain], **_counts(name, metrics)}
+    chain = [{"stage": kind, "name": stage} for kind, stage in map(stage_name, route.chain)]
+    return {"name": name, "chain": chain, **_counts(name, metrics)}
 
 
 def _counts(route: str, metrics: Metrics) -> dict[str, Any]:
@@ -66,20 +67,6 @@ def _counts(route: str, metrics: Metrics) -> dict[str, Any]:
         "buckets": list(durations.buckets) if durations is not None else [0] * (len(BOUNDS) + 1),
         "seconds": durations.seconds if durations is not None else 0.0,
     }
-
-
-def _stage(stage: model.Stage) -> dict[str, str]:
-    match stage:
-        case model.FilterStage(filter=name):
-            return {"stage": "filter", "name": name}
-        case model.CacheStage(cache=cache):
-            return {"stage": "cache", "name": cache.name}
-        case model.ForwardStage(forward=name):
-            return {"stage": "forward", "name": name}
-        case model.ServeStage(serve=name):
-            return {"stage": "serve", "name": name}
-        case model.RespondStage(respond=respond):
-            return {"stage": "respond", "name": str(respond.status)}
 
 
 def _caches(metrics: Metrics) -> dict[str, dict[str, int]]:

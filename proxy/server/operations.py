@@ -11,9 +11,9 @@ from proxy.admin import Endpoint, respond_json, respond_text
 from proxy.chain import Handler
 from proxy.exchange import Request, Response, collect
 from proxy.http.fields import Fields
-from proxy.inspector.record import SECRET
 from proxy.server.explain import BadQuestion, followed, question
 from proxy.server.recorder import Recorder, Wanted
+from proxy.telemetry import SECRET
 
 LARGEST_QUESTION = 64 * 1024
 

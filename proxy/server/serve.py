@@ -20,12 +20,15 @@ from proxy.config.loader import ConfigFile, load
 from proxy.config.values import Address
 from proxy.downstream import Limits, Listener, OnDone, Service, Timeouts, serve
 from proxy.exchange import Request, Response
+from proxy.http.query import Names
 from proxy.sandbox import Engine
 from proxy.server.assemble import Lasting, assemble
 from proxy.server.dashboard import document
 from proxy.server.operations import endpoints
 from proxy.server.recorder import Recorder
+from proxy.server.timing import ServerTiming, Traced
 from proxy.server.watch import Watch
+from proxy.telemetry import tracing
 
 logger = logging.getLogger(__name__)
 
@@ -48,14 +51,19 @@ class Server:
             connections=lambda: sum(listener.connections for listener in self.listeners),
             running=lambda: sum(listener.running for listener in self.listeners),
         )
-        self._lasting = Lasting(engine, self.metrics, clock, disks=True)
+        exporter = tracing.wanted()
+        self._tracing = None if exporter is None else tracing.Tracing(tracing.provider(exporter))
+        self._lasting = Lasting(
+            engine, self.metrics, clock, timed=bool(file.config.server_timing), tracing=self._tracing, disks=True
+        )
         self._assembly = assemble(file, self._lasting)
         self._entry = Entry(self._assembly.routes)
+        self._handler = self._watched_entry(file.config)
         self._services: list[Service] = []
         self._on_done: OnDone = self.metrics.finished
         self._began = time()
         self._generation = 1
-        self._recorder = Recorder(self._entry, self._place)
+        self._recorder = Recorder(self._handler, self._place)
         self._sink: telemetry.Sink | None = None
         self._draining = False
 
@@ -93,9 +101,16 @@ class Server:
         self._entry.routes = new.routes
         old.retire()  # the exchanges that run hold what they need of it, until they end
         self._lasting.forget(new)
-        for part in ("listeners", "admin", "access_log", "log"):
+        for part in ("listeners", "admin", "access_log", "log", "server_timing"):
             if getattr(old.file.config, part) != getattr(new.file.config, part):
                 logger.warning("%s: a change of %s needs a restart", path, part)
+
+    def _watched_entry(self, config: model.Config) -> Handler:
+        """What answers requests: the entry, and around it what was asked to look at each exchange."""
+        handler: Handler = self._entry
+        if config.server_timing:
+            handler = ServerTiming(handler, tuple(config.server_timing))
+        return handler if self._tracing is None else Traced(handler, self._tracing)
 
     def _place(self, handler: Handler) -> None:
         """Let new exchanges be answered by it."""
@@ -104,15 +119,8 @@ class Server:
 
     def _watched(self, also: OnDone | None) -> None:
         """Tell another function too of each exchange that is over, or none any more."""
-        usual = self._on_done
-
-        def both(request: Request, response: Response, sent: int, complete: bool, seconds: float) -> None:
-            usual(request, response, sent, complete, seconds)
-            if also is not None:
-                also(request, response, sent, complete, seconds)
-
         for service in self._services:
-            service.on_done = usual if also is None else both
+            service.on_done = self._on_done if also is None else _one_after_the_other(self._on_done, also)
 
     def _dashboard(self) -> dict[str, Any]:
         return document(self.config, self._assembly.filters, self.metrics, self._generation, self._began, time())
@@ -130,6 +138,8 @@ class Server:
             await self.admin.drain(0)
         self._assembly.close()
         self._lasting.close()
+        if self._tracing is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._tracing.close)
         if self._sink is not None:
             self._sink.close()
 
@@ -141,24 +151,19 @@ class Server:
             body=declared.max_body,
         )
         timeouts = Timeouts(header=declared.header_timeout, body=declared.body_timeout, idle=declared.idle_timeout)
-        return Service(self._entry, on_done, limits, timeouts, declared.max_connections)
+        return Service(self._handler, on_done, limits, timeouts, declared.max_connections)
 
     def _telling(self) -> OnDone:
         """What is done with each finished exchange."""
-        count = self.metrics.finished
+        count: OnDone = self.metrics.finished
+        if self._tracing is not None:
+            count = _one_after_the_other(self._tracing.end, count)
         declared = self.config.access_log
         if declared is None:
             return count
         path = None if declared.to == "stdout" else Path(declared.to)
         self._sink = telemetry.Sink(path, asyncio.get_running_loop().call_later)
-        format = telemetry.json_line if declared.format == "json" else telemetry.combined_line
-        write = telemetry.AccessLog(self._sink, format).finished
-
-        def both(request: Request, response: Response, sent: int, complete: bool, seconds: float) -> None:
-            count(request, response, sent, complete, seconds)
-            write(request, response, sent, complete, seconds)
-
-        return both
+        return _one_after_the_other(count, telemetry.AccessLog(self._sink, _format(declared)).finished)
 
     def _endpoints(self) -> list[telemetry.EndpointSample]:
         return [
@@ -166,6 +171,24 @@ class Server:
             for name, upstream in self._assembly.upstreams.items()
             for sample in upstream.samples()
         ]
+
+
+def _one_after_the_other(first: OnDone, second: OnDone) -> OnDone:
+    def both(request: Request, response: Response, sent: int, complete: bool, seconds: float) -> None:
+        first(request, response, sent, complete, seconds)
+        second(request, response, sent, complete, seconds)
+
+    return both
+
+
+def _format(declared: model.AccessLog) -> telemetry.Format:
+    if declared.format == "combined":
+        line: telemetry.Format = telemetry.combined_line
+    elif declared.fields is None and not declared.request_headers and not declared.response_headers:
+        line = telemetry.json_line
+    else:
+        line = telemetry.selected(declared.fields, tuple(declared.request_headers), tuple(declared.response_headers))
+    return telemetry.hiding(line, Names.of(declared.hide_params)) if declared.hide_params else line
 
 
 async def _listen(address: Address, service: Service) -> Listener:

@@ -151,7 +151,7 @@ class Run:
         """A line that the guest wrote to its standard output or error."""
         if self.told is not None:
             self.told.append((stream, line))
-        self.guest_log.log("info", f"{stream}: {line}")
+        self.guest_log.log("info", f"{stream}: {line}", self.request.exchange.id)
 
     def log(self, level: str, message: str) -> None:
         """`sluice:filter/log`."""
@@ -160,4 +160,4 @@ class Run:
         if self.guest_log.enabled(level):
             # A line that is written is an effect; a memo would swallow it.
             self.pure = False
-            self.guest_log.log(level, message)
+            self.guest_log.log(level, message, self.request.exchange.id)

@@ -53,7 +53,7 @@ class GuestLog:
         """Would a line of that level (a case of `sluice:filter/log.level`) be written at all?"""
         return self._logger.isEnabledFor(LEVELS[level])
 
-    def log(self, level: str, message: str) -> None:
+    def log(self, level: str, message: str, request_id: str | None = None) -> None:
         """Write the line, unless its level is off or this filter has logged too much lately."""
         if not self.enabled(level):
             return
@@ -65,7 +65,7 @@ class GuestLog:
             self._dropped = 0
         if len(message) > LONGEST:
             message = f"{message[:LONGEST]}… ({len(message)} characters)"
-        self._logger.log(LEVELS[level], "%s", message, extra=self._extra)
+        self._logger.log(LEVELS[level], "%s", message, extra={**self._extra, "request_id": request_id})
 
 
 @dataclass(slots=True)
@@ -98,6 +98,9 @@ class _TextFormatter(logging.Formatter):
         filter = getattr(record, "filter", None)
         name = record.name if filter is None else f"{record.name}[{filter}]"
         line = f"{_time_of(record)} {record.levelname} {name}: {_printable(record.getMessage())}"
+        request_id = getattr(record, "request_id", None)
+        if request_id is not None and request_id not in line:
+            line += f"; request {request_id}"
         if record.exc_info:
             trace = self.formatException(record.exc_info).splitlines()
             line = "\n".join([line, *(f"    {_printable(part)}" for part in trace)])
@@ -105,7 +108,7 @@ class _TextFormatter(logging.Formatter):
 
 
 class _JsonFormatter(logging.Formatter):
-    """time, level, logger, message; filter and traceback where there are."""
+    """time, level, logger, message; filter, request_id and traceback where there are."""
 
     def format(self, record: logging.LogRecord) -> str:
         parts = {
@@ -117,6 +120,9 @@ class _JsonFormatter(logging.Formatter):
         filter = getattr(record, "filter", None)
         if filter is not None:
             parts["filter"] = filter
+        request_id = getattr(record, "request_id", None)
+        if request_id is not None:
+            parts["request_id"] = request_id
         if record.exc_info:
             parts["traceback"] = self.formatException(record.exc_info)
         return "{" + ",".join(f'"{name}":{quoted(value)}' for name, value in parts.items()) + "}"

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from proxy.inspector.record import REDACTED, Record, from_json, to_json
+from proxy.inspector.record import Record, from_json, to_json
+from proxy.telemetry import REDACTED
 from tests.integration.site import Answer, Site, ok, parse, site
 
 ADMIN = {"address": "127.0.0.1:0"}
