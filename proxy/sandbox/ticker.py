@@ -1,7 +1,7 @@
 """The clock of time limits: a thread that advances wasmtime's epoch while guests run.
 
 A guest's deadline is a number of ticks. The period is half of the shortest time limit, so a call ends after its limit
-and before twice that. When no guest has been called for a while the thread sleeps.
+and before twice that. When no guest has been called for so long that none can be running any more, the thread sleeps.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable
 MIN_PERIOD = 0.001
 MAX_PERIOD = 0.025
 IDLE_TICKS = 100
+"""It goes on for so long at least: falling asleep and waking up are not for between two requests."""
 
 
 class Deadline:
@@ -34,6 +35,7 @@ class Ticker:
     def __init__(self, advance: Callable[[], None]) -> None:
         self._advance = advance
         self._period = MAX_PERIOD
+        self._patience = IDLE_TICKS
         self._deadlines: weakref.WeakSet[Deadline] = weakref.WeakSet()
         self._wake = threading.Event()
         self._closed = False
@@ -49,6 +51,8 @@ class Ticker:
         self._period = max(MIN_PERIOD, min(MAX_PERIOD, shortest / 2))
         for known in self._deadlines:
             known.ticks = self.ticks(known.seconds)
+        # A call that began so many ticks ago has met its deadline.
+        self._patience = max(IDLE_TICKS, *(known.ticks for known in self._deadlines))
         return deadline
 
     def ticks(self, seconds: float) -> int:
@@ -77,7 +81,7 @@ class Ticker:
             self._advance()
             idle = 0 if self.running else idle + 1
             self.running = False
-            if idle >= IDLE_TICKS:
+            if idle > self._patience:
                 self._rest()
                 idle = 0
 

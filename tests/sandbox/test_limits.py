@@ -38,6 +38,12 @@ def test_each_harm_has_its_kind(engine: Engine, name: str, kind: TrapKind, messa
     healthy.close()
 
 
+def test_a_guest_that_is_alone_for_long_is_still_timed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock stops when no guest is called for a while: not while the one that was called last still runs."""
+    monkeypatch.setattr("proxy.sandbox.ticker.IDLE_TICKS", 2)
+    assert trap(harmful(engine, Limits(time=0.5)), "loop").kind is TrapKind.TIMEOUT
+
+
 def test_the_backtrace_names_functions(engine: Engine) -> None:
     found = trap(harmful(engine, Limits()), "unreachable")
     assert found.backtrace == "0: inner\n1: outer"
