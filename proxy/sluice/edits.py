@@ -29,6 +29,11 @@ FRAMING = frozenset(
 MOST_WRITTEN = 64 * 1024
 """Bytes of names and values that one run may write: more than any server takes in a header section."""
 
+MOST_ASKED = 2 << 20
+"""Bytes of names that one run may ask for, each reckoned at ASKED more: they are kept, for memo and caches."""
+
+ASKED = 100
+
 
 class Refused(Exception):
     """A filter asked for something that is not HTTP. The text says what and why."""

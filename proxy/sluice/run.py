@@ -18,7 +18,7 @@ from proxy.exchange.observation import (
     value_of,
     written,
 )
-from proxy.sluice.edits import MOST_WRITTEN, Edit, Refused
+from proxy.sluice.edits import ASKED, MOST_ASKED, MOST_WRITTEN, Edit, Refused
 from proxy.sluice.settings import Settings
 from proxy.telemetry import GuestLog
 
@@ -53,7 +53,9 @@ class Run:
     """
 
     __slots__ = (
+        "_asked",
         "_left",
+        "_left_to_ask",
         "_request_given",
         "_request_written",
         "_response_given",
@@ -81,6 +83,8 @@ class Run:
         self._request_written: set[Source] = set()
         self._response_written: set[Observation | None] = set()
         self._left = MOST_WRITTEN
+        self._asked: set[Observation] = set()
+        self._left_to_ask = MOST_ASKED
         self.begin()
 
     def begin(self) -> None:
@@ -99,6 +103,7 @@ class Run:
         value = value_of(self.request, observation)
         # What the guest itself wrote follows from what it read before; it is not an input.
         if source_of(observation) not in self._request_written:
+            self._ask(observation)
             observed(self.request, observation)
             if observation not in self.reads:
                 given = self._request_given
@@ -110,8 +115,18 @@ class Run:
         if self.response is None or self._response_given is None:
             raise Refused("there is no response yet: it can be read from on-response on")
         if observation not in self.reads and observation not in self._response_written:
+            self._ask(observation)
             self.reads[observation] = response_value(self._response_given, observation)
         return response_value(self.response, observation)
+
+    def _ask(self, observation: Observation) -> None:
+        """It is kept from now on, for the memo and the caches above."""
+        if observation in self._asked:
+            return
+        self._left_to_ask -= ASKED + len(observation[1])
+        if self._left_to_ask < 0:
+            raise Refused(f"more than {MOST_ASKED} bytes of names were asked for")
+        self._asked.add(observation)
 
     def edit_request(self, edit: Edit, replaces: Source | None) -> None:
         """A setter of the request. `replaces`: the source whose old value is gone, None when some of it remains."""

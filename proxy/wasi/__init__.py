@@ -61,7 +61,7 @@ def service_interfaces(environment: Mapping[str, str], folders: Sequence[Folder]
     and is told the time and random numbers."""
     offered = {
         **io.interfaces(Visit.forget),
-        **cli.interfaces(Visit.print_line, _pure, environment, Visit.opened),
+        **cli.interfaces(Visit.print_line, _pure, environment, Visit.opened, Visit.closed),
         **filesystem.interfaces(folders),
         **sockets.interfaces(),
         **random.interfaces(_pure),

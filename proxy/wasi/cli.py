@@ -21,13 +21,14 @@ def interfaces(
     impure: Callable[[Any], None],
     environment: Mapping[str, str],
     opened: Callable[[Any, LinesOutput], None] = lambda data, stream: None,
+    closed: Callable[[Any, LinesOutput], None] = lambda data, stream: None,
 ) -> dict[str, HostInterface]:
-    """opened: called with each stream that a guest gets, which it may never close."""
+    """opened: called with each stream that a guest gets, which it may never close; closed: when it has."""
     variables = list(environment.items())
 
     def standard(name: str) -> HostInterface:
         def get(data: Any) -> LinesOutput:
-            stream = LinesOutput(Lines(name, output), impure)
+            stream = LinesOutput(Lines(name, output), impure, closed)
             opened(data, stream)
             return stream
 

@@ -57,11 +57,12 @@ class NoInput:
 
 
 class LinesOutput:
-    """An output stream into lines. `impure` is called before each write."""
+    """An output stream into lines. `impure` is called before each write, `closed` when it is dropped."""
 
-    def __init__(self, lines: Lines, impure: Callable[[Any], None]) -> None:
+    def __init__(self, lines: Lines, impure: Callable[[Any], None], closed: Callable[[Any, LinesOutput], None]) -> None:
         self._lines = lines
         self._impure = impure
+        self._closed = closed
 
     def room(self) -> int | None:
         return WRITABLE
@@ -75,6 +76,7 @@ class LinesOutput:
 
     def close(self, data: Any) -> None:
         self._lines.flush(data)
+        self._closed(data, self)
 
 
 class BadCall(Exception):

@@ -424,6 +424,19 @@ def test_it_asks_what_it_is_granted() -> None:
     with_origin(ok(b"from the origin"), scenario)
 
 
+def test_a_cache_is_told_that_what_is_passed_on_of_a_circle_counts() -> None:
+    """Else one client could have the failure of a circle that there is none stored for all."""
+
+    async def scenario(port: int, asked: list[Asked], serve: Serve) -> None:
+        reads: Reads = {}
+        sent = request(f"/fetch?http://127.0.0.1:{port}/")
+        sent.observers = ((reads, frozenset()),)
+        assert (await ask(serve, sent)).status == 200
+        assert ("header", "cdn-loop") in reads
+
+    with_origin(ok(), scenario)
+
+
 def test_it_asks_several_at_once() -> None:
     async def scenario(port: int, asked: list[Asked], serve: Serve) -> None:
         response = await ask(serve, request(f"/fetch-two?http://127.0.0.1:{port}/"))

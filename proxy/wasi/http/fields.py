@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from proxy.exchange import Request
 from proxy.exchange.observation import UNREPEATABLE, observed
@@ -16,6 +16,16 @@ FORBIDDEN = HOP_BY_HOP | {b"host"}
 
 MOST = 64 * 1024
 """Bytes of names and values in one `fields` that a guest writes."""
+
+LINE = 64
+"""Bytes that a line is reckoned at beside its name and value."""
+
+
+class Keeper(Protocol):
+    """Whom the fields are written for: bounds what the host keeps of them (Visit)."""
+
+    def copies(self, size: int) -> None: ...
+
 
 IMMUTABLE = ("err", ("immutable", None))
 FORBIDDEN_NAME = ("err", ("forbidden", None))
@@ -96,7 +106,7 @@ def functions() -> dict[str, Callable[..., object]]:
         "[method]fields.delete": _delete,
         "[method]fields.append": _append,
         "[method]fields.entries": lambda run, fields: [(name.decode(), value) for name, value in fields.seen()],
-        "[method]fields.clone": lambda run, fields: GuestFields(Fields(_settable(fields.seen())), mutable=True),
+        "[method]fields.clone": _clone,
     }
 
 
@@ -104,20 +114,31 @@ def _settable(lines: list[Line]) -> list[Line]:
     return [line for line in lines if line[0] not in FORBIDDEN]
 
 
-def _from_list(run: Any, entries: list[tuple[str, bytes]]) -> Result:
+def _clone(keeper: Keeper, fields: GuestFields) -> GuestFields:
+    lines = _settable(fields.seen())
+    keeper.copies(sum(_weight(*line) for line in lines))
+    return GuestFields(Fields(lines), mutable=True)
+
+
+def _weight(name: bytes, value: bytes) -> int:
+    return LINE + len(name) + len(value)
+
+
+def _from_list(keeper: Keeper, entries: list[tuple[str, bytes]]) -> Result:
     made = GuestFields(Fields(), mutable=True)
     for name, value in entries:
-        outcome = _append(run, made, name, value)
+        outcome = _append(keeper, made, name, value)
         if outcome is not OK:
             return outcome
     return "ok", made
 
 
-def _set(run: Any, fields: GuestFields, name: str, values: list[bytes]) -> Result:
+def _set(keeper: Keeper, fields: GuestFields, name: str, values: list[bytes]) -> Result:
     checked = _checked(name, values)
     if isinstance(checked[0], str):
         return checked
     key, stripped = checked
+    keeper.copies(sum(_weight(key, value) for value in stripped))
 
     def edit(target: Fields) -> None:
         target.remove(key)
@@ -127,11 +148,12 @@ def _set(run: Any, fields: GuestFields, name: str, values: list[bytes]) -> Resul
     return fields.write(edit)
 
 
-def _append(run: Any, fields: GuestFields, name: str, value: bytes) -> Result:
+def _append(keeper: Keeper, fields: GuestFields, name: str, value: bytes) -> Result:
     checked = _checked(name, [value])
     if isinstance(checked[0], str):
         return checked
     key, (stripped,) = checked
+    keeper.copies(_weight(key, stripped))
     return fields.write(lambda target: target.append(key, stripped))
 
 

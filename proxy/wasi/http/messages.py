@@ -134,7 +134,7 @@ class RequestOptions:
 class FutureResponse:
     """Ready when the response's head is there, or will never be."""
 
-    def __init__(self, job: Job[Response]) -> None:
+    def __init__(self, job: Job[IncomingResponse]) -> None:
         self.job = job
         self._given = False
 
@@ -148,6 +148,6 @@ class FutureResponse:
             return AGAIN
         self._given = True
         try:
-            return "ok", ("ok", IncomingResponse(self.job.result()))
+            return "ok", ("ok", self.job.result())
         except ProxyError as error:
             return "ok", ("err", error_code(error))

@@ -15,6 +15,7 @@ from typing import TypeVar
 from proxy import errors
 from proxy.errors import ProxyError
 from proxy.exchange import Request, Response
+from proxy.exchange.observation import observed
 from proxy.http.fields import Fields
 from proxy.http.proxy_status import PSEUDONYM
 from proxy.upstream import Upstream
@@ -43,6 +44,7 @@ class Outgoing:
         if visit.subrequests > MAX_SUBREQUESTS:
             raise ProxyError(errors.CONNECTION_LIMIT_REACHED, f"more than {MAX_SUBREQUESTS} requests of one component")
         outgoing = request.copy()
+        observed(visit.request, ("header", "cdn-loop"))  # it goes on to the origin, or ends here
         outgoing.fields = _fields(request.fields, visit.request.fields)
         async with visit.running:
             return await _within(upstream, outgoing, patience)
@@ -129,11 +131,22 @@ def _guarded(granted: str, connect: Connect[P]) -> Connect[P]:
 def is_allowed(granted: str, address: str) -> bool:
     """Whether a grant for this host reaches this address."""
     found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
+    if isinstance(found, ipaddress.IPv6Address):
+        found = _embedded(found) or found
     if granted == "localhost":
         return found.is_loopback
     try:
         return ipaddress.ip_address(granted) == found
     except ValueError:
         return found.is_global and not found.is_multicast
+
+
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""RFC 6052 §2.1."""
+
+
+def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that packets to this one end up at: mapped, translated (NAT64) or tunnelled (6to4)."""
+    if address in NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour

@@ -64,7 +64,7 @@ def interfaces() -> dict[str, HostInterface]:
                 "[static]outgoing-body.finish": _finish_outgoing,
                 "[constructor]request-options": lambda visit: RequestOptions(),
                 **_methods("request-options", _OPTIONS),
-                **_methods("future-incoming-response", {**_FUTURE, "get": _get_response}),
+                **_methods("future-incoming-response", _FUTURE),
             },
             resources={
                 **dict.fromkeys(_KEPT_BY_NOBODY, _nothing),
@@ -155,14 +155,6 @@ _FUTURE: Functions = {
     "subscribe": lambda visit, future: future,
     "get": lambda visit, future: future.get(),
 }
-
-
-def _get_response(visit: Visit, future: FutureResponse) -> object:
-    found: Any = future.get()
-    if found is not None and found[0] == "ok" and found[1][0] == "ok":
-        response: IncomingResponse = found[1][1]
-        visit.reads(response.input)
-    return found
 
 
 # What goes out.
@@ -264,10 +256,16 @@ def _handle(visit: Visit, outgoing: OutgoingRequest, options: RequestOptions | N
     try:
         request = _request(visit, outgoing)
         seconds = None if options is None or options.first_byte is None else options.first_byte / 1e9
-        sending = visit.client.send(visit, request, seconds)
     except ProxyError as error:
         return "err", error_code(error)
-    return "ok", FutureResponse(visit.job(sending))
+    return "ok", FutureResponse(visit.job(_asked(visit, request, seconds)))
+
+
+async def _asked(visit: Visit, request: Request, patience: float | None) -> IncomingResponse:
+    """The visit ends the response's body with itself, whether the guest has looked at the response or not."""
+    response = IncomingResponse(await visit.client.send(visit, request, patience))
+    visit.reads(response.input)
+    return response
 
 
 def _request(visit: Visit, outgoing: OutgoingRequest) -> Request:

@@ -45,8 +45,9 @@ class Visit:
         self._jobs: set[Job[Any] | Timer] = set()
         self._inputs: set[BodyInput] = {self.incoming.input}
         self._outputs: set[BodyOutput] = set()
-        self._printers: list[LinesOutput] = []
+        self._printers: dict[LinesOutput, None] = {}
         self._files: list[Open] = []
+        self._copied = 0
         self.left: Callable[[], object] | None = None
 
     # What the guest begins, and what is ended with it.
@@ -71,7 +72,15 @@ class Visit:
         self._inputs.add(input)
 
     def writes(self, output: BodyOutput) -> None:
+        if len(self._outputs) >= MAX_BODIES:
+            raise TooMuchHeld(f"more than {MAX_BODIES} bodies of one visit")
         self._outputs.add(output)
+
+    def copies(self, size: int) -> None:
+        """So many bytes of fields were written or cloned."""
+        self._copied += size
+        if self._copied > MAX_FIELDS:
+            raise TooMuchHeld(f"more than {MAX_FIELDS} bytes of fields in one visit")
 
     def hold(self, opened: Open) -> None:
         """A file or directory, to be closed at the end if not before."""
@@ -83,7 +92,11 @@ class Visit:
 
     def opened(self, stream: LinesOutput) -> None:
         """A stream to print to."""
-        self._printers.append(stream)
+        self._printers[stream] = None
+
+    def closed(self, stream: LinesOutput) -> None:
+        """The guest has dropped it."""
+        self._printers.pop(stream, None)
 
     def print_line(self, stream: str, line: str) -> None:
         self._output(stream, line)
@@ -123,7 +136,7 @@ class Visit:
     def close(self) -> None:
         """The guest is gone."""
         self.fail(ProxyError(errors.PROXY_INTERNAL_ERROR, "the component ended without a whole answer"))
-        for printer in self._printers:
+        for printer in tuple(self._printers):
             printer.close(self)
         for file in self._files:
             file.close()
@@ -143,3 +156,14 @@ MAX_FILES = 64
 
 MAX_SUBREQUESTS = 64
 """Of one visit."""
+
+MAX_BODIES = 2 * MAX_SUBREQUESTS
+"""Of requests and responses that one visit begins to write. The host holds what was written of each, up to its
+stream's bound, whether it is ever sent or not."""
+
+MAX_FIELDS = 8 << 20
+"""Bytes of fields that one visit writes and clones in all."""
+
+
+class TooMuchHeld(Exception):
+    """The guest makes the host keep more than it may."""
