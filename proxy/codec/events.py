@@ -5,7 +5,8 @@ ResponseHead. A ProxyError may come instead of any of them: it is the last event
 connection, in HTTP/1.1), and its `status` is what a server answers. It is an event, not a raised exception, because
 the messages in front of it in the same read are whole and are to be handled first.
 
-`stream` tells the messages of one connection apart in HTTP/2; in HTTP/1.1 it is always 0.
+`stream` tells the messages of one connection apart in HTTP/2; in HTTP/1.1 it is always 0. There a message can also come
+to nothing by itself, with a Reset, and a ProxyError is about the whole connection.
 """
 
 from __future__ import annotations
@@ -77,7 +78,30 @@ class End(NamedTuple):
     stream: int = 0
 
 
+class Reset(NamedTuple):
+    """The stream came to nothing, and this is the last event of it (HTTP/2 only).
+
+    answerable: only a request did; its client can still be told, with `error.status`. unprocessed: the other side has
+    done nothing for it, so it may be sent again whatever its method is (RFC 9113 §8.7).
+    """
+
+    error: ProxyError
+    stream: int
+    answerable: bool = False
+    unprocessed: bool = False
+
+
+class Preface(NamedTuple):
+    """What a client of HTTP/2 sends first (RFC 9113 §3.4), instead of a request of HTTP/1.1: the last event there.
+
+    data: all it has sent. otherwise: what it is to anybody who does not speak HTTP/2.
+    """
+
+    data: bytes
+    otherwise: ProxyError
+
+
 END = End()
 """The End of nearly every HTTP/1.1 message, made once."""
 
-Event = RequestHead | ResponseHead | Interim | Data | End | ProxyError
+Event = RequestHead | ResponseHead | Interim | Data | End | Reset | Preface | ProxyError

@@ -7,11 +7,14 @@ Heads are llhttp's, delimited here, so that each is looked at from its first byt
 from __future__ import annotations
 
 from proxy.codec.chunked import ChunkedDecoder
-from proxy.codec.events import END, Data, Event
+from proxy.codec.events import END, Data, Event, Preface
 from proxy.codec.head import HeadParser, refuse_bare_lf, refused
 from proxy.codec.limits import Limits
 from proxy.errors import ProxyError
 from proxy.http.syntax import is_token
+
+_HTTP2 = b"PRI * HTTP/2.0\r\n\r\n"
+"""As far as the preface of HTTP/2 looks like a request."""
 
 
 class Http1Server:
@@ -23,7 +26,9 @@ class Http1Server:
     pending: there are bytes that no event has told of, or none ever will.
     """
 
-    __slots__ = ("_at", "_certainly_fits", "_chunked", "_data", "_heads", "_left", "_limits", "_over", "pending")
+    __slots__ = (
+        "_at", "_certainly_fits", "_chunked", "_data", "_heads", "_is_first", "_left", "_limits", "_over", "pending",
+    )  # fmt: skip
 
     def __init__(self, limits: Limits, default_authority: str) -> None:
         """default_authority: stands for the Host of an HTTP/1.0 request that has none."""
@@ -35,6 +40,7 @@ class Http1Server:
         self._left = 0
         self._chunked: ChunkedDecoder | None = None
         self._over = False
+        self._is_first = True
         self.pending = False
 
     def feed(self, data: bytes) -> None:
@@ -56,8 +62,9 @@ class Http1Server:
             else:
                 self._head(events)
         except ProxyError as error:
+            whole = self._data
             self.stop()
-            events.append(error)
+            events.append(Preface(whole, error) if self._is_first and whole.startswith(_HTTP2) else error)
             return events
         if self._at == len(self._data):
             self._data = b""
@@ -88,6 +95,7 @@ class Http1Server:
             return
         head = self._heads.parse(data[at : end + 4])
         self._at = end + 4
+        self._is_first = False
         events.append(head)
         if head.length == 0:
             events.append(END)

@@ -82,6 +82,9 @@ class Listener(Options):
 
     address: ListenAddress
     """host:port; [address]:port for IPv6; port 0 takes any free one."""
+    protocols: Annotated[list[Literal["http/1.1", "h2"]], Field(min_length=1)] = ["http/1.1", "h2"]
+    """The versions of HTTP that are spoken. With TLS a client chooses one by ALPN; without it, whoever knows that h2 is
+    among them begins with it (RFC 9113 §3.3)."""
     header_timeout: Timeout = 10.0
     """From the first byte of a request to the end of its header section; then 408."""
     body_timeout: Timeout = 30.0

@@ -10,10 +10,11 @@ from email.utils import formatdate
 class Clock:
     """Monotonic seconds, and what has to be known of the wall clock, which `tick` reads about once a second.
 
-    date: the line `date: …` (RFC 9110 §6.6.1). epoch: what to add to monotonic seconds to get seconds since 1970.
+    date, date_line: `date: …` (RFC 9110 §6.6.1), as bytes and as a line. epoch: what to add to monotonic seconds to get
+    seconds since 1970.
     """
 
-    __slots__ = ("_wall", "date", "epoch", "monotonic")
+    __slots__ = ("_wall", "date", "date_line", "epoch", "monotonic")
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:
         self.monotonic = monotonic
@@ -23,4 +24,5 @@ class Clock:
     def tick(self) -> None:
         now = self._wall()
         self.epoch = now - self.monotonic()
-        self.date = f"date: {formatdate(now, usegmt=True)}".encode()
+        self.date_line = (b"date", formatdate(now, usegmt=True).encode())
+        self.date = b": ".join(self.date_line)

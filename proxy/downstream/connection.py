@@ -6,16 +6,17 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from enum import Enum, auto
-from typing import Protocol, cast
+from typing import cast
 
 from proxy import errors
-from proxy.codec.events import END, Data, End, Event, RequestHead
+from proxy.codec.events import END, Data, End, Event, Preface, RequestHead
 from proxy.codec.http1_response import encode_head, encode_interim
 from proxy.codec.http1_server import Http1Server
 from proxy.downstream import responding
+from proxy.downstream.http2_connection import Http2Connection
 from proxy.downstream.output import Output
 from proxy.downstream.request_body import RequestBody
-from proxy.downstream.service import Service
+from proxy.downstream.service import Company, Service
 from proxy.errors import ProxyError
 from proxy.exchange import Body, Exchange, Request, Response, Stream
 from proxy.exchange.eager import start
@@ -37,15 +38,6 @@ class State(Enum):
 
 
 OPEN, LAST, OVER, LINGERING, CLOSED = State  # looking a member up in its class is slow, and done often
-
-
-class Company(Protocol):
-    """The connections that are open, as each of them sees it."""
-
-    def joins(self, connection: DownstreamConnection) -> bool:
-        """Called once. Returns whether there is room for it."""
-
-    def leaves(self, connection: DownstreamConnection) -> None: ...
 
 
 class DownstreamConnection(asyncio.Protocol):
@@ -176,6 +168,8 @@ class DownstreamConnection(asyncio.Protocol):
                 break
             self._take(events)
         out.release()
+        if self._state is CLOSED:
+            return
         if codec.pending or self._state is not OPEN or not self._reading or self._body is not None:
             self._settle()
 
@@ -199,6 +193,19 @@ class DownstreamConnection(asyncio.Protocol):
             self._feed(self._body, events)
         elif isinstance(last, ProxyError):
             self._refuse(last)
+        elif isinstance(last, Preface):
+            self._hand_over(last)
+
+    def _hand_over(self, preface: Preface) -> None:
+        """The client knows that we speak HTTP/2 (RFC 9113 §3.3)."""
+        if "h2" not in self._service.protocols:
+            self._refuse(preface.otherwise)
+            return
+        self._state = CLOSED
+        self._company.leaves(self)
+        successor = Http2Connection(self._service, self._company, preface.data)
+        self._transport.set_protocol(successor)
+        successor.connection_made(self._transport)
 
     def _arriving(self, head: RequestHead, events: list[Event]) -> RequestBody:
         waits = b"expect" in head.fields  # for "100-continue"; there is no other
@@ -241,6 +248,7 @@ class DownstreamConnection(asyncio.Protocol):
             self._client,
             now + clock.epoch,
             self._inform if head.version == "1.1" else None,
+            head.version,
         )
         request = self._request = Request(
             head.method, service.scheme, head.authority, head.path, head.query, head.fields, exchange, body

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from proxy.downstream.connection import DownstreamConnection
-from proxy.downstream.service import Service
+from proxy.downstream.http2_connection import Http2Connection
+from proxy.downstream.service import Member, Service
 
 SWEEP = 0.5
 """Seconds between two looks at what connections wait for: none of them has a timer of its own."""
@@ -18,7 +19,7 @@ class Listener:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._connections: set[DownstreamConnection] = set()
+        self._connections: set[Member] = set()
         self._empty = asyncio.Event()
         self._empty.set()
         self._server: asyncio.Server | None = None
@@ -69,17 +70,18 @@ class Listener:
 
     # What connections call.
 
-    def connection(self) -> DownstreamConnection:
-        return DownstreamConnection(self._service, self)
+    def connection(self) -> asyncio.Protocol:
+        made = DownstreamConnection if "http/1.1" in self._service.protocols else Http2Connection
+        return made(self._service, self)
 
-    def joins(self, connection: DownstreamConnection) -> bool:
+    def joins(self, connection: Member) -> bool:
         """Returns whether there is room for it."""
         room = len(self._connections) < self._service.max_connections
         self._connections.add(connection)
         self._empty.clear()
         return room
 
-    def leaves(self, connection: DownstreamConnection) -> None:
+    def leaves(self, connection: Member) -> None:
         self._connections.discard(connection)
         if not self._connections:
             self._empty.set()

@@ -1,4 +1,4 @@
-"""Parts of responses, onto the wire of an HTTP/1.1 connection."""
+"""Parts of responses."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from proxy.codec.http1_response import encode_head
 from proxy.downstream.output import Output
 from proxy.errors import ProxyError
 from proxy.exchange import Stream
+from proxy.http.fields import Line
 from proxy.http.proxy_status import proxy_status
 from proxy.http.status import reason
 
 
-def bare(error: ProxyError, date: bytes) -> bytes:
-    """The whole answer to what is no request, or came to nothing; the last one of its connection."""
+def refusal(error: ProxyError) -> tuple[list[Line], bytes]:
+    """What is answered to what is no request, or came to nothing: fields and content."""
     text = f"{error.status} {reason(error.status)}: {error.detail}\n".encode()
-    lines = [
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"proxy-status", proxy_status(error)),
-    ]
+    return [(b"content-type", b"text/plain; charset=utf-8"), (b"proxy-status", proxy_status(error))], text
+
+
+def bare(error: ProxyError, date: bytes) -> bytes:
+    """A `refusal` as the last answer of an HTTP/1.1 connection."""
+    lines, text = refusal(error)
     return encode_head(error.status, lines, date, [b"content-length: %d" % len(text), b"connection: close"]) + text
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from proxy.codec.limits import Limits
 from proxy.downstream.clock import Clock
@@ -39,9 +39,39 @@ What was refused before it was a request comes as one whose method, authority an
 Then: bytes of the response that were sent, head included; whether the client was sent all of it; seconds it took."""
 
 
+class Member(Protocol):
+    """A connection that is open, as its listener sees it."""
+
+    @property
+    def running(self) -> int:
+        """Exchanges under way."""
+
+    def check(self, now: float) -> None:
+        """Called about every second: end what has waited for too long."""
+
+    def drain(self) -> None:
+        """The exchange that runs, if any, is the last."""
+
+    def abort(self) -> None: ...
+
+
+class Company(Protocol):
+    """The connections that are open, as each of them sees it."""
+
+    def joins(self, connection: Member) -> bool:
+        """Called once. Returns whether there is room for it."""
+
+    def leaves(self, connection: Member) -> None: ...
+
+
+PROTOCOLS = ("h2", "http/1.1")
+"""By what ALPN calls them (RFC 7301 §6), the one we prefer first."""
+
+
 @dataclass(slots=True)
 class Service:
-    """handler: answers a request. max_connections: more are answered 503."""
+    """handler: answers a request. max_connections: more are answered 503. protocols: those of PROTOCOLS that are
+    spoken; in the clear, which one it is shows in what the client sends first."""
 
     handler: Callable[[Request], Coroutine[Any, Any, Response]]
     on_done: OnDone | None = None
@@ -49,5 +79,6 @@ class Service:
     timeouts: Timeouts = field(default_factory=Timeouts)
     max_connections: int = 10_000
     scheme: str = "http"
+    protocols: Sequence[str] = PROTOCOLS
     clock: Clock = field(default_factory=Clock)
     ids: RequestIds = field(default_factory=RequestIds)

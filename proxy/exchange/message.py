@@ -25,7 +25,8 @@ NO_NOTES: Mapping[str, str] = MappingProxyType({})
 class Exchange:
     """What all stages of one exchange share.
 
-    id: the `x-request-id`. client: the address of the peer, without port. started: seconds since the epoch.
+    id: the `x-request-id`. version: of HTTP, in which the client asked, as in `Via`: "1.0", "1.1" or "2". client: the
+    address of the peer, without port. started: seconds since the epoch.
     inform: passes an interim (1xx) response on to the client.
     cache_status: members for `Cache-Status`, innermost cache first (RFC 9211 §2: the one closest to the origin).
     failure: the RFC 9209 type and detail, when the answer is one we made because something failed.
@@ -34,7 +35,9 @@ class Exchange:
     trace: None, or a list that each stage adds its story to, outermost first (`story`).
     """
 
-    __slots__ = ("cache_status", "client", "clock", "failure", "id", "inform", "route", "spent", "started", "trace")
+    __slots__ = (
+        "cache_status", "client", "clock", "failure", "id", "inform", "route", "spent", "started", "trace", "version",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -42,11 +45,13 @@ class Exchange:
         client: str = "127.0.0.1",
         started: float = 0.0,
         inform: Callable[[int, Fields], None] | None = None,
+        version: str = "1.1",
     ) -> None:
         self.id = id
         self.client: str = client
         self.started = started
         self.inform = inform
+        self.version = version
         self.cache_status: list[str] = []
         self.failure: tuple[str, str] | None = None
         self.spent: dict[str, int] = {}
@@ -56,7 +61,7 @@ class Exchange:
 
     def detached(self, started: float) -> Exchange:
         """For work in the background that no client waits for: same id, own outcome, no interim responses."""
-        return Exchange(self.id, self.client, started)
+        return Exchange(self.id, self.client, started, version=self.version)
 
 
 class Request:

@@ -54,6 +54,12 @@ def response_has_body(method: str, status: int) -> bool:
     return method != "HEAD" and status >= 200 and status not in (204, 304)
 
 
+def announced_length(status: int, fields: Fields) -> bytes | None:
+    """The `content-length` that an answer without a body keeps, where one is allowed (RFC 9110 §8.6, §9.3.2)."""
+    announced = fields.get(b"content-length")
+    return announced if announced is not None and status != 204 and _LENGTH.fullmatch(announced) else None
+
+
 def trailers(lines: list[Line]) -> Fields | None:
     """What of a trailer section may be passed on; None when there is nothing."""
     kept = [line for line in lines if line[0] not in _NOT_IN_TRAILERS]
@@ -68,15 +74,12 @@ def of_response(
     version: that of the request. length: of the body, None when only its end tells. keep_alive: the connection may go
     on; whether it does is returned. lines: what is to stand in the head about where the response ends and whether the
     connection goes on. has_body: the body is sent at all. chunked: in chunks.
-
-    An answer without a body keeps the `content-length` it has, where one is allowed (RFC 9110 §8.6, §9.3.2).
     """
     lines: list[bytes] = []
     chunked = False
     has_body = response_has_body(method, status)
     if not has_body:
-        announced = fields.get(b"content-length")
-        if announced is not None and status != 204 and _LENGTH.fullmatch(announced):
+        if (announced := announced_length(status, fields)) is not None:
             lines.append(b"content-length: " + announced)
     elif length is not None:
         lines.append(b"content-length: %d" % length)

@@ -151,7 +151,9 @@ class Server:
             body=declared.max_body,
         )
         timeouts = Timeouts(header=declared.header_timeout, body=declared.body_timeout, idle=declared.idle_timeout)
-        return Service(self._handler, on_done, limits, timeouts, declared.max_connections)
+        return Service(
+            self._handler, on_done, limits, timeouts, declared.max_connections, protocols=tuple(declared.protocols)
+        )
 
     def _telling(self) -> OnDone:
         """What is done with each finished exchange."""

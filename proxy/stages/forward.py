@@ -17,7 +17,7 @@ from proxy.http.proxy_status import PSEUDONYM
 MAX_PASSES = 10
 """How often a request may have come through proxies of our name. Tiers of them are in order, a circle is not."""
 
-_VIA = (b"via", f"1.1 {PSEUDONYM}".encode())
+_VIA = {version: (b"via", f"{version} {PSEUDONYM}".encode()) for version in ("1.0", "1.1", "2")}
 
 
 class Forward:
@@ -54,12 +54,12 @@ def outgoing(request: Request) -> Request:
     fields = Fields()
     if is_first_hop(lines):
         told = forwarded_lines(exchange.client, request.scheme, request.authority)
-        fields.lines = [*lines, _VIA, *told, identity]
+        fields.lines = [*lines, _VIA[exchange.version], *told, identity]
     else:
         via = request.fields.get(b"via")
         if via is not None and passes(via) >= MAX_PASSES:
             raise ProxyError(errors.PROXY_LOOP_DETECTED, f"the request came through {PSEUDONYM} {MAX_PASSES} times")
-        signed = add_via(lines, "1.1", PSEUDONYM)
+        signed = add_via(lines, exchange.version, PSEUDONYM)
         fields.lines = add_forwarded(signed, exchange.client, request.scheme, request.authority)
         fields.set(*identity)
     return Request(

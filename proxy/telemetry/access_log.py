@@ -17,18 +17,18 @@ Format = Callable[[Request, Response, int, bool, float], str]
 def json_line(request: Request, response: Response, sent: int, complete: bool, seconds: float) -> str:
     """A JSON object and a newline.
 
-    Always: time (UTC, milliseconds), id, client, method, scheme, authority, target, status, bytes, complete,
-    us (microseconds), route, referer and user_agent (null when absent). Where there are any: cache (the members
-    of `Cache-Status`, innermost first), filters (microseconds by name), failure and detail (RFC 9209 type, and
-    what happened).
+    Always: time (UTC, milliseconds), id, client, version (of HTTP), method, scheme, authority, target, status, bytes,
+    complete, us (microseconds), route, referer and user_agent (null when absent). Where there are any: cache (the
+    members of `Cache-Status`, innermost first), filters (microseconds by name), failure and detail (RFC 9209 type,
+    and what happened).
     """
     exchange = request.exchange
     referer, agent = _referer_and_agent(request)
     milliseconds = int(exchange.started * 1000)
     line = (
         f'{{"time":"{_iso_second(milliseconds // 1000)}.{_THREE_DIGITS[milliseconds % 1000]}Z"'
-        f',"id":{json_string(exchange.id)},"client":{json_string(exchange.client)},"method":{json_string(request.method)}'
-        f',"scheme":"{request.scheme}","authority":{json_string(request.authority)},"target":{json_string(request.target)}'
+        f',"id":{json_string(exchange.id)},"client":{json_string(exchange.client)},"version":"{exchange.version}"'
+        f',"method":{json_string(request.method)},"scheme":"{request.scheme}","authority":{json_string(request.authority)},"target":{json_string(request.target)}'
         f',"status":{response.status},"bytes":{sent},"complete":{"true" if complete else "false"}'
         f',"us":{int(seconds * 1e6)},"route":{json_string(exchange.route)}'
         f',"referer":{_string_or(referer, "null")},"user_agent":{_string_or(agent, "null")}'
@@ -50,7 +50,7 @@ def combined_line(request: Request, response: Response, sent: int, complete: boo
     referer, agent = _referer_and_agent(request)
     line = (
         f"{exchange.client} - - [{_combined_second(int(exchange.started))}]"
-        f" {json_string(f'{request.method} {request.target} HTTP/1.1')} {response.status} {sent}"
+        f" {json_string(f'{request.method} {request.target} {_PROTOCOL[exchange.version]}')} {response.status} {sent}"
         f" {_string_or(referer, _ABSENT)} {_string_or(agent, _ABSENT)} us={int(seconds * 1e6)}"
     )
     if not complete:
@@ -65,6 +65,9 @@ def combined_line(request: Request, response: Response, sent: int, complete: boo
 
 
 _ABSENT = '"-"'
+
+_PROTOCOL = {"1.0": "HTTP/1.0", "1.1": "HTTP/1.1", "2": "HTTP/2.0"}
+"""As nginx and Apache write them."""
 
 
 class AccessLog:

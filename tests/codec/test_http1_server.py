@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.codec.events import Data, End, Event, RequestHead
+from proxy.codec.events import Data, End, Event, Preface, RequestHead
 from proxy.codec.http1_server import Http1Server
 from proxy.codec.limits import Limits
 from proxy.errors import ProxyError
@@ -132,7 +132,6 @@ SMUGGLING = {
     "HTTP/1.2": (b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505),
     "HTTP/1.10": (b"GET / HTTP/1.10\r\nHost: a\r\n\r\n", 505),
     "HTTP/2.0": (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
-    "HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
     "RTSP": (b"OPTIONS / RTSP/1.0\r\nHost: a\r\n\r\n", 505),
     "ICE": (b"SOURCE / ICE/1.0\r\nHost: a\r\n\r\n", 505),
     "expectation unknown": (POST + b"Expect: tea\r\nContent-Length: 1\r\n\r\n", 417),
@@ -174,6 +173,21 @@ def test_the_same_byte_by_byte(data: bytes, status: int) -> None:
     last = events(*(data[i : i + 1] for i in range(len(data))))[-1]
     assert isinstance(last, ProxyError)
     assert last.status == status
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\n"
+
+
+def test_a_client_that_begins_with_http2_is_not_answered_in_http1() -> None:
+    (event,) = events(PREFACE[:5], PREFACE[5:] + b"SM\r\n\r\n\0\0\0")
+    assert isinstance(event, Preface)
+    assert event.data == PREFACE + b"SM\r\n\r\n\0\0\0"
+    assert event.otherwise.status == 505
+
+
+def test_http2_begins_a_connection_and_nothing_else() -> None:
+    assert refusal(HOST + b"\r\n" + PREFACE) == 505
+    assert refusal(PREFACE.replace(b"\r\n\r\n", b"\r\nHost: a\r\n\r\n")) == 505
 
 
 def test_nothing_is_a_request_after_a_refusal() -> None:

@@ -26,6 +26,11 @@ class Recorder(asyncio.Transport):
         self.half_closed = False
         self.closed = False
         self.aborted = False
+        self.protocol: asyncio.Protocol
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        assert isinstance(protocol, asyncio.Protocol)
+        self.protocol = protocol
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         assert not self.half_closed, "a write after the end"
@@ -90,11 +95,13 @@ class Wire:
     def connect(self) -> tuple[Recorder, DownstreamConnection]:
         transport = Recorder()
         connection = self.listener.connection()
+        assert isinstance(connection, DownstreamConnection)
+        transport.set_protocol(connection)
         connection.connection_made(transport)
         return transport, connection
 
     def send(self, data: bytes) -> None:
-        self.connection.data_received(data)
+        self.transport.protocol.data_received(data)
 
     def received(self) -> bytes:
         """All that was written since it was last asked for, without the Date lines."""

@@ -20,7 +20,7 @@ def test_json_of_a_plain_exchange() -> None:
     line = json_line(request((b"user-agent", b"curl/8"), query="size=9"), OK, 512, True, 0.0015)
 
     assert line == (
-        '{"time":"2023-11-14T22:13:20.500Z","id":"r1","client":"192.0.2.7","method":"GET","scheme":"http",'
+        '{"time":"2023-11-14T22:13:20.500Z","id":"r1","client":"192.0.2.7","version":"1.1","method":"GET","scheme":"http",'
         '"authority":"shop.test","target":"/shoes?size=9","status":200,"bytes":512,"complete":true,"us":1500,'
         '"route":"shop","referer":null,"user_agent":"curl/8"}\n'
     )

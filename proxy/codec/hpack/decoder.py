@@ -1,0 +1,150 @@
+"""Header blocks to field lines (RFC 7541 §3, §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from proxy.codec.hpack import huffman
+from proxy.codec.hpack.static_table import STATIC
+from proxy.http.fields import Line
+
+K = TypeVar("K")
+
+Entry = tuple[Line, K, int]
+"""A line, of what kind it is, and its size (RFC 7541 §4.1)."""
+
+OVERHEAD = 32
+"""What each line counts for beyond its bytes."""
+
+TABLE_SIZE = 4096
+"""The size of the dynamic table that we let the other side use: what it is when nothing is said (RFC 9113 §6.5.2)."""
+
+_LONGEST_INTEGER = 4
+"""Bytes of an integer after its first: enough for any length and index that makes sense."""
+
+
+class HpackError(ValueError):
+    """The block means nothing, nor does any later one: COMPRESSION_ERROR (RFC 9113 §4.3)."""
+
+
+class Kinds(Generic[K]):
+    """What lines are, by a function of name and value that is asked once for each line that is read in full."""
+
+    def __init__(self, kind: Callable[[bytes, bytes], K]) -> None:
+        self.kind = kind
+        self.static = tuple((line, kind(*line), _size(line)) for line in ((b"", b""), *STATIC))
+
+
+class Decoder(Generic[K]):
+    """Decodes the blocks of one connection, in their order."""
+
+    __slots__ = ("_capacity", "_dynamic", "_kind", "_size", "_static")
+
+    def __init__(self, kinds: Kinds[K]) -> None:
+        self._kind = kinds.kind
+        self._static = kinds.static
+        self._dynamic: list[Entry[K]] = []  # the newest is last
+        self._size = 0
+        self._capacity = TABLE_SIZE
+
+    def decode(self, block: bytes, most: int) -> list[Entry[K]] | None:
+        """The lines of a block; None when their sizes add up to more than `most`. The block is then read to its end
+        all the same, for the table, and its lines are not kept. Raises HpackError."""
+        static, dynamic = self._static, self._dynamic
+        entries: list[Entry[K]] = []
+        at, end, left = 0, len(block), most
+        try:
+            while at < end:
+                first = block[at]
+                if 0x80 < first < 0xFF:  # nearly every line: an index in one byte
+                    at += 1
+                    index = first & 0x7F
+                    entry = static[index] if index < 62 else dynamic[61 - index]
+                elif first & 0x80:
+                    index, at = _integer(block, at, 7)
+                    entry = self._indexed(index)
+                elif first & 0xE0 == 0x20:
+                    if entries or left < most:
+                        raise HpackError("a table size within a block")
+                    at = self._resize(block, at)
+                    continue
+                else:
+                    entry, at = self._literal(block, at)
+                left -= entry[2]
+                if left >= 0:
+                    entries.append(entry)
+        except IndexError:
+            raise HpackError("a block that ends too early, or an index beyond the table") from None
+        except huffman.HuffmanError as error:
+            raise HpackError(str(error)) from None
+        return entries if left >= 0 else None
+
+    def _indexed(self, index: int) -> Entry[K]:
+        if index == 0:
+            raise HpackError("index 0")
+        return self._static[index] if index < 62 else self._dynamic[61 - index]
+
+    def _literal(self, block: bytes, at: int) -> tuple[Entry[K], int]:
+        indexing = block[at] & 0x40
+        index, at = _integer(block, at, 6 if indexing else 4)
+        if index:
+            name = self._indexed(index)[0][0]
+        else:
+            name, at = _string(block, at)
+        value, at = _string(block, at)
+        line = (name, value)
+        entry = (line, self._kind(name, value), _size(line))
+        if indexing:
+            self._insert(entry)
+        return entry, at
+
+    def _insert(self, entry: Entry[K]) -> None:
+        self._dynamic.append(entry)
+        self._size += entry[2]
+        if self._size > self._capacity:
+            self._evict()
+
+    def _evict(self) -> None:
+        dropped = 0
+        while self._size > self._capacity:
+            self._size -= self._dynamic[dropped][2]
+            dropped += 1
+        del self._dynamic[:dropped]
+
+    def _resize(self, block: bytes, at: int) -> int:
+        self._capacity, at = _integer(block, at, 5)
+        if self._capacity > TABLE_SIZE:
+            raise HpackError(f"a table of more than {TABLE_SIZE} bytes")
+        self._evict()
+        return at
+
+
+def _size(line: Line) -> int:
+    return len(line[0]) + len(line[1]) + OVERHEAD
+
+
+def _integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
+    """The value, and where what follows begins (RFC 7541 §5.1)."""
+    mask = (1 << bits) - 1
+    value = block[at] & mask
+    at += 1
+    if value < mask:
+        return value, at
+    for shift in range(0, 7 * _LONGEST_INTEGER, 7):
+        byte = block[at]
+        at += 1
+        value += (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise HpackError("an integer that is too long")
+
+
+def _string(block: bytes, at: int) -> tuple[bytes, int]:
+    coded = block[at] & 0x80
+    length, at = _integer(block, at, 7)
+    end = at + length
+    if end > len(block):
+        raise HpackError("a string that goes beyond its block")
+    data = block[at:end]
+    return (huffman.decode(data) if coded else data), end

@@ -1,0 +1,171 @@
+"""Field lines to header blocks (RFC 7541 §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from proxy import errors
+from proxy.codec.hpack import huffman
+from proxy.codec.hpack.decoder import OVERHEAD, TABLE_SIZE
+from proxy.codec.hpack.static_table import STATIC
+from proxy.errors import ProxyError
+from proxy.http.fields import Line
+from proxy.http.syntax import is_field_value, is_token
+
+_VOLATILE = frozenset((
+    b":path", b"age", b"cache-status", b"content-length", b"content-range", b"date", b"etag", b"expires",
+    b"last-modified", b"link", b"location", b"proxy-status", b"retry-after", b"traceparent", b"x-request-id",
+))  # fmt: skip
+"""Whose values seldom come again on the same connection: not worth a place in the table."""
+
+_SECRET = frozenset((b"authorization", b"cookie", b"proxy-authorization", b"set-cookie"))
+"""Never in a table, here or further on: whoever can make requests on the same connection could find them out by the
+sizes of blocks (RFC 7541 §7.1.3)."""
+
+_NAMES = {line[0]: index for index, line in reversed(list(enumerate(STATIC, 1)))}
+_STATIC = {line: bytes((0x80 | index,)) for index, line in enumerate(STATIC, 1) if line[1]}
+
+_INDEXED = tuple(bytes((0x80 | index,)) for index in range(127))
+
+_MOST_KEPT = 4096
+_LONGEST_KEPT = 1024
+
+_literals: dict[Line, bytes] = {}
+"""Lines as literals that are not indexed, Huffman coded: the same for every connection. Coding one costs more than
+all the rest of a response, and most lines come again and again."""
+
+
+class Encoder:
+    """Encodes the blocks of one connection, in their order.
+
+    indexing: use the dynamic table, for lines that are likely to come again. Not where clients that must not know of
+    each other share the connection.
+    """
+
+    __slots__ = ("_capacity", "_indexing", "_inserted", "_lines", "_resized", "_size", "_smallest")
+
+    def __init__(self, *, indexing: bool) -> None:
+        self._indexing = indexing
+        self._lines: dict[Line, int] = {}  # what is in the table, oldest first, with its number
+        self._inserted = 0
+        self._size = 0
+        self._capacity = TABLE_SIZE
+        self._smallest = TABLE_SIZE
+        self._resized = False
+
+    def allow(self, size: int) -> None:
+        """The other side has said how large the table may be. We do not make it larger than usual."""
+        size = min(size, TABLE_SIZE)
+        if size == self._capacity:
+            return
+        self._smallest = min(self._smallest, size)
+        self._capacity = size
+        self._resized = True
+        self._evict()
+
+    def encode(self, lines: Iterable[Line]) -> bytes:
+        """Raises ProxyError (proxy_internal_error) when a line is none that a message may have."""
+        try:
+            return self._encode(lines)
+        except ProxyError:
+            # Lines before it may be in our table, and will never be in the other side's: both begin anew.
+            self._lines.clear()
+            self._size = self._smallest = 0
+            self._resized = True
+            raise
+
+    def _encode(self, lines: Iterable[Line]) -> bytes:
+        pieces: list[bytes] = self._resizings() if self._resized else []
+        known, inserted = self._lines, self._inserted
+        for line in lines:
+            number = known.get(line)
+            if number is not None:
+                index = 61 + inserted - number
+                pieces.append(_INDEXED[index] if index < 127 else _integer(index, 7, 0x80))
+                continue
+            name = line[0]
+            if (piece := _STATIC.get(line)) is not None:
+                pieces.append(piece)
+            elif name in _VOLATILE:
+                pieces.append(_literals.get(line) or _volatile(line))
+            elif name in _SECRET:
+                pieces.append(_coded(line, 4, 0x10))
+            elif self._indexing:
+                pieces.append(self._insert(line))
+                inserted = self._inserted
+            else:
+                pieces.append(_literals.get(line) or _literal(line))
+        return b"".join(pieces)
+
+    def _insert(self, line: Line) -> bytes:
+        size = len(line[0]) + len(line[1]) + OVERHEAD
+        if size > self._capacity // 4:  # it would drive out what is worth more
+            return _literals.get(line) or _literal(line)
+        piece = _coded(line, 6, 0x40)
+        self._lines[line] = self._inserted
+        self._inserted += 1
+        self._size += size
+        self._evict()
+        return piece
+
+    def _evict(self) -> None:
+        while self._size > self._capacity:
+            line = next(iter(self._lines))
+            del self._lines[line]
+            self._size -= len(line[0]) + len(line[1]) + OVERHEAD
+
+    def _resizings(self) -> list[bytes]:
+        """RFC 7541 §4.2: the smallest there was since the last block, then what it is now."""
+        sizes = dict.fromkeys((self._smallest, self._capacity))
+        self._resized = False
+        self._smallest = self._capacity
+        return [_integer(size, 5, 0x20) for size in sizes]
+
+
+def _volatile(line: Line) -> bytes:
+    """Some come again within the second, some never: those that never do are not kept, nor Huffman coded."""
+    if line[0] != b"x-request-id":
+        return _literal(line)
+    return _REQUEST_ID + _integer(len(line[1]), 7, 0) + line[1]
+
+
+def _literal(line: Line) -> bytes:
+    piece = _coded(line, 4, 0)
+    if len(piece) <= _LONGEST_KEPT:
+        if len(_literals) >= _MOST_KEPT:
+            _literals.clear()
+        _literals[line] = piece
+    return piece
+
+
+def _coded(line: Line, bits: int, kind: int) -> bytes:
+    name, value = line
+    if not is_field_value(value) or not is_token(name.removeprefix(b":")) or name != name.lower():
+        raise ProxyError(errors.PROXY_INTERNAL_ERROR, f"a stage made a field {name!r} that no message may have")
+    index = _NAMES.get(name)
+    begun = _integer(index, bits, kind) if index is not None else bytes((kind,)) + _string(name)
+    return begun + _string(value)
+
+
+def _integer(value: int, bits: int, kind: int) -> bytes:
+    """RFC 7541 §5.1; kind: what stands in the bits before it."""
+    mask = (1 << bits) - 1
+    if value < mask:
+        return bytes((kind | value,))
+    coded = bytearray((kind | mask,))
+    value -= mask
+    while value >= 0x80:
+        coded.append(0x80 | value & 0x7F)
+        value >>= 7
+    coded.append(value)
+    return bytes(coded)
+
+
+def _string(text: bytes) -> bytes:
+    coded = huffman.encode(text)
+    if len(coded) < len(text):
+        return _integer(len(coded), 7, 0x80) + coded
+    return _integer(len(text), 7, 0) + text
+
+
+_REQUEST_ID = b"\0" + _string(b"x-request-id")

@@ -1,0 +1,353 @@
+"""One exchange of an HTTP/2 connection."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from proxy import errors
+from proxy.codec.events import RequestHead
+from proxy.codec.http2 import frames
+from proxy.codec.http2.response import interim_lines, response_lines
+from proxy.codec.http2.server import Http2Server
+from proxy.codec.http2.stream import Stream
+from proxy.downstream import responding
+from proxy.downstream.service import Service
+from proxy.errors import ProxyError
+from proxy.exchange import Body, Exchange, Pipe, Request, Response
+from proxy.exchange import Stream as BodyStream
+from proxy.exchange.eager import start
+from proxy.http.fields import Fields
+
+logger = logging.getLogger(__name__)
+
+SMALL = 1024
+"""Pieces up to here are joined: a body in frames of a byte each must not take forty times its size."""
+
+
+class Carrier(Protocol):
+    """The connection, as its exchanges see it."""
+
+    codec: Http2Server
+    client: str
+
+    def flush_soon(self) -> None:
+        """Something is to be sent, or a window has to be told of."""
+
+    def ended(self, exchange: StreamExchange) -> None: ...
+
+
+class StreamBody(Pipe):
+    """The body of a request while it arrives, with the window of its stream for its buffer.
+
+    ask: asks the client for it (RFC 9110 §10.1.1), when it is first read; None when nobody has to (any more).
+    """
+
+    __slots__ = ("_consumed", "_held", "_last", "ask", "closed")
+
+    def __init__(self, length: int | None, consumed: Callable[[int], None], ask: Callable[[], None] | None) -> None:
+        super().__init__(length)
+        self._consumed = consumed
+        self._held = 0
+        self.ask = ask
+        self.closed = False
+
+    @property
+    def holds(self) -> bool:
+        """There is something that nobody has read yet."""
+        return self._held > 0
+
+    def feed(self, chunk: bytes) -> None:
+        self.ask = None  # it did not wait
+        if self.closed:
+            self._consumed(len(chunk))
+            return
+        self._held += len(chunk)
+        buffer = self._buffer
+        if buffer and len(chunk) < SMALL and len(buffer[-1]) < SMALL:
+            buffer[-1] += chunk
+            self._wake()
+        else:
+            super().feed(chunk)
+
+    def take(self) -> bytes | None:
+        if self.ask is not None and not self.ended:
+            ask, self.ask = self.ask, None
+            ask()
+        chunk = super().take()
+        if chunk:
+            self._release()
+        return chunk
+
+    def close(self) -> None:
+        self.closed = True
+        super().close()
+        self._release()
+
+    def _release(self) -> None:
+        held, self._held = self._held, 0
+        if held:
+            self._consumed(held)
+
+
+class StreamExchange:
+    """Runs one exchange; one that has nothing to wait for is over when `begin` returns.
+
+    moved: when the client last did something for it. body: None once the request is whole.
+    """
+
+    __slots__ = (
+        "_carrier", "_head", "_head_size", "_progress", "_response", "_service", "_started", "_task", "_waiter", "body",
+        "moved", "request", "stream",
+    )  # fmt: skip
+
+    request: Request
+
+    def __init__(self, service: Service, carrier: Carrier, head: RequestHead, stream: Stream) -> None:
+        self._service = service
+        self._carrier = carrier
+        self._head = head
+        self._head_size = 0
+        self._response: Response | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._progress = 0
+        self.stream = stream
+        self.body: StreamBody | None = None
+        self.moved = self._started = service.clock.monotonic()
+
+    def begin(self, whole: bytes | None) -> None:
+        """whole: the body, if all of it is there; else it is to be fed to `body`."""
+        service, head = self._service, self._head
+        given = head.fields.get(b"x-request-id")
+        exchange = Exchange(
+            service.ids.of(given), self._carrier.client, self._started + service.clock.epoch, self._inform, "2"
+        )
+        body: Body
+        if whole is None:
+            waits = b"expect" in head.fields
+            body = self.body = StreamBody(head.length, self._consumed, self._continue if waits else None)
+        else:
+            body = whole
+        self.request = Request(
+            head.method, service.scheme, head.authority, head.path, head.query, head.fields, exchange, body
+        )
+        try:
+            task = start(self._run())
+        except (Exception, asyncio.CancelledError) as error:
+            self._end(error)
+            return
+        if task is None:
+            self._end(None)
+        else:
+            self._task = task
+            task.add_done_callback(self._finished)
+
+    async def _run(self) -> None:
+        request = self.request
+        try:
+            response = await self._service.handler(request)
+        except Exception:
+            logger.exception("no answer", extra={"request_id": request.exchange.id})
+            response = Response(500, Fields())
+        self._response = response
+        body = response.body
+        if isinstance(body, bytes):
+            if self.body is not None:
+                self._unwanted()
+            if self._begin_response(response, len(body)):
+                self._carrier.codec.send(self.stream, body, end=True)
+                while self.stream.waiting:
+                    await self._drained()
+        else:
+            try:
+                await self._send(response, body)
+            finally:
+                body.close()
+
+    def _begin_response(self, response: Response, length: int | None) -> bool:
+        """Write the head. Returns whether a body is to follow."""
+        codec, stream = self._carrier.codec, self.stream
+        try:
+            lines, has_body = response_lines(
+                self._head.method, response.status, response.fields, self._service.clock.date_line, length
+            )
+            more = has_body and length != 0
+            before = codec.size
+            codec.send_fields(stream, lines, end=not more)
+        except ProxyError as error:
+            self._response = Response(error.status, Fields())
+            self.request.exchange.failure = (error.failure.type, error.detail)
+            self._head_size = self.refuse(codec, stream, error)
+            return False
+        self._head_size += codec.size - before
+        return more
+
+    def refuse(self, codec: Http2Server, stream: Stream, error: ProxyError) -> int:
+        return refuse(codec, stream, error, self._service)
+
+    async def _send(self, response: Response, body: BodyStream) -> None:
+        """As fast as the client takes it."""
+        codec, stream, left = self._carrier.codec, self.stream, body.length
+        if not self._begin_response(response, left):
+            return
+        while piece := await body.read():
+            if left is not None:
+                if len(piece) > left:
+                    raise ProxyError(errors.HTTP_RESPONSE_BODY_SIZE, "the body is longer than announced")
+                left -= len(piece)
+            if not stream.sending:
+                return
+            codec.send(stream, piece, end=False)
+            self._carrier.flush_soon()
+            while stream.waiting or codec.paused:
+                await self._drained()
+        if left:
+            raise ProxyError(errors.HTTP_RESPONSE_INCOMPLETE, f"the body is {left} bytes shorter than announced")
+        if self.body is not None:
+            self._unwanted()
+        codec.send(stream, b"", end=True, trailers=body.trailers)
+        while stream.waiting:
+            await self._drained()
+
+    async def _drained(self) -> None:
+        self._carrier.flush_soon()
+        self._progress, self.moved = self.stream.sent, self._service.clock.monotonic()
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    # What the connection calls.
+
+    def wake(self) -> None:
+        """What was to be sent may be sent by now."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def lost(self, error: ProxyError) -> None:
+        """The stream is gone: nobody wants what is being made for it."""
+        self._fail_body(error)
+        if self._task is not None:
+            self._task.cancel()
+
+    def broken(self, error: ProxyError) -> None:
+        """The request is not whole and will not be; its client can still be answered."""
+        self._fail_body(error)
+
+    def _fail_body(self, error: ProxyError) -> None:
+        if self.body is not None:
+            self.body.fail(error)
+            self.body = None
+
+    def check(self, now: float) -> None:
+        """End it if its client lets it wait for too long."""
+        stream, timeouts, waited = self.stream, self._service.timeouts, now - self.moved
+        if self._waiter is not None:
+            if stream.sent != self._progress:
+                self._progress, self.moved = stream.sent, now
+            elif waited > timeouts.write:
+                self._give_up(ProxyError(errors.HTTP_REQUEST_ERROR, "the client took nothing", status=408))
+        elif self.body is not None and waited > timeouts.body and not self.body.holds and self.body.ask is None:
+            self.stream.unwanted = True
+            self.broken(ProxyError(errors.HTTP_REQUEST_ERROR, "the request body stopped", status=408))
+
+    def _give_up(self, error: ProxyError) -> None:
+        self._carrier.codec.reset(self.stream, frames.CANCEL)
+        self.request.exchange.failure = (error.failure.type, error.detail)
+        self.lost(error)
+
+    # The request.
+
+    def _consumed(self, size: int) -> None:
+        self.moved = self._service.clock.monotonic()
+        self._carrier.codec.consumed(self.stream.id, size)
+        self._carrier.flush_soon()
+
+    def _unwanted(self) -> None:
+        """The answer is there without the rest of the request."""
+        assert self.body is not None
+        self.stream.unwanted = True
+        self.body.close()
+        self.body = None
+
+    def _inform(self, status: int, fields: Fields) -> None:
+        """Pass an interim response on, while there is no final one. HTTP/2 has no 101 (RFC 9113 §8.6)."""
+        if self._response is not None or status == 101 or not self.stream.sending:
+            return
+        if status == 100:
+            if self.body is None or self.body.ask is None:
+                return  # nobody waits for it
+            self.body.ask = None
+        self._interim(status, fields)
+
+    def _continue(self) -> None:
+        """The body is read before the origin asked for it: now it is us who want it."""
+        if self._response is None and self.stream.sending:
+            self._interim(100, Fields())
+
+    def _interim(self, status: int, fields: Fields) -> None:
+        self.moved = self._service.clock.monotonic()
+        try:
+            self._carrier.codec.send_fields(self.stream, interim_lines(status, fields), end=False)
+        except ProxyError as error:
+            logger.warning("interim response left out: %s", error, extra={"request_id": self.request.exchange.id})
+        self._carrier.flush_soon()
+
+    # The end.
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        self._end(asyncio.CancelledError() if task.cancelled() else task.exception())
+
+    def _end(self, error: BaseException | None) -> None:
+        service, request, stream = self._service, self.request, self.stream
+        exchange = request.exchange
+        exchange.inform = None
+        complete = error is None and not stream.sending and not stream.aborted
+        if not complete and not stream.aborted:
+            self._failed(error)
+        response = self._response or Response(499, Fields())
+        if self.body is not None:
+            self._unwanted()
+        self._carrier.ended(self)
+        if service.on_done is not None:
+            try:
+                seconds = service.clock.monotonic() - self._started
+                service.on_done(request, response, self._head_size + stream.sent, complete, seconds)
+            except Exception:
+                logger.exception("on_done", extra={"request_id": exchange.id})
+
+    def _failed(self, error: BaseException | None) -> None:
+        """Without its end, and with a reset, the client sees that the response is not whole."""
+        exchange, codec = self.request.exchange, self._carrier.codec
+        if isinstance(error, ProxyError):
+            exchange.failure = (error.failure.type, error.detail)
+            logger.warning("response cut off: %s", error, extra={"request_id": exchange.id})
+        else:
+            logger.error("response cut off", exc_info=error, extra={"request_id": exchange.id})
+        if self._response is None:
+            self._response = Response(500, Fields())
+            detail = "cancelled"
+            self._head_size = self.refuse(codec, self.stream, ProxyError(errors.PROXY_INTERNAL_ERROR, detail))
+        else:
+            codec.reset(self.stream, frames.INTERNAL_ERROR)
+
+
+def refuse(codec: Http2Server, stream: Stream, error: ProxyError, service: Service) -> int:
+    """Answer what is no request, or came to nothing. Returns the size of the head."""
+    lines, text = responding.refusal(error)
+    before = codec.size
+    lines = [
+        (b":status", b"%d" % error.status),
+        *lines,
+        service.clock.date_line,
+        (b"content-length", b"%d" % len(text)),
+    ]
+    codec.send_fields(stream, lines, end=False)
+    size = codec.size - before
+    codec.send(stream, text, end=True)
+    return size
