@@ -20,8 +20,9 @@ LARGE = bytes(range(256)) * 4096 * 3
 
 
 async def site(request: Request) -> Response:
+    body = await collect(request.body, 1 << 24)
     if request.path == "/echo":
-        return Response(200, Fields(), await collect(request.body, 1 << 24))
+        return Response(200, Fields(), body)
     if request.path == "/large":
         return Response(200, Fields(), LARGE)
     return Response(200, Fields([(b"x-version", request.exchange.version.encode())]), b"hello")

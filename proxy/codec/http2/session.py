@@ -321,22 +321,19 @@ class Session(Sending, Generic[K]):
             raise Violation(frames.FRAME_SIZE_ERROR, f"WINDOW_UPDATE of {len(payload)} bytes")
         self._spend(calm.FRAME)
         increment = frames.read_long(payload) & frames.LARGEST_WINDOW
+        if not increment:
+            raise Violation(frames.PROTOCOL_ERROR, "WINDOW_UPDATE by nothing")
         if number == 0:
             self.send_window += increment
-            if not increment:
-                raise Violation(frames.PROTOCOL_ERROR, "WINDOW_UPDATE by nothing")
             if self.send_window > frames.LARGEST_WINDOW:
                 raise Violation(frames.FLOW_CONTROL_ERROR, "a window beyond 2^31-1 bytes")
             return
+        if self._is_idle(number):
+            raise Violation(frames.PROTOCOL_ERROR, "WINDOW_UPDATE on a stream that is not open")
         stream = self.streams.get(number)
-        if stream is None:
-            if self._is_idle(number):
-                raise Violation(frames.PROTOCOL_ERROR, "WINDOW_UPDATE on a stream that is not open")
-        elif not increment:
-            self.malformed(stream, "WINDOW_UPDATE by nothing")
-        elif stream.send_window + increment > frames.LARGEST_WINDOW:
-            self.malformed(stream, "a window beyond 2^31-1 bytes", frames.FLOW_CONTROL_ERROR)
-        else:
+        if stream is not None:
+            if stream.send_window + increment > frames.LARGEST_WINDOW:
+                raise Violation(frames.FLOW_CONTROL_ERROR, "a window beyond 2^31-1 bytes")
             self._widen(stream, increment)
 
     # Windows of what is received.
@@ -376,9 +373,9 @@ class Session(Sending, Generic[K]):
         """The last stream of the other side's that we have done something for (§6.8)."""
         return self.last
 
-    def malformed(self, stream: Stream, detail: str, code: int = frames.PROTOCOL_ERROR) -> None:
+    def malformed(self, stream: Stream, detail: str) -> None:
         """A stream error (§5.4.2, §8.1.1), by the other side's fault: it costs what a reset of its own costs."""
-        self.reset(stream, code)
+        self.reset(stream, frames.PROTOCOL_ERROR)
         self._events.append(Reset(ProxyError(self.failure, detail), stream.id))
         self._spend(calm.RESET)
 

@@ -92,7 +92,7 @@ def test_made_you_reset() -> None:
     """CVE-2025-8671: the client breaks a rule, so that we are who resets the stream."""
     talk = Talk()
     for number in range(1, 1000, 2):
-        talk.receive(headers(number, GET) + window_update(number, 0))
+        talk.receive(headers(number, [*POST, ("content-length", "1")], end=False) + data(number, b"ab"))
         assert not talk.codec.streams
         if talk.codec.over:
             break

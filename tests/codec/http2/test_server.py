@@ -77,6 +77,11 @@ OVER = {
     "a reset of three bytes": (HELLO + frame(RST_STREAM, 0, 1, bytes(3)), "GOAWAY 0 FRAME_SIZE_ERROR"),
     "a window of nothing": (HELLO + window_update(1, 1), "GOAWAY 0 PROTOCOL_ERROR"),
     "a window by nothing": (HELLO + window_update(0, 0), "GOAWAY 0 PROTOCOL_ERROR"),
+    "a window by nothing on a stream": (HELLO + headers(1, GET) + window_update(1, 0), "GOAWAY 1 PROTOCOL_ERROR"),
+    "a window beyond all bounds on a stream": (
+        HELLO + headers(1, GET) + window_update(1, 2**31 - 1),
+        "GOAWAY 1 FLOW_CONTROL_ERROR",
+    ),
     "a window beyond all bounds": (HELLO + window_update(0, 2**31 - 1), "GOAWAY 0 FLOW_CONTROL_ERROR"),
     "a first window beyond all bounds": (HELLO + settings({4: 2**31}), "GOAWAY 0 FLOW_CONTROL_ERROR"),
     "frames too small": (HELLO + settings({5: 16383}), "GOAWAY 0 PROTOCOL_ERROR"),
