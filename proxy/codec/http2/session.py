@@ -333,8 +333,9 @@ class Session(Sending, Generic[K]):
         stream = self.streams.get(number)
         if stream is not None:
             if stream.send_window + increment > frames.LARGEST_WINDOW:
-                raise Violation(frames.FLOW_CONTROL_ERROR, "a window beyond 2^31-1 bytes")
-            self._widen(stream, increment)
+                self.malformed(stream, "a window beyond 2^31-1 bytes", frames.FLOW_CONTROL_ERROR)
+            else:
+                self._widen(stream, increment)
 
     # Windows of what is received.
 
@@ -373,9 +374,9 @@ class Session(Sending, Generic[K]):
         """The last stream of the other side's that we have done something for (§6.8)."""
         return self.last
 
-    def malformed(self, stream: Stream, detail: str) -> None:
+    def malformed(self, stream: Stream, detail: str, code: int = frames.PROTOCOL_ERROR) -> None:
         """A stream error (§5.4.2, §8.1.1), by the other side's fault: it costs what a reset of its own costs."""
-        self.reset(stream, frames.PROTOCOL_ERROR)
+        self.reset(stream, code)
         self._events.append(Reset(ProxyError(self.failure, detail), stream.id))
         self._spend(calm.RESET)
 

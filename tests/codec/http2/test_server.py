@@ -78,10 +78,6 @@ OVER = {
     "a window of nothing": (HELLO + window_update(1, 1), "GOAWAY 0 PROTOCOL_ERROR"),
     "a window by nothing": (HELLO + window_update(0, 0), "GOAWAY 0 PROTOCOL_ERROR"),
     "a window by nothing on a stream": (HELLO + headers(1, GET) + window_update(1, 0), "GOAWAY 1 PROTOCOL_ERROR"),
-    "a window beyond all bounds on a stream": (
-        HELLO + headers(1, GET) + window_update(1, 2**31 - 1),
-        "GOAWAY 1 FLOW_CONTROL_ERROR",
-    ),
     "a window beyond all bounds": (HELLO + window_update(0, 2**31 - 1), "GOAWAY 0 FLOW_CONTROL_ERROR"),
     "a first window beyond all bounds": (HELLO + settings({4: 2**31}), "GOAWAY 0 FLOW_CONTROL_ERROR"),
     "frames too small": (HELLO + settings({5: 16383}), "GOAWAY 0 PROTOCOL_ERROR"),
@@ -103,6 +99,12 @@ def test_what_ends_the_connection(wire: bytes, said: str) -> None:
     assert codec.over
     assert Reader().read(codec.take())[-1] == said
     assert codec.receive(headers(1, GET), 0.0) == []
+
+
+def test_a_window_beyond_all_bounds_ends_its_stream() -> None:
+    talk = Talk()
+    assert isinstance(talk.receive(headers(1, GET) + window_update(1, 2**31 - 1))[-1], Reset)
+    assert talk.said() == ["1 RST_STREAM FLOW_CONTROL_ERROR"]
 
 
 def test_a_section_in_pieces() -> None:
