@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds for each file")
     parser.add_argument("--jobs", type=int, default=2, help="files at a time")
     options = parser.parse_args(arguments)
-    files = sorted(options.directory.rglob("*.wast"))
+    files = sorted(path for path in options.directory.rglob("*.wast") if path.is_file())
     if not files:
         parser.error(f"there is no .wast file below {options.directory}")
     expected = expected_failures(options.expected_failures.read_text())
