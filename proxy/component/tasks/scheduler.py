@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from proxy.component.handles import trap
 from proxy.component.tasks.task import CANCELLED, Lifted, Task
 from proxy.component.tasks.thread import Thread
+from proxy.sandbox import Trap, TrapKind
 
 if TYPE_CHECKING:
     from proxy.component.instance import Instance
@@ -136,11 +137,16 @@ class Scheduler:
         """Runs `first`, what the host has completed, and threads that are ready. A failure ends the instance and fails
         whatever waits for it."""
         instance = self._instance
-        previous = instance.enter()
-        started = perf_counter()
         if self._completions:
             self._spent = 0.0
-        instance.store.resume_clock(max(instance.linked.limits.time - self._spent, 0.0))
+        left = instance.linked.limits.time - self._spent
+        if left <= 0:  # it has only let others go first, again and again
+            late = Trap(TrapKind.TIMEOUT, "time limit exceeded")
+            self._stop(late)
+            raise late
+        previous = instance.enter()
+        started = perf_counter()
+        instance.store.resume_clock(left)
         self.running = True
         try:
             if first is not None:
@@ -189,9 +195,11 @@ class Scheduler:
     def _deadlock(self) -> None:
         """Nothing is ready, and nothing of the host's can change that."""
         if any(not call.result.done() for call in self._calls.values()):
-            error = trap("deadlock detected: event loop cannot make further progress")
-            self._instance.stop()
-            self.fail(error)
+            self._stop(trap("deadlock detected: event loop cannot make further progress"))
+
+    def _stop(self, error: BaseException) -> None:
+        self._instance.stop()
+        self.fail(error)
 
     def fail(self, error: BaseException) -> None:
         """Ends everything that waits, with this error for the host."""

@@ -72,6 +72,12 @@ def guest(engine: Engine, body: str) -> Linked:
     return link(decode(parse(GUEST.replace("BODY", body))), engine, {}, Limits())
 
 
+def test_a_guest_that_always_lets_others_go_first_has_its_time_too(engine: Engine) -> None:
+    linked = link(decode(parse(GUEST.replace("BODY", "(loop (drop (call $yield)) (br 0))"))), engine, {}, Limits())
+    with pytest.raises(Trap, match="time limit exceeded"):
+        asyncio.run(may(linked))
+
+
 async def may(linked: Linked) -> object:
     return await linked.exports[""]["may"](linked.instantiate(None))
 
