@@ -40,7 +40,7 @@ CONNECTION_TERMINATED = Failure("connection_terminated", 502, Side.UPSTREAM, Tru
 CONNECTION_TIMEOUT = Failure("connection_timeout", 504, Side.UPSTREAM, True)
 CONNECTION_READ_TIMEOUT = Failure("connection_read_timeout", 504, Side.UPSTREAM)
 CONNECTION_WRITE_TIMEOUT = Failure("connection_write_timeout", 504, Side.UPSTREAM)
-CONNECTION_LIMIT_REACHED = Failure("connection_limit_reached", 503, Side.PROXY)
+CONNECTION_LIMIT_REACHED = Failure("connection_limit_reached", 503, Side.PROXY, True)
 HTTP_REQUEST_ERROR = Failure("http_request_error", 400, Side.DOWNSTREAM)
 HTTP_REQUEST_DENIED = Failure("http_request_denied", 403, Side.PROXY)
 HTTP_RESPONSE_INCOMPLETE = Failure("http_response_incomplete", 502, Side.UPSTREAM)
@@ -56,11 +56,25 @@ PROXY_CONFIGURATION_ERROR = Failure("proxy_configuration_error", 500, Side.PROXY
 PROXY_LOOP_DETECTED = Failure("proxy_loop_detected", 502, Side.PROXY)
 
 
+class Repeat(Enum):
+    """Which requests may be sent again after a failure, as far as what has happened to them decides."""
+
+    NEVER = "never"
+    """Something of an answer came, or of the request's body is gone."""
+    IDEMPOTENT = "idempotent"
+    """The origin may have acted on it, and no byte of an answer came."""
+    ANY = "any"
+    """Nothing of it was sent."""
+
+
 class ProxyError(Exception):
     """An exchange failed. `detail` says what, for people; it goes into `Proxy-Status` and the log.
 
-    `status` overrides the row's, where HTTP has a more telling one (413, 431, 408, …).
+    `status` overrides the row's, where HTTP has a more telling one (413, 431, 408, …). `repeat` is said by whoever
+    sends requests to origins.
     """
+
+    repeat = Repeat.NEVER
 
     def __init__(self, failure: Failure, detail: str, *, status: int | None = None) -> None:
         super().__init__(f"{failure.type}: {detail}")

@@ -12,7 +12,7 @@ from proxy.admin.dashboard import page
 from proxy.admin.endpoint import Endpoint, respond, respond_json, respond_text
 from proxy.admin.redaction import redacted
 from proxy.exchange import Request, Response
-from proxy.telemetry import CONTENT_TYPE
+from proxy.telemetry import CONTENT_TYPE, UpstreamSample
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class View:
 
     filters: Callable[[], Sequence[FilterState]]
     draining: Callable[[], bool]
+    upstreams: Callable[[], Sequence[UpstreamSample]]
     metrics: Callable[[], bytes]
     config: Callable[[], Mapping[str, object]]
 
@@ -60,6 +61,7 @@ class Admin:
             # A health check has no place for a token, and learns nothing from it that a refusal would not tell.
             "/healthz": Endpoint("200 while the process lives", self._healthz, open=True),
             "/readyz": Endpoint("200 when every filter is ready and nothing is draining, else 503", self._readyz),
+            "/upstreams": Endpoint("the endpoints of each upstream, their health and what they do", self._upstreams),
             "/metrics": Endpoint("Prometheus metrics", self._metrics),
             "/config": Endpoint("the configuration in effect, without secrets", self._config),
             **page(),
@@ -113,6 +115,9 @@ class Admin:
         ready = not draining and all(filter.state == "ready" for filter in filters)
         state = {"ready": ready, "draining": draining, "filters": [asdict(filter) for filter in filters]}
         return respond_json(200 if ready else 503, state)
+
+    def _upstreams(self, _: Request) -> Response:
+        return respond_json(200, [asdict(upstream) for upstream in self._view.upstreams()])
 
     def _metrics(self, _: Request) -> Response:
         return respond(200, CONTENT_TYPE, self._view.metrics())

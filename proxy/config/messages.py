@@ -26,7 +26,7 @@ def finding(error: ErrorDetails, known: Callable[[Path], list[str]] = options) -
 
 def path_of(loc: tuple[str | int, ...]) -> Path:
     """Where in the file: without what pydantic adds, the kind of a stage and marks in brackets."""
-    steps = tuple(step for step in loc if step not in ("[key]", "[name]", "[grant]"))
+    steps = tuple(step for step in loc if step not in ("[key]", "[name]", "[grant]", "[url]", "[endpoint]"))
     in_stage = len(steps) > 4 and steps[0] == "routes" and steps[2] == "chain"
     return steps[:4] + steps[5:] if in_stage else steps
 

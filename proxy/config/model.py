@@ -1,4 +1,4 @@
-"""The options of the YAML file: the only list of them.
+"""The options of the YAML file: with `upstreams` the only list of them.
 
 Sizes are bytes, durations are seconds; `values` says how each is written. What concerns more than one option
 (names that must exist, the order of a chain) is in `checks`.
@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     SerializerFunctionWrapHandler,
@@ -24,6 +22,8 @@ from pydantic import (
     model_validator,
 )
 
+from proxy.config.options import Options, beside_the_file
+from proxy.config.upstreams import Dns, Upstream
 from proxy.config.values import (
     CookieName,
     Count,
@@ -48,33 +48,8 @@ from proxy.config.values import (
 MiB = 1 << 20
 
 
-class Options(BaseModel):
-    """A mapping with a fixed set of keys. Keys that begin with "x-" are free, for anchors; a key without a
-    value is as if it were not there."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        json_schema_extra={"patternProperties": {"^x-": True}},
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_unset(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        optional = {key for key, field in cls.model_fields.items() if not field.is_required()}
-        return {
-            key: value
-            for key, value in data.items()
-            if not str(key).startswith("x-") and not (value is None and key in optional)
-        }
-
-
-def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
-    directory: Path = (info.context or {}).get("directory", Path())
-    return directory / path
+Protocol = Literal["http/1.1", "h2"]
+PROTOCOLS: tuple[Protocol, ...] = ("http/1.1", "h2")
 
 
 class Listener(Options):
@@ -82,7 +57,7 @@ class Listener(Options):
 
     address: ListenAddress
     """host:port; [address]:port for IPv6; port 0 takes any free one."""
-    protocols: Annotated[list[Literal["http/1.1", "h2"]], Field(min_length=1)] = ["http/1.1", "h2"]
+    protocols: Annotated[list[Protocol], Field(min_length=1)] = Field(default_factory=lambda: [*PROTOCOLS])
     """The versions of HTTP that are spoken. With TLS a client chooses one by ALPN; without it, whoever knows that h2 is
     among them begins with it (RFC 9113 §3.3)."""
     header_timeout: Timeout = 10.0
@@ -140,21 +115,6 @@ class Log(Options):
     """The least severe level written, by the proxy and by filters."""
 
 
-class Upstream(Options):
-    """Origin servers that serve the same content."""
-
-    endpoints: Annotated[list[Endpoint], Field(min_length=1)]
-    """http://host:port of each."""
-    max_connections: Count = 256
-    """Connections to each endpoint; exchanges beyond that wait for one to become free."""
-    connect_timeout: Timeout = 5.0
-    """For a connection to be made; then 504."""
-    response_timeout: Timeout = 60.0
-    """From the request sent to the response's header section, and between two pieces of its body; then 504."""
-    idle_timeout: Timeout = 60.0
-    """How long an unused connection is kept."""
-
-
 class FilterLimits(Options):
     """What one instance of a filter may use."""
 
@@ -179,7 +139,7 @@ class Folder(Options):
     @field_validator("path")
     @classmethod
     def _beside_the_file(cls, path: Path, info: ValidationInfo) -> Path:
-        return _beside_the_file(path, info)
+        return beside_the_file(path, info)
 
 
 class Grant(Options):
@@ -225,7 +185,7 @@ class Filter(Options):
     @field_validator("component")
     @classmethod
     def _beside_the_file(cls, path: Path, info: ValidationInfo) -> Path:
-        return _beside_the_file(path, info)
+        return beside_the_file(path, info)
 
 
 class Match(Options):
@@ -251,7 +211,7 @@ class Disk(Options):
     @field_validator("path")
     @classmethod
     def _beside_the_file(cls, path: Path, info: ValidationInfo) -> Path:
-        return _beside_the_file(path, info)
+        return beside_the_file(path, info)
 
 
 class CacheQuery(Options):
@@ -303,7 +263,7 @@ class Cache(Options):
     set_cookie: Literal["refuse", "strip", "store"] = "refuse"
     """What becomes of a response with Set-Cookie that does not say public or s-maxage: refuse does not store it, strip
     stores it without the field, store stores all of it."""
-    target_list: list[FieldName] = ["cdn-cache-control"]
+    target_list: list[FieldName] = Field(default_factory=lambda: ["cdn-cache-control"])
     """The fields that stand in for Cache-Control and Expires; the first one that a response has. surrogate-control is
     read as W3C noted it, all others as RFC 9213 says."""
     key: CacheKey = CacheKey()
@@ -434,6 +394,8 @@ class Config(Options):
     has the field X-Server-Timing."""
     log: Log = Log()
     """What the proxy itself has to say."""
+    dns: Dns = Dns()
+    """How names of origins are looked up."""
     upstreams: dict[Name, Upstream] = Field(default_factory=dict)
     """Groups of origin servers, by name."""
     filters: dict[Name, Filter] = Field(default_factory=dict)

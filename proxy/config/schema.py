@@ -11,7 +11,8 @@ from functools import cache
 from typing import Any
 
 from proxy.config.errors import Path
-from proxy.config.model import Config, Options
+from proxy.config.model import Config
+from proxy.config.options import Options
 
 URI = "https://json-schema.org/draft/2020-12/schema"
 
@@ -25,7 +26,7 @@ def schema() -> dict[str, Any]:
     found = Config.model_json_schema()
     definitions = found.pop("$defs")
     for model in Options.__subclasses__():
-        if model.__module__ != Options.__module__:
+        if not model.__module__.startswith(__package__ + "."):
             continue  # of another file than the configuration
         _tidy(model, found if model is Config else definitions[model.__name__])
     return {"$schema": URI, **found, "$defs": {**definitions, "Reference": _REFERENCE}}

@@ -20,6 +20,7 @@ DURATIONS = {
 
 _SIZE = re.compile(r"([0-9]+) ?(B|KiB|MiB|GiB|kB|MB|GB)?", re.ASCII)
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|m|h|d)", re.ASCII)
+_PERCENT = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,3})?) ?%", re.ASCII)
 _ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})", re.ASCII)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
@@ -68,6 +69,40 @@ def _positive(seconds: float) -> float:
     if seconds <= 0:
         raise ValueError("must be longer than 0")
     return seconds
+
+
+def parse_percent(value: Any) -> float:
+    """A part of 1, from text such as "20%"."""
+    match = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("expected a percentage with its sign, such as 20%")
+    return float(Fraction(match[1]) / 100)
+
+
+def show_percent(share: float) -> str:
+    return f"{share * 100:.6f}".rstrip("0").rstrip(".") + "%"
+
+
+def parse_status_pattern(value: Any) -> str:
+    """A status, such as "204", or all of a kind, such as "2xx"."""
+    written = str(value)
+    if isinstance(value, bool) or not re.fullmatch(r"[2-5](?:xx|[0-9]{2})", written, re.ASCII):
+        raise ValueError("expected a status such as 204, or 2xx for all of a kind")
+    return written
+
+
+def request_target(value: str) -> str:
+    """A path, with its query if it has one, as in a request line."""
+    if not re.fullmatch(rf"{_PATH.pattern}(?:\?[!$&'()*+,;=:@/?%._~0-9A-Za-z-]*)?", value, re.ASCII):
+        raise ValueError("expected a path as it is in a request, such as /healthz")
+    return value
+
+
+def host_and_port(value: str) -> str:
+    """What a Host field says: a host, and a port if it has one."""
+    if not re.fullmatch(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?", value, re.ASCII):
+        raise ValueError("expected a host, such as shop.example.com")
+    return value.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +288,28 @@ def network(value: Any) -> IPv4Network | IPv6Network:
 
 Count = Annotated[int, Field(ge=1), BeforeValidator(_number)]
 Status = Annotated[int, Field(ge=200, le=599), BeforeValidator(_number)]
+ErrorStatus = Annotated[int, Field(ge=500, le=599), BeforeValidator(_number)]
+StatusPattern = Annotated[
+    str,
+    BeforeValidator(parse_status_pattern),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 200, "maximum": 599},
+                {"type": "string", "pattern": "^[2-5](xx|[0-9]{2})$"},
+            ],
+            "examples": ["2xx"],
+        }
+    ),
+]
+Attempts = Annotated[int, Field(ge=0, le=10), BeforeValidator(_number)]
+Weight = Annotated[int, Field(ge=1, le=100), BeforeValidator(_number)]
+Percent = Annotated[
+    float,
+    BeforeValidator(parse_percent),
+    PlainSerializer(show_percent, str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_PERCENT.pattern}$", "examples": ["20%"]}),
+]
 Size = Annotated[
     int,
     BeforeValidator(parse_size),
@@ -290,6 +347,8 @@ Network = Annotated[
     WithJsonSchema({"type": "string", "examples": ["127.0.0.1", "10.0.0.0/8"]}),
 ]
 Name = Annotated[str, AfterValidator(name)]
+Target = Annotated[str, AfterValidator(request_target)]
+Host = Annotated[str, AfterValidator(host_and_port)]
 HostPattern = Annotated[str, AfterValidator(host_pattern)]
 PathPattern = Annotated[str, AfterValidator(path_pattern)]
 Method = Annotated[str, AfterValidator(method)]

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from proxy import upstream, wasi
+from proxy import wasi
 from proxy.admin import FilterState
 from proxy.cache.disk import DiskStore
 from proxy.cache.key import Keying
@@ -27,6 +27,7 @@ from proxy.http.fields import Fields
 from proxy.http.query import Names, QueryRule
 from proxy.sandbox import Engine, Limits
 from proxy.server.services import Served, environment, served, serves
+from proxy.server.upstreams import Upstreams
 from proxy.sluice.program import Program
 from proxy.sluice.run import Run
 from proxy.stages.cache import Cache
@@ -60,15 +61,19 @@ class Lasting:
     """Caches may use the disk; else they are in memory alone."""
     stores: dict[Storage, Front] = field(default_factory=dict)
     """One that is given another size begins empty, but for what is on disk."""
+    upstreams: Upstreams = field(default_factory=Upstreams)
+    """With their connections, and what is known of the health of endpoints."""
 
     def close(self) -> None:
-        """Caches on disk are written to the end."""
+        """Connections to upstreams are closed, and caches on disk written to the end."""
+        self.upstreams.close()
         for store in self.stores.values():
             if isinstance(store, TieredStore):
                 store.close()
 
     def forget(self, new: Assembly) -> None:
-        """Let go of the caches that the configuration now in effect does not name."""
+        """Let go of the caches and upstreams that the configuration now in effect does not name."""
+        self.upstreams.keep(new.file.config)
         chains = (route.chain for route in new.file.config.routes)
         named = {_storage(stage.cache) for chain in chains for stage in chain if isinstance(stage, model.CacheStage)}
         self.stores = {key: store for key, store in self.stores.items() if key in named}
@@ -88,19 +93,16 @@ class Assembly:
 
     def retire(self) -> None:
         """New exchanges no longer come; those under way are finished."""
-        for each in self._asking():
+        for each in self.services.values():
             each.drain()
 
     def close(self) -> None:
-        for each in self._asking():
-            each.close()
+        for upstream in self.upstreams.values():
+            upstream.close()
+        for service in self.services.values():
+            service.close()
         for program in self.programs.values():
             program.close()
-
-    def _asking(self) -> Iterator[Upstream | Served]:
-        """All that has connections to others."""
-        yield from self.upstreams.values()
-        yield from self.services.values()
 
 
 def assemble(file: ConfigFile, lasting: Lasting) -> Assembly:
@@ -123,8 +125,7 @@ def assemble(file: ConfigFile, lasting: Lasting) -> Assembly:
     errors += _open_stores(file, lasting)
     if errors:
         raise ConfigErrors(errors)
-    for name, declared_upstream in file.config.upstreams.items():
-        assembly.upstreams[name] = _upstream(name, declared_upstream)
+    assembly.upstreams = lasting.upstreams.of(file.config)
     for index, route in enumerate(file.config.routes):
         stages = [_taken(route.chain[at:], assembly, lasting) for at in range(len(route.chain))]
         assembly.routes.append(Route(route_name(index, route.match), _match(route.match), link(stages)))
@@ -201,16 +202,6 @@ def _program(name: str, declared: model.Filter, component: Component, engine: En
         memo=declared.memo,
         more_imports=wasi.interfaces(named, environment=environment(detailed), impure=Run.taint, output=Run.print),
     )
-
-
-def _upstream(name: str, declared: model.Upstream) -> Upstream:
-    limits = upstream.Limits(
-        max_connections=declared.max_connections,
-        connect_timeout=declared.connect_timeout,
-        response_timeout=declared.response_timeout,
-        idle_timeout=declared.idle_timeout,
-    )
-    return Upstream(name, [(endpoint.host, endpoint.port) for endpoint in declared.endpoints], limits)
 
 
 def _taken(chain: Sequence[model.Stage], assembly: Assembly, lasting: Lasting) -> Stage:

@@ -35,14 +35,16 @@ def document(
         "filters": [_filter(state, metrics) for state in states],
         "upstreams": [
             {
-                "upstream": sample.upstream,
+                "upstream": upstream.upstream,
                 "endpoint": sample.endpoint,
+                "state": sample.state,
                 "active": sample.active,
                 "idle": sample.idle,
                 "requests": sample.requests,
-                "failures": sample.failures,
+                "failures": sum(sample.failures.values()),
             }
-            for sample in metrics.endpoints()
+            for upstream in metrics.upstreams()
+            for sample in upstream.endpoints
         ],
         "failures": dict(metrics.failures),
     }

@@ -26,6 +26,7 @@ from proxy.server.assemble import Lasting, assemble
 from proxy.server.dashboard import document
 from proxy.server.operations import endpoints
 from proxy.server.recorder import Recorder
+from proxy.server.samples import sample
 from proxy.server.timing import ServerTiming, Traced
 from proxy.server.watch import Watch
 from proxy.telemetry import tracing
@@ -47,7 +48,7 @@ class Server:
         self.listeners: list[Listener] = []
         self.admin: Listener | None = None
         self.metrics = telemetry.Metrics(
-            endpoints=self._endpoints,
+            upstreams=self._upstreams,
             connections=lambda: sum(listener.connections for listener in self.listeners),
             running=lambda: sum(listener.running for listener in self.listeners),
         )
@@ -73,6 +74,7 @@ class Server:
 
     async def start(self) -> None:
         """Open the logs and the listeners. Raises OSError when an address cannot be had or a file not be written."""
+        self._lasting.upstreams.keep(self.config)
         on_done = self._on_done = self._telling()
         for declared in self.config.listeners:
             self._services.append(self._service(declared, on_done))
@@ -81,6 +83,7 @@ class Server:
             address = self.config.admin.address
             view = admin.View(
                 filters=lambda: self._assembly.filters,
+                upstreams=self._upstreams,
                 draining=lambda: self._draining,
                 metrics=self.metrics.render,
                 config=lambda: self.config.model_dump(mode="json"),
@@ -155,6 +158,9 @@ class Server:
             self._handler, on_done, limits, timeouts, declared.max_connections, protocols=tuple(declared.protocols)
         )
 
+    def _upstreams(self) -> list[telemetry.UpstreamSample]:
+        return [sample(upstream) for upstream in self._assembly.upstreams.values()]
+
     def _telling(self) -> OnDone:
         """What is done with each finished exchange."""
         count: OnDone = self.metrics.finished
@@ -166,13 +172,6 @@ class Server:
         path = None if declared.to == "stdout" else Path(declared.to)
         self._sink = telemetry.Sink(path, asyncio.get_running_loop().call_later)
         return _one_after_the_other(count, telemetry.AccessLog(self._sink, _format(declared)).finished)
-
-    def _endpoints(self) -> list[telemetry.EndpointSample]:
-        return [
-            telemetry.EndpointSample(name, *sample)
-            for name, upstream in self._assembly.upstreams.items()
-            for sample in upstream.samples()
-        ]
 
 
 def _one_after_the_other(first: OnDone, second: OnDone) -> OnDone:

@@ -8,6 +8,7 @@ from proxy import wasi
 from proxy.component import Component, LinkError
 from proxy.config import model
 from proxy.sandbox import Engine, Limits
+from proxy.upstream import Endpoint
 from proxy.wasi.files import Folder
 from proxy.wasi.http import HANDLER, Outgoing, Service
 
@@ -49,7 +50,7 @@ def served(declared: model.Filter, component: Component, engine: Engine) -> Serv
         raise LinkError("serves, so there is nothing to go on with without it: it has to be `on_error: fail_closed`")
     limits = Limits(memory=declared.limits.memory, time=declared.limits.time)
     service = Service(component, engine, wasi.service_interfaces(environment(grants), _folders(grants)), limits)
-    origins = [(origin.host, origin.port) for grant in grants for origin in grant.http or ()]
+    origins = [Endpoint(origin.host, origin.port) for grant in grants for origin in grant.http or ()]
     return Served(service, Outgoing(origins), declared.limits.total)
 
 

@@ -2,7 +2,7 @@
 
 from proxy.telemetry.access_log import AccessLog, Format, combined_line, json_line
 from proxy.telemetry.app_log import GuestLog, configure
-from proxy.telemetry.metrics import CONTENT_TYPE, EndpointSample, FilterTally, Metrics
+from proxy.telemetry.metrics import CONTENT_TYPE, EndpointSample, FilterTally, Metrics, UpstreamSample
 from proxy.telemetry.selection import REDACTED, SECRET, hiding, selected
 from proxy.telemetry.sink import Sink
 
@@ -17,6 +17,7 @@ __all__ = [
     "GuestLog",
     "Metrics",
     "Sink",
+    "UpstreamSample",
     "combined_line",
     "configure",
     "hiding",

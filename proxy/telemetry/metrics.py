@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -42,14 +42,30 @@ class FilterTally:
 
 @dataclass(frozen=True, slots=True)
 class EndpointSample:
-    """One endpoint of an upstream at the time of asking. Failures: connections refused, lost or timed out."""
+    """One endpoint of an upstream at the time of asking. weight: its part of the requests now. active, idle:
+    connections. waiting: requests that have none yet. failures: requests that got no whole answer, by RFC 9209 type."""
 
-    upstream: str
     endpoint: str
+    state: str
+    weight: float
     active: int
     idle: int
+    waiting: int
     requests: int
-    failures: int
+    ejections: int
+    checks_passed: int
+    checks_failed: int
+    failures: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamSample:
+    """An upstream at the time of asking. retries_refused: those that the budget did not allow."""
+
+    upstream: str
+    retries: int
+    retries_refused: int
+    endpoints: Sequence[EndpointSample]
 
 
 @dataclass(slots=True)
@@ -60,7 +76,7 @@ class _Durations:
     seconds: float = 0.0
 
 
-def _no_endpoints() -> Iterable[EndpointSample]:
+def _no_upstreams() -> Iterable[UpstreamSample]:
     return ()
 
 
@@ -71,17 +87,17 @@ def _none() -> int:
 class Metrics:
     """All counters of this process.
 
-    `endpoints`, `connections` (open client connections) and `running` (exchanges under way) are asked at scrape time.
+    `upstreams`, `connections` (open client connections) and `running` (exchanges under way) are asked at scrape time.
     """
 
     def __init__(
         self,
         *,
-        endpoints: Callable[[], Iterable[EndpointSample]] = _no_endpoints,
+        upstreams: Callable[[], Iterable[UpstreamSample]] = _no_upstreams,
         connections: Callable[[], int] = _none,
         running: Callable[[], int] = _none,
     ) -> None:
-        self.endpoints = endpoints
+        self.upstreams = upstreams
         self.connections = connections
         self.running = running
         self.requests: defaultdict[tuple[str, str, int], int] = defaultdict(int)
@@ -177,23 +193,48 @@ class _Families(Collector):
             yield _counter(name, text, ("filter",), (((tally.name,), read(tally)) for tally in tallies))
 
     def _upstreams(self) -> Iterator[Metric]:
-        samples = tuple(self._metrics.endpoints())
+        upstreams = tuple(self._metrics.upstreams())
+        samples = [((each.upstream, sample.endpoint), sample) for each in upstreams for sample in each.endpoints]
         yield _counter(
-            "sluice_upstream_requests", "Requests sent upstream", ("upstream", "endpoint"),
-            (((s.upstream, s.endpoint), s.requests) for s in samples),
+            "sluice_upstream_requests", "Requests sent upstream", _ENDPOINT,
+            ((labels, s.requests) for labels, s in samples),
         )  # fmt: skip
         yield _counter(
-            "sluice_upstream_failures", "Connections refused, lost or timed out", ("upstream", "endpoint"),
-            (((s.upstream, s.endpoint), s.failures) for s in samples),
+            "sluice_upstream_failures", "Requests that got no whole answer, by RFC 9209 type", (*_ENDPOINT, "type"),
+            (((*labels, type), n) for labels, s in samples for type, n in s.failures.items()),
         )  # fmt: skip
-        open_now = GaugeMetricFamily(
-            "sluice_upstream_connections", "Open connections", labels=("upstream", "endpoint", "state")
-        )
-        for s in samples:
-            open_now.add_metric((s.upstream, s.endpoint, "active"), s.active)
-            open_now.add_metric((s.upstream, s.endpoint, "idle"), s.idle)
-        yield open_now
+        yield _counter(
+            "sluice_upstream_ejections", "How often the endpoint was left out because requests failed", _ENDPOINT,
+            ((labels, s.ejections) for labels, s in samples),
+        )  # fmt: skip
+        yield _counter(
+            "sluice_upstream_health_checks", "Active checks, by result", (*_ENDPOINT, "result"),
+            (
+                ((*labels, result), n)
+                for labels, s in samples
+                for result, n in (("passed", s.checks_passed), ("failed", s.checks_failed))
+            ),
+        )  # fmt: skip
+        yield _counter(
+            "sluice_upstream_retries", "Requests to be sent once more: sent, or over_budget", ("upstream", "outcome"),
+            (
+                ((each.upstream, outcome), n)
+                for each in upstreams
+                for outcome, n in (("sent", each.retries), ("over_budget", each.retries_refused))
+            ),
+        )  # fmt: skip
+        healthy = GaugeMetricFamily("sluice_upstream_healthy", "1: the endpoint gets requests", labels=_ENDPOINT)
+        waiting = GaugeMetricFamily("sluice_upstream_waiting", "Requests in line for a connection", labels=_ENDPOINT)
+        open_now = GaugeMetricFamily("sluice_upstream_connections", "Open connections", labels=(*_ENDPOINT, "state"))
+        for labels, s in samples:
+            healthy.add_metric(labels, s.state == "healthy")
+            waiting.add_metric(labels, s.waiting)
+            open_now.add_metric((*labels, "active"), s.active)
+            open_now.add_metric((*labels, "idle"), s.idle)
+        yield from (healthy, waiting, open_now)
 
+
+_ENDPOINT = ("upstream", "endpoint")
 
 _FILTER_COUNTERS: tuple[tuple[str, str, Callable[[FilterTally], float]], ...] = (
     ("sluice_filter_runs", "Runs in Wasm", lambda tally: tally.runs),

@@ -5,13 +5,34 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from proxy import errors
 from proxy.errors import ProxyError
 
-Endpoint = tuple[str, int]
-"""Host name or address (IPv6 without brackets), and port."""
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """host: a name or an address (IPv6 without brackets). address: the one to connect to, where somebody has looked up
+    the name; else it is looked up for each connection. weight: its part of the requests, relative to the others'."""
+
+    host: str
+    port: int
+    address: str | None = None
+    weight: int = 1
+
+    @property
+    def authority(self) -> str:
+        """What its Host would be called."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == 80 else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        """As in metrics: the address that is connected to, if it is known."""
+        host = self.address or self.host
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
@@ -21,7 +42,7 @@ Connect = Callable[[Endpoint, Callable[[], P]], Coroutine[Any, Any, P]]
 
 async def connect_tcp(endpoint: Endpoint, protocol: Callable[[], P]) -> P:
     """HTTP in the clear. The addresses of a name are tried one after the other."""
-    host, port = endpoint
+    host, port = endpoint.address or endpoint.host, endpoint.port
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)

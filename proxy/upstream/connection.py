@@ -11,7 +11,7 @@ from proxy import errors
 from proxy.codec.chunked import encode_chunk, encode_last_chunk
 from proxy.codec.events import Data, End, Event, Interim, ResponseHead
 from proxy.codec.http1_client import Http1Client
-from proxy.errors import ProxyError
+from proxy.errors import ProxyError, Repeat
 from proxy.exchange import Pipe, Request, Response, Stream
 from proxy.http.fields import Fields
 
@@ -26,16 +26,24 @@ _ONE_WRITE = 16 * 1024
 
 
 class Connection(asyncio.Protocol):
-    """timeout: seconds for the response to begin once the request is sent, and between two pieces of either body.
+    """response_timeout: seconds for the response to begin once the request is sent. body_timeout: between two pieces of
+    either body.
 
     `free` is called when it can carry another exchange, `lost` once when it is closed. Deadlines are kept here and
     looked at by `check`, which somebody calls now and then: a timer for each exchange would cost more than the rest
     of the bookkeeping.
     """
 
-    def __init__(self, timeout: float, free: Callable[[Connection], None], lost: Callable[[Connection], None]) -> None:
+    def __init__(
+        self,
+        response_timeout: float,
+        body_timeout: float,
+        free: Callable[[Connection], None],
+        lost: Callable[[Connection], None],
+    ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._timeout = timeout
+        self._response_timeout = response_timeout
+        self._body_timeout = body_timeout
         self._free = free
         self._lost = lost
         self._transport = cast(asyncio.Transport, None)
@@ -47,6 +55,8 @@ class Connection(asyncio.Protocol):
         self._heard = False  # a byte of the response has come
         self._body_read = False  # something of the request's body is gone
         self.closed = False
+        self.broken: ProxyError | None = None
+        """Why the body of a response that was already passed on has no end."""
         self._reset()
 
     def _reset(self) -> None:
@@ -96,21 +106,31 @@ class Connection(asyncio.Protocol):
         can be sent on another one: nothing of its body is gone. Asked after `send` failed."""
         return self.closed and self._served > 0 and not self._heard and not self._body_read
 
+    @property
+    def repeat(self) -> Repeat:
+        """Which requests may be sent again after `send` failed."""
+        return Repeat.NEVER if self._heard or self._body_read else Repeat.IDEMPOTENT
+
     def check(self, now: float) -> None:
         """Fail the exchange if its time is over."""
         if self._writable is not None and (self._sent or self._upload is not None):
             self._check_writing(now)
         elif now > self._read_by:
-            failure = errors.HTTP_RESPONSE_TIMEOUT if self._head is None else errors.CONNECTION_READ_TIMEOUT
-            self._fail(ProxyError(failure, f"the origin sent nothing for {self._timeout:g} s"))
+            if self._head is None:
+                detail = f"no response within {self._response_timeout:g} s"
+                self._fail(ProxyError(errors.HTTP_RESPONSE_TIMEOUT, detail))
+            else:
+                detail = f"the origin sent nothing for {self._body_timeout:g} s"
+                self._fail(ProxyError(errors.CONNECTION_READ_TIMEOUT, detail))
 
     def _check_writing(self, now: float) -> None:
         unsent = self._transport.get_write_buffer_size()
         if unsent < self._unsent:
             self._unsent = unsent
-            self._write_by = now + self._timeout
+            self._write_by = now + self._body_timeout
         elif now > self._write_by:
-            self._fail(ProxyError(errors.CONNECTION_WRITE_TIMEOUT, f"the origin took nothing for {self._timeout:g} s"))
+            detail = f"the origin took nothing for {self._body_timeout:g} s"
+            self._fail(ProxyError(errors.CONNECTION_WRITE_TIMEOUT, detail))
 
     def close(self) -> None:
         """At once; an exchange that is going on fails."""
@@ -147,7 +167,7 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         self._writable = self._loop.create_future()
         self._unsent = self._transport.get_write_buffer_size()
-        self._write_by = self._loop.time() + self._timeout
+        self._write_by = self._loop.time() + self._body_timeout
 
     def resume_writing(self) -> None:
         writable, self._writable = self._writable, None
@@ -160,7 +180,7 @@ class Connection(asyncio.Protocol):
 
     def _request_sent(self) -> None:
         self._sent = True
-        self._read_by = self._loop.time() + self._timeout
+        self._read_by = self._loop.time() + self._response_timeout
 
     async def _send_body(self, request: Request, body: Stream) -> None:
         """A task of its own, as the answer may come before the request is sent."""
@@ -237,7 +257,7 @@ class Connection(asyncio.Protocol):
     def _streaming(self, head: ResponseHead) -> None:
         """The body did not come with the head: pass on what there is, and go on."""
         if self._upload is None and not self._paused:
-            self._read_by = self._loop.time() + self._timeout
+            self._read_by = self._loop.time() + self._body_timeout
         if self._pipe is not None:
             return
         pipe = self._pipe = self._open_pipe(head.length)
@@ -256,7 +276,7 @@ class Connection(asyncio.Protocol):
         def resume() -> None:
             if self._pipe is pipe:
                 self._resume_reading()
-                self._read_by = self._loop.time() + self._timeout
+                self._read_by = self._loop.time() + self._body_timeout
 
         def abandon() -> None:
             if self._pipe is pipe:
@@ -306,7 +326,8 @@ class Connection(asyncio.Protocol):
         self._stop_sending()
         self._reset()
         if pipe is not None:
-            pipe.fail(error if isinstance(error, ProxyError) else ProxyError(errors.PROXY_INTERNAL_ERROR, repr(error)))
+            self.broken = _as_failure(error)
+            pipe.fail(self.broken)
         elif answer is not None and not answer.done():
             answer.set_exception(error)
         self._shut()
@@ -323,3 +344,7 @@ class Connection(asyncio.Protocol):
             self.closed = True
             self._transport.abort()
             self._lost(self)
+
+
+def _as_failure(error: Exception) -> ProxyError:
+    return error if isinstance(error, ProxyError) else ProxyError(errors.PROXY_INTERNAL_ERROR, repr(error))

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from math import inf
 
 from proxy import errors
 from proxy.codec.http1_client import encode_head
-from proxy.errors import ProxyError
+from proxy.errors import ProxyError, Repeat, Side
 from proxy.exchange import Request, Response, length_of
 from proxy.upstream.connect import Connect, Endpoint
 from proxy.upstream.connection import Connection
+from proxy.upstream.health import Health
 from proxy.upstream.pool import Pool, Verdict
-
-IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
-"""RFC 9110 §9.2.2: asking twice is as good as asking once."""
-
-
-INFINITY = float("inf")
+from proxy.upstream.retry import IDEMPOTENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,8 @@ class Limits:
     """Counts are for each endpoint, times are in seconds.
 
     connect_timeout: for a connection to be opened, and for a busy one to become free.
-    response_timeout: from the request sent to the response's head, and between two pieces of a body.
+    response_timeout: from the request sent to the response's head.
+    body_timeout: between two pieces of either body.
     idle_timeout: how long an unused connection is kept.
     """
 
@@ -34,57 +33,76 @@ class Limits:
     max_waiting: int = 1024
     connect_timeout: float = 5.0
     response_timeout: float = 60.0
+    body_timeout: float = 60.0
     idle_timeout: float = 60.0
 
 
-class Sample(NamedTuple):
-    """An endpoint, its connections in use and idle, requests sent to it and how many of them failed."""
-
-    endpoint: str
-    active: int
-    idle: int
-    requests: int
-    failures: int
-
-
 class Origin:
-    def __init__(self, endpoint: Endpoint, limits: Limits, connect: Connect[Connection]) -> None:
-        self._endpoint = endpoint
+    """weight, share and load are what balancing goes by; requests, ejections, checks and failures (by RFC 9209
+    type) are counted for telemetry."""
+
+    def __init__(
+        self, endpoint: Endpoint, limits: Limits, connect: Connect[Connection], health: Health | None = None
+    ) -> None:
+        self.name = str(endpoint)
+        self.authority = endpoint.authority
+        self.weight = endpoint.weight
+        self.share = float(endpoint.weight)
+        self.health = Health() if health is None else health
+        self.requests = self.ejections = self.checks = self.checks_failed = 0
+        self.failures: defaultdict[str, int] = defaultdict(int)
+        self.endpoint = endpoint
         self._limits = limits
         self._connect = connect
         self._pool: Pool[Connection, asyncio.Future[Connection]] = Pool(limits.max_connections, limits.max_waiting)
         self._connections: set[Connection] = set()
         self._openings: dict[asyncio.Future[Connection], asyncio.Task[None]] = {}
         self._draining = False
-        self._requests = self._failures = 0
 
     @property
-    def sample(self) -> Sample:
-        """Counts for telemetry."""
-        host, port = self._endpoint
-        idle = self._pool.idle
-        return Sample(f"{host}:{port}", self._pool.open - idle, idle, self._requests, self._failures)
+    def load(self) -> int:
+        """Exchanges under way, and requests that wait for a connection."""
+        return self._pool.load
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """In use, and idle."""
+        return self._pool.open - self._pool.idle, self._pool.idle
 
     async def send(self, request: Request) -> Response:
-        self._requests += 1
-        try:
-            return await self._send(request)
-        except ProxyError:
-            self._failures += 1
-            raise
-
-    async def _send(self, request: Request) -> Response:
+        self.requests += 1
         head = encode_head(
             request.method, request.target, request.authority, request.fields.lines, length_of(request.body)
         )
         connection = self._pool.take() or await self._wait(fresh=False)
         try:
             return await connection.send(request, head)
-        except ProxyError:
+        except ProxyError as error:
             if not connection.stale or request.method not in IDEMPOTENT:
+                self._failed(error, connection.repeat)
                 raise
         connection = await self._wait(fresh=True)
-        return await connection.send(request, head)
+        try:
+            return await connection.send(request, head)
+        except ProxyError as error:
+            self._failed(error, connection.repeat)
+            raise
+
+    async def probe(self, request: Request) -> Response:
+        """For a health check: on a connection of its own, which nobody else will get. Has no time limit but that of
+        connecting; nothing of it is counted."""
+        connection = await self._connected(Connection.close)
+        try:
+            head = encode_head(request.method, request.target, request.authority, request.fields.lines, 0)
+            return await connection.send(request, head)
+        finally:
+            connection.close()
+
+    def _failed(self, error: ProxyError, repeat: Repeat) -> None:
+        error.repeat = repeat
+        self.failures[error.failure.type] += 1
+        if error.failure.side is Side.UPSTREAM:
+            self.health.failed()
 
     def sweep(self, now: float) -> None:
         """Look at every deadline."""
@@ -111,7 +129,7 @@ class Origin:
     def close(self) -> None:
         """Whoever uses or waits for a connection gets a ProxyError (destination_unavailable)."""
         self.drain()
-        _, waiting = self._pool.expire(INFINITY, INFINITY)
+        _, waiting = self._pool.expire(inf, inf)
         for waiter in waiting:
             _disappoint(waiter, _closing())
         for waiter, task in tuple(self._openings.items()):
@@ -121,8 +139,7 @@ class Origin:
             connection.close()
 
     def _refused(self, why: str) -> ProxyError:
-        host, port = self._endpoint
-        detail = f"all {self._limits.max_connections} connections to {host}:{port} are {why}"
+        detail = f"all {self._limits.max_connections} connections to {self.name} are {why}"
         return ProxyError(errors.CONNECTION_LIMIT_REACHED, detail)
 
     async def _wait(self, *, fresh: bool) -> Connection:
@@ -134,7 +151,9 @@ class Origin:
         waiter: asyncio.Future[Connection] = loop.create_future()
         verdict = pool.ask(waiter, loop.time(), fresh=fresh)
         if verdict is Verdict.FULL:
-            raise self._refused(f"in use and {self._limits.max_waiting} requests wait for one")
+            full = self._refused(f"in use and {self._limits.max_waiting} requests wait for one")
+            self._failed(full, Repeat.ANY)
+            raise full
         if verdict is Verdict.OPEN:
             self._open(waiter)
         try:
@@ -143,6 +162,9 @@ class Origin:
             pool.leave(waiter)
             if not waiter.cancelled() and waiter.exception() is None and not waiter.result().closed:
                 self._freed(waiter.result())
+            raise
+        except ProxyError as error:
+            self._failed(error, Repeat.ANY)
             raise
         if connection.closed and not fresh:  # since it was handed over
             return await self._wait(fresh=True)
@@ -156,7 +178,7 @@ class Origin:
 
     async def _opening(self, waiter: asyncio.Future[Connection]) -> None:
         try:
-            connection = await self._connected()
+            connection = await self._connected(self._freed)
         except ProxyError as error:
             self._not_opened(waiter, error)
         else:
@@ -168,16 +190,16 @@ class Origin:
             _disappoint(waiter, error)
         self._open_next()
 
-    async def _connected(self) -> Connection:
+    async def _connected(self, free: Callable[[Connection], None]) -> Connection:
         limits = self._limits
         try:
             async with asyncio.timeout(limits.connect_timeout):
                 connection = await self._connect(
-                    self._endpoint, lambda: Connection(limits.response_timeout, self._freed, self._lost)
+                    self.endpoint,
+                    lambda: Connection(limits.response_timeout, limits.body_timeout, free, self._lost),
                 )
         except TimeoutError as error:
-            host, port = self._endpoint
-            detail = f"no connection to {host}:{port} within {limits.connect_timeout:g} s"
+            detail = f"no connection to {self.name} within {limits.connect_timeout:g} s"
             raise ProxyError(errors.CONNECTION_TIMEOUT, detail) from error
         if connection.closed:
             raise ProxyError(errors.CONNECTION_TERMINATED, "the origin closed the connection as soon as it was open")
@@ -199,6 +221,8 @@ class Origin:
     def _lost(self, connection: Connection) -> None:
         if connection in self._connections:  # else it was lost before `_opening` had it
             self._connections.remove(connection)
+            if connection.broken is not None:
+                self._failed(connection.broken, Repeat.NEVER)
             self._pool.closed(connection)
             self._open_next()
 

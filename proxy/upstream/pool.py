@@ -51,6 +51,11 @@ class Pool(Generic[C, W]):
     def idle(self) -> int:
         return len(self._idle)
 
+    @property
+    def load(self) -> int:
+        """Requests that have a connection, or want one."""
+        return self.open - len(self._idle) + max(0, len(self._waiting) - len(self._opening))
+
     def take(self) -> C | None:
         """The connection used last, so that those not needed any more become old. None: none is idle."""
         return self._idle.pop()[0] if self._idle else None

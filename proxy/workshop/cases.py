@@ -21,7 +21,8 @@ from proxy.config.document import Document, Places, read
 from proxy.config.errors import ConfigError, Finding, Path, did_you_mean, quoted
 from proxy.config.loader import located, nearest, raise_errors
 from proxy.config.messages import finding
-from proxy.config.model import Filter, Options
+from proxy.config.model import Filter
+from proxy.config.options import Options
 from proxy.config.schema import options
 from proxy.config.values import FieldValue, Method, Status, field_name
 from proxy.exchange.observation import ACCESSORS, Observation

@@ -9,10 +9,12 @@ import pytest
 from proxy.admin import Admin, FilterState, View
 from proxy.exchange import Exchange, Request, Response
 from proxy.http.fields import Fields
+from proxy.telemetry import EndpointSample, UpstreamSample
 
 READY = FilterState("hello", "sha256:aa", "ready")
 VIEW = View(
     filters=lambda: [READY],
+    upstreams=lambda: [UpstreamSample("shop", 7, 0, [])],
     draining=lambda: False,
     metrics=lambda: b"up 1\n",
     config=lambda: {"version": 1, "admin": {"token": "hush"}},
@@ -94,8 +96,8 @@ def test_config_without_its_secrets() -> None:
 def test_the_index_lists_every_endpoint() -> None:
     listed = [line.split()[0] for line in body_of(ask("/")).decode().splitlines()]
 
-    assert listed == ["/", "/healthz", "/readyz", "/metrics", "/config", "/dashboard"]
-    assert [ask(path).status for path in listed] == [200] * 6
+    assert listed == ["/", "/healthz", "/readyz", "/upstreams", "/metrics", "/config", "/dashboard"]
+    assert [ask(path).status for path in listed] == [200] * 7
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/metrics", "/config", "/missing"])
@@ -147,3 +149,12 @@ def test_with_the_token_any_host_is_served() -> None:
 
 def test_a_health_check_needs_no_token() -> None:
     assert ask("/healthz", host="10.0.0.7:9901", admin=GUARDED).status == 200
+
+
+def test_upstreams_are_shown_with_their_endpoints() -> None:
+    endpoint = EndpointSample("10.0.0.1:80", "ejected", 1.0, 0, 3, 0, 17, 1, 4, 2, {"connection_refused": 5})
+    admin = Admin(replace(VIEW, upstreams=lambda: [UpstreamSample("shop", 7, 0, [endpoint])]), "127.0.0.1")
+    (shown,) = json.loads(body_of(ask("/upstreams", admin=admin)))
+    assert (shown["upstream"], shown["retries"]) == ("shop", 7)
+    assert shown["endpoints"][0]["state"] == "ejected"
+    assert shown["endpoints"][0]["failures"] == {"connection_refused": 5}

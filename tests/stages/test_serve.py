@@ -23,6 +23,7 @@ from proxy.sandbox import Limits
 from proxy.sluice.interface import imports
 from proxy.stages.serve import Serve
 from proxy.telemetry import FilterTally
+from proxy.upstream import Endpoint
 from proxy.wasi.files import Folder
 from proxy.wasi.http import Outgoing, Service
 from tests.component.guests import parse, run
@@ -406,7 +407,7 @@ def with_origin(
 ) -> None:
     async def running() -> None:
         async with origin(reply) as (port, asked):
-            client = Outgoing([("127.0.0.1", port)])
+            client = Outgoing([Endpoint("127.0.0.1", port)])
             await scenario(port, asked, stage("service", client))
             client.close()
 
@@ -486,7 +487,7 @@ def test_an_origin_that_is_not_there() -> None:
     async def scenario() -> None:
         async with origin(ok()) as (port, _):
             pass
-        client = Outgoing([("127.0.0.1", port)])
+        client = Outgoing([Endpoint("127.0.0.1", port)])
         response = await ask(stage("service", client), request(f"/fetch?http://127.0.0.1:{port}/"))
         assert (response.status, await text(response)) == (599, "ErrorCode::ConnectionRefused")
         client.close()

@@ -5,7 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.exchange import Response
 from proxy.http.fields import Fields
-from proxy.telemetry import EndpointSample, Metrics
+from proxy.telemetry import EndpointSample, Metrics, UpstreamSample
 from proxy.telemetry.metrics import cache_outcome
 from tests.telemetry.exchanges import request
 
@@ -115,18 +115,28 @@ def test_a_filter_s_tally_outlives_a_reload() -> None:
 
 
 def test_what_is_going_on_is_asked_at_scrape_time() -> None:
+    one = EndpointSample("127.0.0.1:9000", "healthy", 1.0, 2, 5, 6, 40, 0, 8, 1, {"connection_refused": 1})
+    two = EndpointSample("127.0.0.1:9001", "ejected", 1.0, 0, 0, 0, 9, 4, 0, 0, {})
     metrics = Metrics(
-        endpoints=lambda: [EndpointSample("shop", "http://127.0.0.1:9000", 2, 5, 40, 1)],
+        upstreams=lambda: [UpstreamSample("shop", 7, 3, [one, two])],
         connections=lambda: 12,
         running=lambda: 4,
     )
 
     samples = scraped(metrics)
-    endpoint = {"upstream": "shop", "endpoint": "http://127.0.0.1:9000"}
+    endpoint = {"upstream": "shop", "endpoint": "127.0.0.1:9000"}
+    ejected = {"upstream": "shop", "endpoint": "127.0.0.1:9001"}
     assert of(samples, "sluice_upstream_connections", **endpoint, state="active") == 2
     assert of(samples, "sluice_upstream_connections", **endpoint, state="idle") == 5
     assert of(samples, "sluice_upstream_requests_total", **endpoint) == 40
-    assert of(samples, "sluice_upstream_failures_total", **endpoint) == 1
+    assert of(samples, "sluice_upstream_failures_total", **endpoint, type="connection_refused") == 1
+    assert of(samples, "sluice_upstream_waiting", **endpoint) == 6
+    assert [of(samples, "sluice_upstream_healthy", **each) for each in (endpoint, ejected)] == [1, 0]
+    assert of(samples, "sluice_upstream_health_checks_total", **endpoint, result="passed") == 8
+    assert of(samples, "sluice_upstream_health_checks_total", **endpoint, result="failed") == 1
+    assert of(samples, "sluice_upstream_ejections_total", **ejected) == 4
+    assert of(samples, "sluice_upstream_retries_total", upstream="shop", outcome="sent") == 7
+    assert of(samples, "sluice_upstream_retries_total", upstream="shop", outcome="over_budget") == 3
     assert (of(samples, "sluice_connections"), of(samples, "sluice_exchanges_running")) == (12, 4)
 
 

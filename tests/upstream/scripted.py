@@ -128,7 +128,7 @@ class Scripted:
     def __init__(self, play: Play) -> None:
         self._play = play
         self.peers: list[Peer] = []
-        self.endpoint: Endpoint = ("127.0.0.1", 0)
+        self.endpoint = Endpoint("127.0.0.1", 0)
         self.failure: BaseException | None = None
         self._connected = asyncio.Condition()
 
@@ -161,7 +161,7 @@ async def scripted(play: Play, limits: Limits = PATIENT) -> AsyncIterator[tuple[
     """An origin, and an upstream of it."""
     origin = Scripted(play)
     server = await asyncio.start_server(origin.serve, "127.0.0.1", 0)
-    origin.endpoint = server.sockets[0].getsockname()
+    origin.endpoint = Endpoint(*server.sockets[0].getsockname())
     upstream = Upstream("test", [origin.endpoint], limits)
     try:
         yield upstream, origin

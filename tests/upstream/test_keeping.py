@@ -9,7 +9,7 @@ import pytest
 from proxy import errors
 from proxy.errors import Failure, ProxyError
 from proxy.exchange import Pipe
-from proxy.upstream import Limits, Upstream
+from proxy.upstream import Endpoint, Limits, Upstream
 from tests.upstream.scripted import OK, Peer, answering, answering_once, request, run, scripted
 
 
@@ -343,7 +343,7 @@ class TestConnecting:
 
     def test_a_name_that_is_none(self) -> None:
         async def test() -> None:
-            assert await failure_of(None, Upstream("odd", [("a..b", 80)])) is errors.DNS_ERROR
+            assert await failure_of(None, Upstream("odd", [Endpoint("a..b", 80)])) is errors.DNS_ERROR
 
         run(test())
 
@@ -352,7 +352,8 @@ class TestConnecting:
             await asyncio.Event().wait()
 
         async def test() -> None:
-            upstream = Upstream("far", [("192.0.2.1", 80)], Limits(connect_timeout=0.02), never)  # type: ignore[arg-type]
+            far = Endpoint("192.0.2.1", 80)
+            upstream = Upstream("far", [far], Limits(connect_timeout=0.02), never)  # type: ignore[arg-type]
             assert await failure_of(None, upstream) is errors.CONNECTION_TIMEOUT
 
         run(test())

@@ -115,8 +115,7 @@ const mean = (filter) => {
 const count = (n) => [number.format(n), n ? "bad" : ""];
 
 function health(each) {
-  if (each.healthy === false) return ["down", "bad"];
-  return each.healthy === true || each.requests > each.failures ? ["up", "good"] : each.failures ? ["down", "bad"] : "–";
+  return each.state === "healthy" ? ["healthy", "good"] : [each.state, "bad"];
 }
 
 function age(seconds) {

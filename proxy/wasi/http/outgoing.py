@@ -34,8 +34,8 @@ class Outgoing:
 
     def __init__(self, origins: Collection[Endpoint], connect: Connect[Connection] = connect_tcp) -> None:
         self._upstreams = {
-            (host.lower(), port): Upstream(f"{host}:{port}", [(host, port)], connect=_guarded(host, connect))
-            for host, port in origins
+            (origin.host.lower(), origin.port): Upstream(str(origin), [origin], connect=_guarded(origin.host, connect))
+            for origin in origins
         }
 
     async def send(self, visit: Visit, request: Request, patience: float | None) -> Response:
@@ -52,7 +52,7 @@ class Outgoing:
     def _upstream(self, request: Request) -> Upstream:
         if request.scheme != "http":
             raise ProxyError(errors.HTTP_REQUEST_DENIED, f"{request.scheme}:// is not supported, only http:// is")
-        host, port = _endpoint(request.authority)
+        host, port = _host_and_port(request.authority)
         upstream = self._upstreams.get((host, port))
         if upstream is None:
             raise ProxyError(errors.HTTP_REQUEST_DENIED, f"http://{host}:{port} is not granted")
@@ -67,7 +67,7 @@ class Outgoing:
             upstream.close()
 
 
-def _endpoint(authority: str) -> Endpoint:
+def _host_and_port(authority: str) -> tuple[str, int]:
     host, colon, port = authority.rpartition(":")
     if not colon or authority.endswith("]"):
         host, port = authority, "80"
@@ -107,7 +107,7 @@ def _guarded(granted: str, connect: Connect[P]) -> Connect[P]:
     """Connects to addresses of the name that are public, or that the grant itself is."""
 
     async def connected(endpoint: Endpoint, protocol: Callable[[], P]) -> P:
-        host, port = endpoint
+        host, port = endpoint.host, endpoint.port
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -120,10 +120,10 @@ def _guarded(granted: str, connect: Connect[P]) -> Connect[P]:
             raise ProxyError(errors.DESTINATION_IP_PROHIBITED, detail)
         for address in allowed[:-1]:
             try:
-                return await connect((address, port), protocol)
+                return await connect(Endpoint(host, port, address), protocol)
             except ProxyError:
                 continue
-        return await connect((allowed[-1], port), protocol)
+        return await connect(Endpoint(host, port, allowed[-1]), protocol)
 
     return connected
 
