@@ -45,4 +45,4 @@ def _ready(server: Server) -> None:
 
 def _announce(what: str, listener: Listener) -> None:
     for host, port in listener.addresses:
-        click.echo(f"{what} on http://{Address(host, port)}", err=True)
+        click.echo(f"{what} on {listener.service.scheme}://{Address(host, port)}", err=True)

@@ -1,4 +1,4 @@
-"""The options of the YAML file: with `upstreams` the only list of them.
+"""The options of the YAML file: with `upstreams` and `tls` the only list of them.
 
 Sizes are bytes, durations are seconds; `values` says how each is written. What concerns more than one option
 (names that must exist, the order of a chain) is in `checks`.
@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from proxy.config.options import Options, beside_the_file
+from proxy.config.tls import ListenerTls
 from proxy.config.upstreams import Dns, Upstream
 from proxy.config.values import (
     CookieName,
@@ -57,6 +58,8 @@ class Listener(Options):
 
     address: ListenAddress
     """host:port; [address]:port for IPv6; port 0 takes any free one."""
+    tls: ListenerTls | None = None
+    """https, with these certificates; http when absent."""
     protocols: Annotated[list[Protocol], Field(min_length=1)] = Field(default_factory=lambda: [*PROTOCOLS])
     """The versions of HTTP that are spoken. With TLS a client chooses one by ALPN; without it, whoever knows that h2 is
     among them begins with it (RFC 9113 §3.3)."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from proxy.downstream.connection import DownstreamConnection
 from proxy.downstream.http2_connection import Http2Connection
-from proxy.downstream.service import Member, Service
+from proxy.downstream.secure import SecureConnection
+from proxy.downstream.service import Company, Member, Service
 
 SWEEP = 0.5
 """Seconds between two looks at what connections wait for: none of them has a timer of its own."""
@@ -14,11 +16,19 @@ SWEEP = 0.5
 BACKLOG = 2048
 
 
+def by_protocol(service: Service, company: Company, protocol: str | None) -> asyncio.Protocol:
+    """The connection for what ALPN calls a protocol (RFC 7301 §6). None: nothing was agreed on, or there is no
+    TLS; what the client sends first then shows what it speaks."""
+    if protocol == "h2" or "http/1.1" not in service.protocols:
+        return Http2Connection(service, company)
+    return DownstreamConnection(service, company)
+
+
 class Listener:
     """The connections of one service, and the socket they come from once it is `open`."""
 
     def __init__(self, service: Service) -> None:
-        self._service = service
+        self.service = service
         self._connections: set[Member] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -48,8 +58,8 @@ class Listener:
 
     def sweep(self) -> None:
         """End what has waited for too long, by the service's clock."""
-        self._service.clock.tick()
-        now = self._service.clock.monotonic()
+        self.service.clock.tick()
+        now = self.service.clock.monotonic()
         for connection in list(self._connections):
             connection.check(now)
 
@@ -71,12 +81,14 @@ class Listener:
     # What connections call.
 
     def connection(self) -> asyncio.Protocol:
-        made = DownstreamConnection if "http/1.1" in self._service.protocols else Http2Connection
-        return made(self._service, self)
+        service = self.service
+        if service.tls is None:
+            return by_protocol(service, self, None)
+        return SecureConnection(service, self, service.tls, partial(by_protocol, service, self))
 
     def joins(self, connection: Member) -> bool:
         """Returns whether there is room for it."""
-        room = len(self._connections) < self._service.max_connections
+        room = len(self._connections) < self.service.max_connections
         self._connections.add(connection)
         self._empty.clear()
         return room

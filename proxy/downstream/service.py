@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
+import ssl
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -70,15 +71,20 @@ PROTOCOLS = ("h2", "http/1.1")
 
 @dataclass(slots=True)
 class Service:
-    """handler: answers a request. max_connections: more are answered 503. protocols: those of PROTOCOLS that are
-    spoken; in the clear, which one it is shows in what the client sends first."""
+    """handler: answers a request. max_connections: more are answered 503, or by the end of the connection where that
+    could be said only after a TLS handshake. protocols: those of PROTOCOLS that are spoken; in the clear, which one it
+    is shows in what the client sends first. tls: what to shake hands with, for connections from now on."""
 
     handler: Callable[[Request], Coroutine[Any, Any, Response]]
     on_done: OnDone | None = None
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
     max_connections: int = 10_000
-    scheme: str = "http"
     protocols: Sequence[str] = PROTOCOLS
+    tls: ssl.SSLContext | None = None
     clock: Clock = field(default_factory=Clock)
     ids: RequestIds = field(default_factory=RequestIds)
+    scheme: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.scheme = "http" if self.tls is None else "https"

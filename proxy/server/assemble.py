@@ -27,6 +27,7 @@ from proxy.http.fields import Fields
 from proxy.http.query import Names, QueryRule
 from proxy.sandbox import Engine, Limits
 from proxy.server.services import Served, environment, served, serves
+from proxy.server.tls import Contexts, listener_contexts
 from proxy.server.upstreams import Upstreams
 from proxy.sluice.program import Program
 from proxy.sluice.run import Run
@@ -90,6 +91,7 @@ class Assembly:
     upstreams: dict[str, Upstream] = field(default_factory=dict)
     caches: dict[tuple[str, str], Cache] = field(default_factory=dict)
     filters: list[FilterState] = field(default_factory=list)
+    tls: Contexts = field(default_factory=dict)
 
     def retire(self) -> None:
         """New exchanges no longer come; those under way are finished."""
@@ -123,6 +125,7 @@ def assemble(file: ConfigFile, lasting: Lasting) -> Assembly:
             assembly.filters.append(FilterState(name, digest, "ready"))
     errors += [] if errors else _misplaced(assembly)
     errors += _open_stores(file, lasting)
+    assembly.tls = listener_contexts(file, errors)
     if errors:
         raise ConfigErrors(errors)
     assembly.upstreams = lasting.upstreams.of(file.config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from time import time
@@ -76,8 +77,8 @@ class Server:
         """Open the logs and the listeners. Raises OSError when an address cannot be had or a file not be written."""
         self._lasting.upstreams.keep(self.config)
         on_done = self._on_done = self._telling()
-        for declared in self.config.listeners:
-            self._services.append(self._service(declared, on_done))
+        for index, declared in enumerate(self.config.listeners):
+            self._services.append(self._service(declared, self._assembly.tls.get(index), on_done))
             self.listeners.append(await _listen(declared.address, self._services[-1]))
         if self.config.admin is not None:
             address = self.config.admin.address
@@ -104,6 +105,10 @@ class Server:
         self._entry.routes = new.routes
         old.retire()  # the exchanges that run hold what they need of it, until they end
         self._lasting.forget(new)
+        if [each.address for each in new.file.config.listeners] == [each.address for each in old.file.config.listeners]:
+            for index, service in enumerate(self._services):
+                if service.tls is not None and index in new.tls:
+                    service.tls = new.tls[index]
         for part in ("listeners", "admin", "access_log", "log", "server_timing"):
             if getattr(old.file.config, part) != getattr(new.file.config, part):
                 logger.warning("%s: a change of %s needs a restart", path, part)
@@ -146,7 +151,7 @@ class Server:
         if self._sink is not None:
             self._sink.close()
 
-    def _service(self, declared: model.Listener, on_done: OnDone) -> Service:
+    def _service(self, declared: model.Listener, tls: ssl.SSLContext | None, on_done: OnDone) -> Service:
         limits = Limits(
             request_line=min(REQUEST_LINE, declared.max_header_size),
             field_section=declared.max_header_size,
@@ -155,7 +160,7 @@ class Server:
         )
         timeouts = Timeouts(header=declared.header_timeout, body=declared.body_timeout, idle=declared.idle_timeout)
         return Service(
-            self._handler, on_done, limits, timeouts, declared.max_connections, protocols=tuple(declared.protocols)
+            self._handler, on_done, limits, timeouts, declared.max_connections, tuple(declared.protocols), tls
         )
 
     def _upstreams(self) -> list[telemetry.UpstreamSample]:

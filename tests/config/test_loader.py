@@ -37,6 +37,12 @@ def test_the_full_example_has_every_option() -> None:
     assert missing == set()
 
 
+def test_the_full_example_loads_with_the_files_that_are_not_there(tmp_path: Path) -> None:
+    text = (ROOT / "config/full.yaml").read_text().replace("../", f"{ROOT}/").replace("#: ", "")
+    full = load_text(tmp_path, text).config
+    assert full.listeners[1].tls is not None
+
+
 def test_the_full_example_says_the_defaults_where_it_says_so() -> None:
     full = load(ROOT / "config/full.yaml", {}).config
     minimal = load(ROOT / "config/minimal.yaml", {}).config

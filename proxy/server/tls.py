@@ -1,0 +1,54 @@
+"""TLS of listeners, from a configuration: certificates read, and what is wrong with them."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
+
+from proxy.config.errors import ConfigError
+from proxy.config.loader import ConfigFile
+from proxy.config.tls import ListenerTls
+from proxy.downstream.service import PROTOCOLS
+from proxy.tls import CertificateError, KeyPair, server_context
+from proxy.tls.certificates import VERSIONS
+
+logger = logging.getLogger(__name__)
+
+Contexts = dict[int, ssl.SSLContext]
+"""By the place of the listener in the file, for those that have TLS."""
+
+
+def listener_contexts(file: ConfigFile, errors: list[ConfigError]) -> Contexts:
+    """Certificates that have expired are logged: refusing them would take the others down with them."""
+    contexts: Contexts = {}
+    for index, listener in enumerate(file.config.listeners):
+        if listener.tls is None:
+            continue
+        wrong = list(_wrong(file, index, listener.tls))
+        errors += wrong
+        if not wrong:
+            contexts[index] = _context(listener.tls, listener.protocols, _pairs(listener.tls))
+    return contexts
+
+
+def _pairs(tls: ListenerTls) -> list[KeyPair]:
+    return [KeyPair(each.certificate, each.key) for each in tls.certificates]
+
+
+def _context(tls: ListenerTls, protocols: Collection[str], pairs: list[KeyPair]) -> ssl.SSLContext:
+    spoken = [protocol for protocol in PROTOCOLS if protocol in protocols]
+    return server_context(pairs, spoken, min_version=VERSIONS[tls.min_version])
+
+
+def _wrong(file: ConfigFile, index: int, tls: ListenerTls) -> Iterator[ConfigError]:
+    for position, pair in enumerate(_pairs(tls)):
+        try:
+            _context(tls, PROTOCOLS, [pair])
+            expires = pair.expires()
+            if expires < datetime.now(UTC):
+                logger.warning("%s: expired on %s", pair.certificate, expires.date())
+        except CertificateError as error:
+            path = ("listeners", index, "tls", "certificates", position, error.option)
+            yield file.error(path, str(error))

@@ -1,0 +1,6 @@
+"""TLS between a socket and whoever speaks HTTP on it, on both sides of the proxy; and what certificates it takes."""
+
+from proxy.tls.certificates import CertificateError, KeyPair, server_context
+from proxy.tls.layer import Layer
+
+__all__ = ["CertificateError", "KeyPair", "Layer", "server_context"]
