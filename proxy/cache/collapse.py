@@ -43,6 +43,10 @@ class Offer:
         self.selecting = self.fill.selecting(self.response)
         self.values = keys.values(self.fill.request, self.selecting)
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return self.response.tags
+
     def fits(self, request: Request) -> bool:
         """Whether the stages below would have answered this request so as well, as far as is known."""
         if len(self.selecting) < len(self.fill.reads):

@@ -19,19 +19,21 @@ import os
 import sqlite3
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 from zlib import crc32
 
-from proxy.cache.deletions import Deletions
 from proxy.cache.disk_body import FileBody, checksums
-from proxy.cache.disk_record import FORMAT, pack, packed, unpack
+from proxy.cache.disk_purged import SCHEMA, DiskPurged
+from proxy.cache.disk_record import FORMAT, key_of, pack, packed, unpack
 from proxy.cache.entry import Entry, Variants
 from proxy.cache.key import Key
 from proxy.cache.policy import Refusal
+from proxy.cache.purged import Selector
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +50,9 @@ FREE_PAGES = 256
 USED_AGAIN = 60
 """Seconds before a use of what was used is worth writing down."""
 
+STEP = 200
+"""Rows that a sweep looks at before others may have their turn."""
+
 TIMEOUT = 5.0
 """Seconds to wait for another process to finish its transaction."""
 
@@ -55,7 +60,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL, variant BLOB NOT NULL, record BLOB NOT NULL, body BLOB, file TEXT,
     length INTEGER NOT NULL, sums BLOB NOT NULL, checksum INTEGER NOT NULL, size INTEGER NOT NULL,
-    received REAL NOT NULL, used INTEGER NOT NULL, UNIQUE (key, variant));
+    received REAL NOT NULL, used INTEGER NOT NULL, tags BLOB NOT NULL, compared INTEGER NOT NULL,
+    UNIQUE (key, variant));
 CREATE INDEX IF NOT EXISTS by_use ON entries (used);
 CREATE INDEX IF NOT EXISTS by_file ON entries (file) WHERE file IS NOT NULL;
 CREATE TABLE IF NOT EXISTS total (size INTEGER NOT NULL);
@@ -79,9 +85,9 @@ class DiskStore:
         self.max_size = max_size
         self._directory = directory
         self._bodies = directory / "bodies"
-        self._deletions = Deletions()
-        self.mark = self._deletions.mark
-        self.is_current = self._deletions.is_current
+        self._purged: DiskPurged | None = None
+        self._unrecorded: list[tuple[Sequence[Selector], float | None, str]] = []
+        self._swept_to: tuple[int, int] | None = None
         self._bodies.mkdir(parents=True, exist_ok=True)
         if not os.access(self._bodies, os.W_OK | os.X_OK):
             raise PermissionError(f"{self._bodies} cannot be written to")
@@ -132,11 +138,16 @@ class DiskStore:
         (written,) = self._db.execute("PRAGMA user_version").fetchone()
         with _transaction(self._db):
             if written not in (0, FORMAT):
-                for table in ("entries", "total"):
+                for table in ("entries", "total", "purged", "clock"):
                     self._db.execute(f"DROP TABLE IF EXISTS {table}")
-            for statement in _statements(_SCHEMA):
+            for statement in _statements(_SCHEMA + SCHEMA):
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {FORMAT}")
+            known, self._purged = self._purged, DiskPurged(self._db)
+            if known is not None:
+                self._purged.begin(known.seen + 1)
+            self._purged.catch_up()
+            self._purged.foreign.clear()
 
     def _start_anew(self, error: sqlite3.Error) -> None:
         """The database cannot be read any more."""
@@ -165,8 +176,15 @@ class DiskStore:
         return self._guarded(lambda: self._get(key, None), None)
 
     def put(self, key: Key, entry: Entry, mark: int) -> Refusal | None:
-        if not self.is_current(key, mark):
+        return self._guarded(lambda: self._admit(key, entry, mark), Refusal.INCOMPLETE)
+
+    def _admit(self, key: Key, entry: Entry, mark: int) -> Refusal | None:
+        self._catch_up()
+        until = self.purged.known.asked(key, entry.tags, mark)
+        if until is None:
             return Refusal.INVALIDATED
+        if until != inf:
+            entry = entry.fresh_only_until(until)
         record, identity = pack(entry), packed((entry.place, entry.selecting, entry.values))
         name = packed(key)
         inline = len(entry.body) <= INLINE and isinstance(entry.body, bytes)
@@ -175,15 +193,37 @@ class DiskStore:
             size += FILE_OVERHEAD
         if size > self.max_size:
             return Refusal.SIZE
-        return self._guarded(lambda: self._put(name, identity, record, entry, size), Refusal.INCOMPLETE)
+        return self._put(name, identity, record, entry, size)
 
     def new_file(self) -> Path:
         """Where a body may be written that will be `put`."""
         return self._bodies / uuid4().hex
 
     def delete(self, key: Key) -> None:
-        self._deletions.add(key)
-        self._guarded(lambda: self._delete("key = ?", (packed(key),)), None)
+        self.purge([("url", key)])
+
+    def purge(self, selectors: Sequence[Selector], stale_at: float | None = None, id: str = "") -> None:
+        self._guarded(lambda: self._purge(selectors, stale_at, id), None)
+
+    def record(self, selectors: Sequence[Selector], stale_at: float | None, id: str) -> None:
+        """A purge, once for all who know it by that id. When this returns it is on disk for good; until it is nothing
+        is got. Raises OSError."""
+        try:
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._purge(selectors, stale_at, id)
+        except sqlite3.Error as error:
+            raise OSError(f"{self._directory}: {error}") from error
+        finally:
+            with suppress(sqlite3.Error):
+                self._db.execute("PRAGMA synchronous = NORMAL")
+
+    def mark(self) -> int:
+        return self.purged.seen
+
+    @property
+    def purged(self) -> DiskPurged:
+        assert self._purged is not None
+        return self._purged
 
     @property
     def size(self) -> int:
@@ -193,19 +233,26 @@ class DiskStore:
     # How.
 
     def _get(self, key: Key, now: int | None) -> Variants | None:
+        self._catch_up()
         name = packed(key)
         rows = self._db.execute(
-            "SELECT id, record, body, file, length, sums, checksum, used FROM entries WHERE key = ? ORDER BY received",
+            "SELECT id, record, body, file, length, sums, checksum, used, compared FROM entries"
+            " WHERE key = ? ORDER BY received",
             (name,),
         ).fetchall()
         variants = Variants(key)
-        for id, record, body, file, length, sums, checksum, used in rows:
+        for id, record, body, file, length, sums, checksum, used, compared in rows:
             try:
-                variants.add(self._entry(name, record, body, file, length, sums, checksum))
+                entry = self._entry(name, record, body, file, length, sums, checksum)
             except (OSError, ValueError, TypeError, KeyError) as error:
                 logger.error("an entry of the cache in %s is damaged, and dropped: %s", self._directory, error)
                 self._delete("id = ?", (id,))
                 continue
+            until = self.purged.known.stored(key, entry.tags, max(compared, self.purged.swept))
+            if until is None:
+                self._delete("id = ?", (id,))
+                continue
+            variants.add(entry.fresh_only_until(until))
             if now is not None and now - used > USED_AGAIN * 10**9:
                 self._db.execute("UPDATE entries SET used = ? WHERE id = ?", (now, id))
         return variants if variants.count else None
@@ -224,7 +271,7 @@ class DiskStore:
         file: str | None = None
         inline: bytes | None = None
         if isinstance(body, FileBody):
-            if self._update(name, identity, record, body, entry.received_at):
+            if self._update(name, identity, record, body, entry):
                 return None
             if not body.is_there():
                 return Refusal.INCOMPLETE
@@ -237,12 +284,14 @@ class DiskStore:
             if file is not None and isinstance(body, bytes):
                 (self._bodies / file).write_bytes(body)
             with _transaction(self._db):
+                if self.purged.catch_up():
+                    raise _Interrupted
                 gone = self._remove("key = ? AND variant = ?", (name, identity))
                 checksum = _checksum(name, record, inline or b"", sums)
                 self._db.execute(
-                    "INSERT INTO entries VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO entries VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (name, identity, record, inline, file, len(body), sums, checksum, size, entry.received_at,
-                     time.time_ns()),
+                     time.time_ns(), packed(entry.tags), self.purged.seen),
                 )  # fmt: skip
                 gone += self._remove(
                     "id IN (SELECT id FROM entries WHERE key = ? ORDER BY received DESC LIMIT -1 OFFSET ?)",
@@ -257,9 +306,11 @@ class DiskStore:
         self._give_back()
         return None
 
-    def _update(self, name: bytes, identity: bytes, record: bytes, body: FileBody, received: float) -> bool:
+    def _update(self, name: bytes, identity: bytes, record: bytes, body: FileBody, entry: Entry) -> bool:
         """New fields for a body that is stored: the file stays. False when there is no row that names it."""
         with _transaction(self._db):
+            if self.purged.catch_up():
+                raise _Interrupted
             row = self._db.execute(
                 "SELECT id, sums FROM entries WHERE file IS NOT NULL AND file = ?", (body.name,)
             ).fetchone()
@@ -268,11 +319,90 @@ class DiskStore:
             id, sums = row
             gone = self._remove("key = ? AND variant = ? AND id != ?", (name, identity, id))
             self._db.execute(
-                "UPDATE entries SET variant = ?, record = ?, checksum = ?, received = ?, used = ? WHERE id = ?",
-                (identity, record, _checksum(name, record, b"", sums), received, time.time_ns(), id),
+                "UPDATE entries SET variant = ?, record = ?, checksum = ?, received = ?, used = ?, tags = ?,"
+                " compared = ? WHERE id = ?",
+                (
+                    identity,
+                    record,
+                    _checksum(name, record, b"", sums),
+                    entry.received_at,
+                    time.time_ns(),
+                    packed(entry.tags),
+                    self.purged.seen,
+                    id,
+                ),
             )
         self._unlink(gone)
         return True
+
+    def _catch_up(self) -> None:
+        """Before what is stored is looked at. While a purge could not be written down, nothing is."""
+        if self._unrecorded:
+            self._write_down()
+        self.purged.catch_up()
+
+    def _purge(self, selectors: Sequence[Selector], stale_at: float | None, id: str) -> None:
+        self._unrecorded.append((selectors, stale_at, id))
+        self._write_down()
+
+    def _write_down(self) -> None:
+        with _transaction(self._db):
+            self.purged.catch_up()
+            gone: list[str] = []
+            for selectors, stale_at, id in self._unrecorded:
+                self.purged.write(selectors, stale_at, id)
+                keys = [packed(what) for _, what in selectors if isinstance(what, tuple)]
+                for name in keys:
+                    if stale_at is None:
+                        gone += self._remove("key = ?", (name,))
+                    else:
+                        rows = self._db.execute("SELECT id FROM entries WHERE key = ?", (name,)).fetchall()
+                        for (row,) in rows:
+                            self._age(row, stale_at)
+        self._unrecorded = []
+        self._unlink(gone)
+
+    def sweep(self) -> bool:
+        """Compare some more of the rows with what was purged, and remove what is to go; True when there are more."""
+        return self._guarded(self._sweep_on, False)
+
+    def _sweep_on(self) -> bool:
+        self._catch_up()
+        purged = self.purged
+        if self._swept_to is None:
+            if purged.swept >= purged.known.latest:
+                return False
+            self._swept_to = purged.seen, -1
+        moment, last = self._swept_to
+        with _transaction(self._db):
+            purged.catch_up()
+            rows = self._db.execute(
+                "SELECT id, key, tags, compared FROM entries WHERE id > ? ORDER BY id LIMIT ?", (last, STEP)
+            ).fetchall()
+            gone: list[str] = []
+            for id, name, tags, compared in rows:
+                until = purged.known.stored(key_of(name), json.loads(tags), max(compared, purged.swept))
+                if until is None:
+                    gone += self._remove("id = ?", (id,))
+                elif until != inf:
+                    self._age(id, until)
+            if not rows:
+                purged.all_compared(moment)
+        self._swept_to = (moment, rows[-1][0]) if rows else None
+        self._unlink(gone)
+        self._give_back()
+        return True
+
+    def _age(self, id: int, moment: float) -> None:
+        """A row's entry is fresh no longer than until then."""
+        name, record, body, sums, checksum = self._db.execute(
+            "SELECT key, record, body, sums, checksum FROM entries WHERE id = ?", (id,)
+        ).fetchone()
+        if checksum != _checksum(name, record, body or b"", sums):
+            return  # damaged, which is found when it is read
+        record = pack(unpack(record, b"").fresh_only_until(moment))
+        checksum = _checksum(name, record, body or b"", sums)
+        self._db.execute("UPDATE entries SET record = ?, checksum = ? WHERE id = ?", (record, checksum, id))
 
     def _make_room(self) -> list[str]:
         """The least recently used are removed until the rest fits."""
@@ -304,7 +434,8 @@ class DiskStore:
 
     def _guarded(self, work: Callable[[], T], otherwise: U) -> T | U:
         try:
-            return work()
+            with suppress(_Interrupted):
+                return work()
         except OSError as error:
             logger.error("cache in %s: %s", self._directory, error)
         except sqlite3.Error as error:
@@ -316,6 +447,10 @@ class DiskStore:
             except (OSError, sqlite3.Error) as again:
                 logger.error("cache in %s: %s", self._directory, again)
         return otherwise
+
+
+class _Interrupted(Exception):
+    """Something was purged while an entry was on its way in: it is not written."""
 
 
 _OUTSIDE = frozenset((

@@ -9,11 +9,12 @@ from zlib import crc32
 
 from proxy.cache.disk_body import FileBody
 from proxy.cache.entry import Entry
+from proxy.cache.key import Key
 from proxy.cache.policy import Terms
 
 _FIELDS = tuple(field.name for field in fields(Entry) if field.init and field.name != "body")
 
-FORMAT = crc32(repr((_FIELDS, [field.name for field in fields(Terms)], 1)).encode()) & 0x7FFFFFFF
+FORMAT = crc32(repr((_FIELDS, [field.name for field in fields(Terms)], 2)).encode()) & 0x7FFFFFFF
 """What was written in another is not read."""
 
 
@@ -50,3 +51,9 @@ def _restored(value: Any) -> Any:
             return value[""].encode("latin-1")
         return {name: _restored(each) for name, each in value.items()}
     return value
+
+
+def key_of(name: bytes) -> Key:
+    """What `packed` made of a key."""
+    scheme, authority, path, query = json.loads(name)
+    return (scheme, authority, path, query)

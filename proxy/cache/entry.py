@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from proxy.cache.disk_body import FileBody
 from proxy.cache.eviction import Item
@@ -70,6 +70,12 @@ class Entry:
         for tag in self.tags:
             self.size += len(tag) + TAG_OVERHEAD
 
+    def fresh_only_until(self, moment: float) -> Entry:
+        """The same, stale from then on if it is not before."""
+        if self.terms.born + self.terms.lifetime <= moment:
+            return self
+        return replace(self, terms=replace(self.terms, lifetime=moment - self.terms.born))
+
 
 def stored_lines(
     status: int, fields: Fields, length: int, received_at: float, withheld: frozenset[bytes] = frozenset()
@@ -97,7 +103,7 @@ def updated(entry: Entry, answer: Fields, received_at: float) -> Fields:
 class Variants(Item[Key]):
     """The entries of one primary key, by the place they were made at, by what they select on, then by its values."""
 
-    __slots__ = ("_places", "count", "key_size")
+    __slots__ = ("_places", "compared", "count", "key_size")
 
     LIMIT = 128
     """Entries; the oldest goes first."""
@@ -105,6 +111,8 @@ class Variants(Item[Key]):
     def __init__(self, key: Key) -> None:
         self._places: dict[str, dict[Selecting, dict[Values, Entry]]] = {}
         self.count = 0
+        self.compared = 0
+        """The moment up to which all entries have been compared with what was purged."""
         self.key_size = KEY_OVERHEAD + sum(len(part) for part in key if part is not None)
         super().__init__(key, self.key_size)
 
@@ -151,11 +159,14 @@ class Variants(Item[Key]):
                 yield from entries.values()
 
     def drop_oldest(self) -> None:
-        oldest = min(self.entries(), key=lambda entry: entry.received_at)
-        place = self._places[oldest.place]
-        entries = place[oldest.selecting]
-        del entries[oldest.values]
+        self.drop(min(self.entries(), key=lambda entry: entry.received_at))
+
+    def drop(self, entry: Entry) -> None:
+        """One that is there."""
+        place = self._places[entry.place]
+        entries = place[entry.selecting]
+        del entries[entry.values]
         if not entries:
-            del place[oldest.selecting]
+            del place[entry.selecting]
         self.count -= 1
-        self.size -= oldest.size
+        self.size -= entry.size

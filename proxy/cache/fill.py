@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from proxy.cache import key as keys
@@ -15,6 +15,7 @@ from proxy.cache.partial import is_whole, joined, part
 from proxy.cache.policy import Received, Refusal, Rules, Terms, judge, withheld
 from proxy.cache.search import Searches, stored_under
 from proxy.cache.store import Front
+from proxy.cache.tags import MAX_TAGS, tagged
 from proxy.cache.tee import Done, Tee
 from proxy.exchange import Request, Response, Stream, length_of
 from proxy.exchange.observation import Reads, Source, written
@@ -76,6 +77,10 @@ class Fill:
         if SURROGATE_CONTROL in self.settings.rules.target_list:
             down.fields.append(b"surrogate-capability", SURROGATE_CAPABILITY)
         return down
+
+    async def ask(self, below: Callable[[Request], Awaitable[Response]], asking: list[Line] | None = None) -> Response:
+        """What comes from below, with its tags. asking: our own conditions."""
+        return tagged(await below(self.downward(asking or [])), strip=self.settings.rules.strip_tags)
 
     def judge(self, response: Response, now: float) -> Terms | Refusal:
         """Whether what came may be stored, as far as is known before its body has ended."""
@@ -182,7 +187,9 @@ class Fill:
 
     def put(self, entry: Entry) -> Refusal | None:
         refusal = self._put(entry)
-        self._land(shared=refusal is None and entry.fresh_until > entry.received_at)
+        # That it was purged meanwhile says nothing about the next.
+        shared = None if refusal is Refusal.INVALIDATED else refusal is None and entry.fresh_until > entry.received_at
+        self._land(shared=shared)
         return refusal
 
     def _put(self, entry: Entry) -> Refusal | None:
@@ -190,13 +197,15 @@ class Fill:
             return Refusal.UNREPEATABLE
         if len(entry.selecting) > keys.MAX_SELECTING:
             return Refusal.READS
+        if len(entry.tags) > MAX_TAGS:
+            return Refusal.TAGS
         if entry.status == 206 and self._displaces(entry.received_at):
             return Refusal.PARTIAL
         store, searches = self.settings.store, self.settings.searches
         rule = no_vary_search(Fields(entry.lines))
         if rule is None:
             return store.put(self.key, entry, self.mark)
-        if not store.is_current(self.key, self.mark):
+        if not store.is_current(self.key, self.mark, entry.tags):
             return Refusal.INVALIDATED
         searches.learn(self.key, rule)
         return store.put(stored_under(self.key, rule), entry, self.mark)

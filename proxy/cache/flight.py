@@ -34,6 +34,9 @@ class Offered(Protocol):
 
     selecting: Selecting
 
+    @property
+    def tags(self) -> tuple[str, ...]: ...
+
     def fits(self, request: Request) -> bool: ...
 
 
@@ -48,6 +51,11 @@ class Flight:
         self.offer: Offered | None = None
         self.waiters: dict[asyncio.Future[bool], None] = {}
         self._orphan: asyncio.Task[Response] | None = None
+
+    @property
+    def tags(self) -> tuple[str, ...] | None:
+        """Of what it brings; None as long as that is not known."""
+        return self.offer.tags if self.offer is not None else None
 
     async def landed(self, patience: float) -> bool:
         """Wait until it has, or has something to offer, but no longer than `patience` seconds: False when neither."""

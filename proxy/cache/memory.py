@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from proxy.cache.deletions import Deletions
+from collections.abc import Iterator, Sequence
+from math import inf
+
 from proxy.cache.entry import Entry, Variants
-from proxy.cache.eviction import MOST_USES, Queues
+from proxy.cache.eviction import Queues
 from proxy.cache.key import Key
 from proxy.cache.policy import Refusal
+from proxy.cache.purged import Purged, Selector
 from proxy.cache.store import Behind, Spooling
 
 ARRIVING_SHARE = 2
 """Bodies on their way in may take one in two bytes, so that those that never end cannot empty the store."""
+
+STEP = 200
+"""Keys that a sweep goes through at once: less than a millisecond."""
 
 
 class MemoryStore:
@@ -19,29 +25,48 @@ class MemoryStore:
 
     behind: Behind | None = None
     spool: Spooling | None = None
+    disk_size: int | None = None
 
     def __init__(self, max_size: int) -> None:
         self._max_size = max_size
         self._variants: dict[Key, Variants] = {}
         self._queues: Queues[Variants] = Queues(self._evicted)
         self._arriving = 0
-        self._deletions = Deletions()
-        self.mark = self._deletions.mark
-        self.is_current = self._deletions.is_current
+        self._purged = Purged()
+        self._latest = 0
+        self._swept = 0
+        self.mark = self._purged.mark
+        self.is_current = self._purged.is_current
+        self.evictions = 0
+        """Keys that have left for want of room."""
 
     def get(self, key: Key) -> Variants | None:
         variants = self._variants.get(key)
-        if variants is not None and variants.uses < MOST_USES:
+        if variants is not None:
+            if variants.compared != self._latest:
+                return self._compared(variants)
             variants.uses += 1
         return variants
 
     def peek(self, key: Key) -> Variants | None:
-        return self._variants.get(key)
+        variants = self._variants.get(key)
+        return self._compared(variants) if variants is not None else None
+
+    def holds(self, key: Key, variants: Variants | None) -> bool:
+        """These very ones are under the key. May be asked in any thread."""
+        return self._variants.get(key) is variants
+
+    def variants(self) -> list[Variants]:
+        """All there are, for looking."""
+        return list(self._variants.values())
 
     def put(self, key: Key, entry: Entry, mark: int) -> Refusal | None:
-        if not self.is_current(key, mark):
+        until = self._purged.asked(key, entry.tags, mark)
+        if until is None:
             return Refusal.INVALIDATED
-        variants = self._variants.get(key) or Variants(key)
+        if until != inf:
+            entry = entry.fresh_only_until(until)
+        variants = self.peek(key) or self._new(key)
         if entry.size > self._max_size - self._arriving - variants.key_size:
             return Refusal.SIZE
         before = variants.size
@@ -57,11 +82,58 @@ class MemoryStore:
         return None
 
     def delete(self, key: Key) -> None:
-        variants = self._variants.pop(key, None)
-        if variants is not None:
-            self._queues.remove(variants)
-            variants.clear()
-        self._deletions.add(key)
+        self.purge([("url", key)])
+
+    def purge(self, selectors: Sequence[Selector], stale_at: float | None = None, id: str = "") -> None:
+        self._purged.add(selectors, stale_at)
+        self._latest = self._purged.latest
+        for _, what in selectors:
+            if isinstance(what, tuple) and (variants := self.peek(what)) is not None:
+                self._keep(variants, dict.fromkeys(variants.entries(), stale_at))
+
+    def sweep(self) -> Iterator[None]:
+        """Free what was purged. To be gone through, a step whenever there is time; once at a time."""
+        while self.unswept:
+            latest, keys = self._latest, list(self._variants)
+            for at, key in enumerate(keys):
+                self.peek(key)
+                if at % STEP == 0:
+                    yield
+            self._swept = latest
+            self._purged.compared(latest)
+
+    @property
+    def unswept(self) -> bool:
+        return self._swept < self._latest
+
+    def _new(self, key: Key) -> Variants:
+        variants = Variants(key)
+        variants.compared = self._latest
+        return variants
+
+    def _compared(self, variants: Variants) -> Variants | None:
+        """What is left of them after what was purged."""
+        if variants.compared == self._latest:
+            return variants
+        key, since = variants.key, variants.compared
+        variants.compared = self._latest
+        return self._keep(variants, {e: self._purged.stored(key, e.tags, since) for e in variants.entries()})
+
+    def _keep(self, variants: Variants, until: dict[Entry, float | None]) -> Variants | None:
+        """Entries, fresh until then at most; without those for which that is None."""
+        before = variants.size
+        for entry, moment in until.items():
+            if moment is None:
+                variants.drop(entry)
+            elif (aged := entry.fresh_only_until(moment)) is not entry:
+                variants.add(aged)
+        if variants.size != before:
+            self._queues.grew(variants, variants.size - before)
+        if variants.count:
+            return variants
+        del self._variants[variants.key]
+        self._queues.remove(variants)
+        return None
 
     def room(self, limit: int) -> MemoryRoom:
         return MemoryRoom(self, limit)
@@ -75,6 +147,11 @@ class MemoryStore:
         return True
 
     @property
+    def count(self) -> int:
+        """Keys."""
+        return len(self._variants)
+
+    @property
     def size(self) -> int:
         """Bytes in use, by what is stored and by what is arriving."""
         return self._queues.size + self._arriving
@@ -84,6 +161,7 @@ class MemoryStore:
 
     def _evicted(self, variants: Variants) -> None:
         del self._variants[variants.key]
+        self.evictions += 1
 
 
 class MemoryRoom:

@@ -51,7 +51,8 @@ class Rules:
     ttl: the lifetime of responses that say nothing; None follows RFC 9111. status_ttl: the same by status, which also
     lets statuses be stored that else need to say so. stale_while_revalidate, stale_if_error: seconds, for responses
     that give none; None for the latter is an hour while the origin cannot be reached. target_list: the fields that
-    stand in for Cache-Control, lower case, the first one first (RFC 9213 §2.2).
+    stand in for Cache-Control, lower case, the first one first (RFC 9213 §2.2). strip_tags: fields with surrogate keys
+    go no further.
     """
 
     ttl: float | None = None
@@ -60,6 +61,7 @@ class Rules:
     stale_if_error: float | None = None
     set_cookie: SetCookie = SetCookie.REFUSE
     target_list: tuple[bytes, ...] = (b"cdn-cache-control",)
+    strip_tags: bool = True
 
 
 DEFAULT = Rules()
@@ -80,6 +82,7 @@ class Refusal(Enum):
     NO_FRESHNESS = "no-freshness"
     UNREPEATABLE = "unrepeatable"
     READS = "reads"
+    TAGS = "tags"
     SIZE = "size"
     INCOMPLETE = "incomplete"
     INVALIDATED = "invalidated"

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from proxy.cache.disk import DiskStore
 from proxy.cache.disk_body import FileBody
+from proxy.cache.disk_purged import Record
 from proxy.cache.entry import Entry, Variants
 from proxy.cache.key import Key
 from proxy.cache.memory import MemoryStore
 from proxy.cache.policy import Refusal
+from proxy.cache.purged import Selector
 from proxy.cache.spool import Spool
 from proxy.cache.store import Behind, Spooling
 
@@ -40,11 +43,21 @@ class TieredStore:
         self._submitted = self._written = 0
         """Bytes; each changed in one thread alone."""
         self._closed = False
+        self._disk_size = disk.size
         # On the way of every hit: no call in between.
         self.get, self.peek = memory.get, memory.peek
         self.behind: Behind | None = self._behind
         self.spool: Spooling | None = self._spool
         self.mark, self.is_current, self.room = memory.mark, memory.is_current, memory.room
+        self.sweep = memory.sweep
+        self._heard: deque[tuple[list[Record], int]] = deque()
+        """From the thread: what others that share the disk have purged, and the moment on disk up to which it is."""
+        self._moment = disk.mark()
+        self._own: deque[str] = deque(maxlen=1000)
+        """Ids of purges that were carried out in this process."""
+        self._sweeping = False
+        """Changed in the thread alone."""
+        self._submit(self._begin_sweep)
 
     @property
     def size(self) -> int:
@@ -55,8 +68,29 @@ class TieredStore:
         """Bytes that wait to be written."""
         return self._submitted - self._written
 
+    @property
+    def count(self) -> int:
+        return self._memory.count
+
+    @property
+    def unswept(self) -> bool:
+        return self._memory.unswept
+
+    def variants(self) -> list[Variants]:
+        return self._memory.variants()
+
+    @property
+    def disk_size(self) -> int:
+        """Bytes in use on disk, when last looked at."""
+        return self._disk_size
+
+    @property
+    def evictions(self) -> int:
+        return self._memory.evictions
+
     def put(self, key: Key, entry: Entry, mark: int) -> Refusal | None:
-        if not self.is_current(key, mark):
+        self._listen()
+        if not self.is_current(key, mark, entry.tags):
             return Refusal.INVALIDATED
         refusal = Refusal.SIZE if isinstance(entry.body, FileBody) else self._memory.put(key, entry, mark)
         size = entry.size + Variants(key).size
@@ -66,24 +100,68 @@ class TieredStore:
             size -= len(entry.body)
         if self.queued and self.queued + size > QUEUE:
             return refusal
-        if not self._submit(self._write, key, entry, size):
+        if not self._submit(self._write, key, entry, size, self._moment):
             return refusal
         self._submitted += size
         return None
 
-    def _write(self, key: Key, entry: Entry, size: int) -> None:
+    def _write(self, key: Key, entry: Entry, size: int, moment: int) -> None:
+        """moment: what was purged on disk up to then has been thought of."""
         try:
-            refusal = self._disk.put(key, entry, self._disk.mark())
+            refusal = self._disk.put(key, entry, moment)
             if refusal is not None and isinstance(entry.body, FileBody):
                 entry.body.discard()
         except Exception:
             logger.exception("an entry could not be written to disk")
         finally:
             self._written += size
+            self._tell()
 
     def delete(self, key: Key) -> None:
         self._memory.delete(key)
-        self._submit(self._disk.delete, key)
+        self._submit(self._delete, key)
+
+    def _delete(self, key: Key) -> None:
+        self._disk.delete(key)
+        self._tell()
+
+    def purge(self, selectors: Sequence[Selector], stale_at: float | None = None, id: str = "") -> Future[None] | None:
+        self._memory.purge(selectors, stale_at)
+        if self._closed:
+            return None
+        if id:
+            self._own.append(id)
+        return self._thread.submit(self._record, selectors, stale_at, id)
+
+    def _record(self, selectors: Sequence[Selector], stale_at: float | None, id: str) -> None:
+        try:
+            self._disk.record(selectors, stale_at, id)
+        finally:
+            self._tell()
+            self._begin_sweep()
+
+    def _tell(self) -> None:
+        """In the thread, after what may have shown what others have purged."""
+        self._disk_size = self._disk.size
+        purged = self._disk.purged
+        if purged.foreign or not self._heard or self._heard[-1][1] != purged.seen:
+            self._heard.append((purged.foreign, purged.seen))
+            purged.foreign = []
+
+    def _listen(self) -> None:
+        while self._heard:
+            records, self._moment = self._heard.popleft()
+            for record in records:
+                if record.id not in self._own:
+                    self._memory.purge([record.selector], record.stale_at)
+
+    def _begin_sweep(self) -> None:
+        """In the thread: free what was purged, in steps that let others in between."""
+        if not self._sweeping:
+            self._sweep_on()
+
+    def _sweep_on(self) -> None:
+        self._sweeping = self._disk.sweep() and self._submit(self._sweep_on)
 
     async def _behind(self, key: Key) -> Variants | None:
         mark, held = self.mark(), self._memory.peek(key)
@@ -92,6 +170,7 @@ class TieredStore:
         reading = asyncio.get_running_loop().run_in_executor(self._thread, self._read, key, held)
         done, _ = await asyncio.wait([reading], timeout=PATIENCE)
         found = reading.result() if done else None
+        self._listen()
         if found is None or not self.is_current(key, mark):
             return self.get(key)
         held = self._memory.peek(key)
@@ -114,7 +193,9 @@ class TieredStore:
 
     def _read(self, key: Key, held: Variants | None) -> Variants | None:
         """In its turn; by then somebody else may have brought it up."""
-        return self._disk.get(key) if self._memory.peek(key) is held else None
+        found = self._disk.get(key) if self._memory.holds(key, held) else None
+        self._tell()
+        return found
 
     def _submit(self, work: Callable[..., object], *arguments: object) -> bool:
         """To be done in the thread; False when there is none any more."""

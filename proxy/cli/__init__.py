@@ -8,7 +8,19 @@ from typing import Any
 
 import click
 
-COMMANDS = ("check", "completion", "explain", "filter", "inspect", "record", "replay", "run", "schema", "version")
+COMMANDS = (
+    "check",
+    "completion",
+    "explain",
+    "filter",
+    "inspect",
+    "purge",
+    "record",
+    "replay",
+    "run",
+    "schema",
+    "version",
+)
 """Each is `command` in the module of its name."""
 
 

@@ -269,6 +269,8 @@ class Cache(Options):
     target_list: list[FieldName] = Field(default_factory=lambda: ["cdn-cache-control"])
     """The fields that stand in for Cache-Control and Expires; the first one that a response has. surrogate-control is
     read as W3C noted it, all others as RFC 9213 says."""
+    tag_headers: Literal["strip", "keep"] = "strip"
+    """Whether Surrogate-Key and Cache-Tag, which give tags to purge responses by, go further towards the client."""
     key: CacheKey = CacheKey()
     """What responses are found by."""
     bypass: CacheBypass = CacheBypass()

@@ -93,6 +93,11 @@ class Assembly:
     filters: list[FilterState] = field(default_factory=list)
     tls: Contexts = field(default_factory=dict)
 
+    def by_name(self) -> list[tuple[str, list[Cache]]]:
+        """The stages that are one cache, together."""
+        names = dict.fromkeys(cache.name for cache in self.caches.values())
+        return [(name, [cache for cache in self.caches.values() if cache.name == name]) for name in names]
+
     def retire(self) -> None:
         """New exchanges no longer come; those under way are finished."""
         for each in self.services.values():
@@ -295,6 +300,7 @@ def _rules(declared: model.Cache) -> Rules:
         stale_if_error=declared.stale_if_error,
         set_cookie=SetCookie(declared.set_cookie),
         target_list=tuple(name.encode() for name in declared.target_list),
+        strip_tags=declared.tag_headers == "strip",
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import uvloop
 
 from proxy import admin, telemetry
+from proxy.cache.purge import Purge
 from proxy.chain import Entry, Handler
 from proxy.config import model
 from proxy.config.errors import ConfigErrors
@@ -24,8 +25,11 @@ from proxy.exchange import Request, Response
 from proxy.http.query import Names
 from proxy.sandbox import Engine
 from proxy.server.assemble import Lasting, assemble
+from proxy.server.cache_endpoints import cache_endpoints
+from proxy.server.cache_view import seen
 from proxy.server.dashboard import document
 from proxy.server.operations import endpoints
+from proxy.server.purge import carry_out
 from proxy.server.recorder import Recorder
 from proxy.server.samples import sample
 from proxy.server.timing import ServerTiming, Traced
@@ -90,9 +94,20 @@ class Server:
                 config=lambda: self.config.model_dump(mode="json"),
             )
             watch = Watch(self._watched, asyncio.get_running_loop().call_later)
-            more = endpoints(self._entry, self._recorder, lambda: self._dashboard() | watch.look())
+            more = {
+                **endpoints(self._entry, self._recorder, lambda: self._dashboard() | watch.look()),
+                **cache_endpoints(self.caches, self.purge),
+            }
             handler = admin.Admin(view, address.host, self.config.admin.token, more)
             self.admin = await _listen(address, Service(handler))
+
+    async def purge(self, purge: Purge) -> list[str]:
+        """Of this process; see `carry_out`."""
+        return await carry_out(purge, self._assembly.caches.values())
+
+    async def caches(self) -> list[dict[str, object]]:
+        """What is in the caches of this process, for people."""
+        return [await seen(name, stages) for name, stages in self._assembly.by_name()]
 
     def reload(self, path: Path) -> None:
         """Let new exchanges meet what the file says now. Raises ConfigErrors, and all stays as it is.

@@ -12,9 +12,9 @@ a body that turns out too long or breaks is not stored after all.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from math import floor
 from typing import Any
@@ -38,11 +38,15 @@ from proxy.cache.lookup import (
     unattended,
     unstorable,
 )
+from proxy.cache.missed import Missed
 from proxy.cache.policy import DEFAULT, FAILED, Refusal, Rules, Terms, is_explicit, stands_in
+from proxy.cache.purge import Purge
+from proxy.cache.purged import EVERYTHING, Selector
 from proxy.cache.representation import representation
 from proxy.cache.search import Searches, answers
 from proxy.cache.status import Forward, add, age_line, collapsed, forwarded, hit, label, say, unstored
 from proxy.cache.store import Front
+from proxy.cache.tags import tagged
 from proxy.cache.tee import Reader, Tee
 from proxy.chain.stage import Below
 from proxy.errors import ProxyError, Side
@@ -56,22 +60,6 @@ from proxy.http.fields import Fields
 
 PATIENCE = 5.0
 """Seconds a request waits for others that bring what it may share, before it goes on its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What the cache would do with a request. outcome: the member of `Cache-Status` it would begin with.
-    selecting: each set of reads that stored responses depend on, with its values on this request. age and ttl in
-    seconds, None without a selected entry."""
-
-    cache: str
-    key: Key
-    outcome: str
-    reason: str
-    variants: int
-    selecting: tuple[tuple[Selecting, Values], ...]
-    age: int | None
-    ttl: int | None
 
 
 class Cache:
@@ -106,7 +94,13 @@ class Cache:
         self._is_particular = keying != PLAIN or exceptions != NO_EXCEPTIONS
         self._settings = Settings(store, self._flights, rules, keying, self._searches, max_object_size, clock, place)
         self._background: set[asyncio.Task[None]] = set()
+        self._tidying = False
+        self.missed = Missed()
         self._refreshing: set[tuple[Key, Selecting, Values]] = set()
+
+    @property
+    def store(self) -> Front:
+        return self._store
 
     async def __call__(self, request: Request, below: Below) -> Response:
         method = request.method
@@ -158,7 +152,7 @@ class Cache:
         key = keys.primary(request)
         fill = Fill(self._settings, key, request, self._clock(), 0, None, bare=False)
         try:
-            response = await below(fill.downward([]))
+            response = await fill.ask(below)
         except BaseException:
             request.exchange.cache_status.append(member)
             raise
@@ -176,8 +170,9 @@ class Cache:
 
     async def _pass(self, request: Request, below: Below, member: str) -> Response:
         """Ask below without storing."""
+        self.missed.add(keys.primary(request))
         try:
-            response = (await below(request)).copy()
+            response = tagged(await below(request), strip=self._settings.rules.strip_tags).copy()
         finally:
             request.exchange.cache_status.append(member)
         add(response.fields, member)
@@ -192,9 +187,16 @@ class Cache:
         values = (response.fields.get(name) for name in (b"location", b"content-location"))
         for changed in (key, *(keys.reference(key, value) for value in values if value is not None)):
             if changed is not None:
-                for stored in (self._keying.canonical_key(changed), self._searches.alike(changed)):
-                    if stored is not None:
-                        self._store.delete(stored)
+                for stored in self._stored_under(changed):
+                    self._store.delete(stored)
+
+    def _stored_under(self, key: Key) -> Iterator[Key]:
+        """Where what answers a request with this key may be."""
+        own = self._keying.canonical_key(key)
+        yield own
+        for asked in {own, key}:
+            if (alike := self._searches.alike(asked)) is not None:
+                yield alike
 
     async def _consider(self, request: Request, below: Below) -> Response:
         """Everything but the simplest hit: decide, wait for others, or ask below."""
@@ -233,7 +235,7 @@ class Cache:
                 return await self._fetch(request, below, decision, None, bare=decision.entry is not None)
             if not may_collapse(asked):
                 return await self._fetch(request, below, decision, None)
-            if flight is not None and not self._store.is_current(key, flight.mark):
+            if flight is not None and not self._store.is_current(key, flight.mark, flight.tags):
                 self._flights.land(flight, shared=None)  # what it brings was deleted meanwhile
                 flight = None
             if flight is None:
@@ -247,12 +249,37 @@ class Cache:
             if not await flight.landed(deadline - loop.time()):
                 self._flights.land(flight, shared=None)  # whoever comes next need not wait for it as well
 
+    def purge(self, purge: Purge) -> Future[None] | None:
+        """Carry it out. Here it is done when this returns; what it returns ends when it is on disk as well, with an
+        OSError where it cannot be written there."""
+        selectors: list[Selector] = [EVERYTHING] if purge.all else []
+        selectors += [("tag", tag) for tag in purge.tags]
+        selectors += [("prefix", prefix) for prefix in purge.beginnings()]
+        selectors += [("url", stored) for key in purge.targets() for stored in self._stored_under(key)]
+        done = self._store.purge(selectors, self._clock() if purge.soft else None, purge.id)
+        self._tidy()
+        return done
+
+    def _tidy(self) -> None:
+        """Free what was purged, a little at a time."""
+        if self._store.unswept and not self._tidying:
+            self._tidying = True
+            self._in_background(self._sweep())
+
+    async def _sweep(self) -> None:
+        try:
+            for _ in self._store.sweep():
+                await asyncio.sleep(0)
+        finally:
+            self._tidying = False
+
     async def _look(self, key: Key, request: Request, asked: Directives) -> tuple[Variants | None, Decision]:
         """What is stored under a key, and what that means for a request."""
         variants = self._store.get(key)
         decision = decide(variants, request, self._place, asked, self._clock())
         if decision.entry is None and self._store.behind is not None:
             variants = await self._store.behind(key)
+            self._tidy()  # others may have told what they purged
             decision = decide(variants, request, self._place, asked, self._clock())
         return variants, decision
 
@@ -308,7 +335,7 @@ class Cache:
         key, now = keys.primary(request), self._clock()
         fill = Fill(self._settings, key, request, now, self._store.mark(), None, bare=False)
         try:
-            response = await below(fill.downward([]))
+            response = await fill.ask(below)
         except BaseException:
             request.exchange.cache_status.append(unstored(self._label, decision.forward))
             raise
@@ -345,8 +372,12 @@ class Cache:
             story.selecting = list(zip(selecting, keys.values(request, selecting), strict=True))
 
     def _begin(self, request: Request, trace: list[StageStory]) -> CacheStory:
-        found = self.explain(request)
-        story = CacheStory(self.name, url_of(request), found.reason, found.variants)
+        variants = self._store.peek(keys.primary(request))
+        reason = "exception" if self._exceptions.cover(request) else bypass(request)
+        if reason is None:
+            reason = decide(variants, request, self._place, wishes(request.fields), self._clock()).reason
+        count = variants.count if variants is not None else 0
+        story = CacheStory(self.name, url_of(request), reason, count)
         trace.append(story)
         return story
 
@@ -354,6 +385,7 @@ class Cache:
         self, request: Request, below: Below, decision: Decision, flight: Flight | None, bare: bool = True
     ) -> Response:
         """Ask below, and store what may be stored."""
+        self.missed.add(keys.primary(request))
         fill = Fill(self._settings, keys.primary(request), request, self._clock(), self._store.mark(), flight, bare)
         assert decision.forward is not None
         fill.stored = decision.entry
@@ -362,17 +394,17 @@ class Cache:
         rest = rest_of(held) if held is not None and b"range" not in request.fields else []
         asking = conditional.validators(Fields(stale.lines)) if stale is not None else rest
         try:
-            response = await below(fill.downward(asking))
+            response = await fill.ask(below, asking)
             if rest and response.status in (206, 416):
                 whole = await self._completed(fill, decision.forward, response)
                 if whole is not None:
                     return whole
-                response = await below(fill.downward([]))
+                response = await fill.ask(below)
             if asking and stale is not None and response.status == 304:
                 if conditional.confirms(Fields(stale.lines), response.fields):
                     return self._validated(fill, decision.forward, stale, response)
                 # RFC 9111 §4.3.4: not about what is stored, so of no use to anybody
-                response = await below(fill.downward([]))
+                response = await fill.ask(below)
             if response.status in FAILED and stale is not None and self._may_stand_in(stale, request, answered=True):
                 return self._instead(fill, decision.forward, stale, response)
             return self._arrived(fill, below, decision.forward, response)
@@ -466,25 +498,6 @@ class Cache:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    def explain(self, request: Request) -> Explanation:
-        """What would be done with this request, without doing it."""
-        if request.method in ("GET", "HEAD"):
-            request = self._keying.canonical(request)
-        key, now = keys.primary(request), self._clock()
-        variants = self._store.peek(key)
-        selections = variants.selections(request, self._place) if variants is not None else ()
-        count = variants.count if variants is not None else 0
-        why = "exception" if self._exceptions.cover(request) else bypass(request)
-        if why is not None:
-            decision = Decision(None, Forward.METHOD if why == "method" else Forward.BYPASS, why)
-        else:
-            decision = decide(variants, request, self._place, wishes(request.fields), now)
-        entry = decision.entry
-        outcome = f"{self._label}; hit" if decision.forward is None else unstored(self._label, decision.forward)
-        age = int(now - entry.terms.born) if entry is not None else None
-        ttl = int(entry.terms.born + entry.terms.lifetime - now) if entry is not None else None
-        return Explanation(self.name, key, outcome, decision.reason, count, selections, age, ttl)
-
 
 async def _ask(below: Below, fill: Fill) -> Response:
-    return await below(fill.downward([]))
+    return await fill.ask(below)

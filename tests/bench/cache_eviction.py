@@ -20,7 +20,7 @@ from typing import Protocol
 
 from cachetools import LRUCache
 
-from proxy.cache.eviction import MOST_USES, Item, Queues
+from proxy.cache.eviction import Item, Queues
 
 OBJECTS, REQUESTS = 50_000, 300_000
 SHARES = (0.003, 0.01, 0.03, 0.1, 0.3)
@@ -62,8 +62,7 @@ class S3Fifo:
     def request(self, key: int, size: int) -> bool:
         item = self._items.get(key)
         if item is not None:
-            if item.uses < MOST_USES:
-                item.uses += 1
+            item.uses += 1
             return True
         if size <= self._limit:
             item = self._items[key] = Item(key, size)

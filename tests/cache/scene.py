@@ -59,6 +59,12 @@ class Scene:
         """An HTTP-date that many seconds from now."""
         return dates.render(self.now + offset).decode()
 
+    @property
+    def variants(self) -> int:
+        """How many are stored under the key of `request()`."""
+        found = self.store.peek(("http", "a.example", "/", None))
+        return found.count if found is not None else 0
+
     async def below(self, request: Request) -> Response:
         self.asked.append(request)
         step = self.script.pop(0) if len(self.script) > 1 else self.script[0]

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from proxy.cache.entry import Entry
 from proxy.cache.key import Key
 from proxy.cache.policy import Refusal, Terms
+from proxy.cache.purged import Selector
 from proxy.cache.store import Store
 from tests.cache.scene import NOON, request
+
+TAGGED = {"x": ("tx", "all"), "y": ("ty", "all"), "z": ("tz", "all", "a b")}
 
 KEY: Key = ("http", "a.example", "/", None)
 
@@ -117,3 +124,82 @@ class StoreContract:
             assert store.put(KEY, entry(bytes(9000), cookie=str(i), at=NOON + i), store.mark()) is None
         assert store.size <= 50_000
         assert self._body(store, fields="cookie: c=9") is not None
+
+    # Purges.
+
+    def _tagged(self) -> Store:
+        """Three keys, /x to /z; each with two variants."""
+        store = self.store()
+        for name, tags in TAGGED.items():
+            for cookie in (None, "1"):
+                store.put(_key(name), _with(tags, cookie=cookie), store.mark())
+        return store
+
+    def _left(self, store: Store) -> str:
+        """Those that are there; upper case if stale."""
+        left = ""
+        for name in TAGGED:
+            variants = store.get(_key(name))
+            for found in variants.entries() if variants is not None else ():
+                left += name if found.fresh_until > NOON + 10 else name.upper()
+        return left
+
+    @pytest.mark.parametrize(
+        ("selectors", "left"),
+        [
+            ([("tag", "tx")], "yyzz"),
+            ([("tag", "tx"), ("tag", "tz")], "yy"),
+            ([("tag", "a b")], "xxyy"),
+            ([("tag", "all")], ""),
+            ([("tag", "t")], "xxyyzz"),
+            ([("prefix", "http://a.example/y")], "xxzz"),
+            ([("prefix", "http://a.example/")], ""),
+            ([("prefix", "http://a.example/yy")], "xxyyzz"),
+            ([("prefix", "https://a.example/")], "xxyyzz"),
+            ([("url", ("http", "a.example", "/z", None))], "xxyy"),
+            ([("url", ("http", "a.example", "/z", ""))], "xxyyzz"),
+            ([("all", "")], ""),
+        ],
+    )
+    def test_a_purge_takes_what_comes_under_it(self, selectors: list[Selector], left: str) -> None:
+        store = self._tagged()
+        before = store.mark()
+        store.purge(selectors)
+        assert self._left(store) == left
+        for name in TAGGED:
+            refused = store.put(_key(name), _with(TAGGED[name]), before) is Refusal.INVALIDATED
+            assert refused == (name not in left)
+            assert store.put(_key(name), _with(TAGGED[name]), store.mark()) is None
+        assert set(self._left(store)) == set("xyz")
+
+    @pytest.mark.parametrize(
+        "selector",
+        [("tag", "tx"), ("prefix", "http://a.example/x"), ("url", ("http", "a.example", "/x", None))],
+    )
+    def test_a_soft_purge_makes_it_stale(self, selector: Selector) -> None:
+        store = self._tagged()
+        before = store.mark()
+        store.purge([selector], NOON + 10)
+        assert self._left(store) == "XXyyzz"
+        assert store.put(_key("x"), _with(TAGGED["x"]), before) is None
+        assert self._left(store) == "XXyyzz"
+        assert store.put(_key("x"), _with(TAGGED["x"]), store.mark()) is None
+        assert sorted(self._left(store)) == sorted("xXyyzz")
+        store.purge([selector])
+        assert self._left(store) == "yyzz"
+
+    def test_what_is_stale_anyway_does_not_become_fresh_by_a_soft_purge(self) -> None:
+        store = self.store()
+        store.put(_key("x"), _with(("t",)), store.mark())
+        store.purge([("all", "")], NOON + 3600)
+        variants = store.get(_key("x"))
+        assert variants is not None
+        assert [each.fresh_until for each in variants.entries()] == [NOON + 60]
+
+
+def _key(name: str) -> Key:
+    return ("http", "a.example", f"/{name}", None)
+
+
+def _with(tags: tuple[str, ...], *, cookie: str | None = None) -> Entry:
+    return replace(entry(cookie=cookie), tags=tags)

@@ -465,22 +465,6 @@ def test_caches_with_one_store_use_each_other_s_entries_only_above_the_same_stag
     assert ask(one) == ask(other) == "fwd=uri-miss; stored"
 
 
-def test_explain_tells_without_touching() -> None:
-    scene = reading(("cookie", "theme"))
-    asked = request("cookie: theme=dark")
-    before = scene.stage.explain(asked)
-    assert (before.outcome, before.key) == ("pages; fwd=uri-miss", ("http", "a.example", "/", None))
-    run(scene.ask(asked))
-    scene.now += 10
-    told = scene.stage.explain(request("cookie: theme=dark"))
-    assert (told.outcome, told.reason, told.age, told.ttl) == ("pages; hit", "fresh", 10, 50)
-    assert told.selecting == (((("cookie", "theme"),), ("dark",)),)
-    assert scene.stage.explain(request()).outcome == "pages; fwd=vary-miss"
-    assert scene.stage.explain(request("cookie: theme=dark|cache-control: no-cache")).outcome == "pages; fwd=request"
-    assert scene.stage.explain(request(method="POST")).outcome == "pages; fwd=method"
-    assert len(scene.asked) == 1
-
-
 def test_a_trace_tells_the_story() -> None:
     scene = reading(("cookie", "theme"))
     for outcome in ("pages; fwd=uri-miss; stored; ttl=60", "pages; hit; ttl=60"):

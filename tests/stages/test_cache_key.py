@@ -124,14 +124,6 @@ def test_a_cache_above_tells_exceptions_apart() -> None:
     ]  # fmt: skip
 
 
-def test_explain_makes_requests_alike_too() -> None:
-    site = scene(keying=IGNORING, exceptions=Exceptions(cookies=("preview",)))
-    site.get(query="q=1")
-    told = site.stage.explain(request(query="q=1&utm_a=2"))
-    assert (told.outcome, told.key[3]) == ("pages; hit", "q=1")
-    assert site.stage.explain(request("cookie: preview=1")).outcome == "pages; fwd=bypass"
-
-
 UNSEARCHED = FRESH + '|no-vary-search: params=("utm" "s")'
 
 
