@@ -61,11 +61,10 @@ class MemoryStore:
         return list(self._variants.values())
 
     def put(self, key: Key, entry: Entry, mark: int) -> Refusal | None:
-        until = self._purged.asked(key, entry.tags, mark)
-        if until is None:
+        admitted = self.admitted(key, entry, mark)
+        if admitted is None:
             return Refusal.INVALIDATED
-        if until != inf:
-            entry = entry.fresh_only_until(until)
+        entry = admitted
         variants = self.peek(key) or self._new(key)
         if entry.size > self._max_size - self._arriving - variants.key_size:
             return Refusal.SIZE
@@ -80,6 +79,11 @@ class MemoryStore:
             self._queues.put(variants)
         self._shrink()
         return None
+
+    def admitted(self, key: Key, entry: Entry, mark: int) -> Entry | None:
+        """What of it may be stored, after what was purged since it was asked for."""
+        until = self._purged.asked(key, entry.tags, mark)
+        return None if until is None else entry if until == inf else entry.fresh_only_until(until)
 
     def delete(self, key: Key) -> None:
         self.purge([("url", key)])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from proxy.cache.key import Key
+from proxy.cache.purged import EVERYTHING, Selector
 from proxy.http.path import canonical
 from proxy.http.syntax import is_authority, is_path, is_query
 
@@ -72,6 +73,13 @@ class Purge:
             folder, slash, rest = path.rpartition("/")
             tail = f"{canonical(folder + slash)}{rest}" + ("" if query is None else f"?{query}")
             yield from (f"{scheme}://{authority}{tail}" for authority in authorities)
+
+    def selectors(self, stored_under: Callable[[Key], Iterable[Key]]) -> list[Selector]:
+        """For a store in which what answers a request with a key is under these."""
+        found: list[Selector] = [EVERYTHING] if self.all else []
+        found += [("tag", tag) for tag in self.tags]
+        found += [("prefix", beginning) for beginning in self.beginnings()]
+        return found + [("url", stored) for key in self.targets() for stored in stored_under(key)]
 
     def covers(self, cache: str) -> bool:
         return not self.caches or cache in self.caches

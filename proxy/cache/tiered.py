@@ -90,8 +90,10 @@ class TieredStore:
 
     def put(self, key: Key, entry: Entry, mark: int) -> Refusal | None:
         self._listen()
-        if not self.is_current(key, mark, entry.tags):
+        admitted = self._memory.admitted(key, entry, mark)
+        if admitted is None:
             return Refusal.INVALIDATED
+        entry = admitted
         refusal = Refusal.SIZE if isinstance(entry.body, FileBody) else self._memory.put(key, entry, mark)
         size = entry.size + Variants(key).size
         if size > self._disk.max_size:

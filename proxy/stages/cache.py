@@ -41,7 +41,6 @@ from proxy.cache.lookup import (
 from proxy.cache.missed import Missed
 from proxy.cache.policy import DEFAULT, FAILED, Refusal, Rules, Terms, is_explicit, stands_in
 from proxy.cache.purge import Purge
-from proxy.cache.purged import EVERYTHING, Selector
 from proxy.cache.representation import representation
 from proxy.cache.search import Searches, answers
 from proxy.cache.status import Forward, add, age_line, collapsed, forwarded, hit, label, say, unstored
@@ -252,10 +251,7 @@ class Cache:
     def purge(self, purge: Purge) -> Future[None] | None:
         """Carry it out. Here it is done when this returns; what it returns ends when it is on disk as well, with an
         OSError where it cannot be written there."""
-        selectors: list[Selector] = [EVERYTHING] if purge.all else []
-        selectors += [("tag", tag) for tag in purge.tags]
-        selectors += [("prefix", prefix) for prefix in purge.beginnings()]
-        selectors += [("url", stored) for key in purge.targets() for stored in self._stored_under(key)]
+        selectors = purge.selectors(self._stored_under)
         done = self._store.purge(selectors, self._clock() if purge.soft else None, purge.id)
         self._tidy()
         return done
@@ -267,11 +263,9 @@ class Cache:
             self._in_background(self._sweep())
 
     async def _sweep(self) -> None:
-        try:
-            for _ in self._store.sweep():
-                await asyncio.sleep(0)
-        finally:
-            self._tidying = False
+        for _ in self._store.sweep():
+            await asyncio.sleep(0)
+        self._tidying = False
 
     async def _look(self, key: Key, request: Request, asked: Directives) -> tuple[Variants | None, Decision]:
         """What is stored under a key, and what that means for a request."""

@@ -315,7 +315,7 @@ class Model:
                 store.close()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(steps=st.lists(steps, max_size=25))
 def test_purges_in_memory_in_any_order_with_anything(steps: list[tuple[Any, ...]]) -> None:
     async def scenario() -> None:
@@ -324,7 +324,7 @@ def test_purges_in_memory_in_any_order_with_anything(steps: list[tuple[Any, ...]
     run(scenario())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(steps=st.lists(steps, max_size=25))
 def test_purges_of_processes_that_share_a_disk_in_any_order_with_anything(steps: list[tuple[Any, ...]]) -> None:
     async def scenario() -> None:
