@@ -54,10 +54,14 @@ def command(
         session = mitm.Session(
             (address.host, address.port), interface or "web", (web.host, web.port), keep, save=save, options=options
         )
-        with closing(Engine(code_cache())) as engine, closing(Live(file, engine)) as live:
-            if session.interface == "web":
-                click.echo(f"mitmproxy's web interface on http://{web}/, the chain on http://{address}", err=True)
-            asyncio.run(mitm.serve(session, live, live.wrong))
+
+        async def serve() -> None:
+            with closing(Engine(code_cache())) as engine, closing(Live(file, engine)) as live:
+                if session.interface == "web":
+                    click.echo(f"mitmproxy's web interface on http://{web}/, the chain on http://{address}", err=True)
+                await mitm.serve(session, live, live.wrong)
+
+        asyncio.run(serve())
     except (ConfigErrors, mitm.BadOption) as error:
         click.echo(str(error), err=True)
         sys.exit(2)

@@ -110,6 +110,12 @@ async def listening(masters: list[Master], serving_it: asyncio.Task[None]) -> in
     raise AssertionError(serving_it.exception())
 
 
+def is_taken(port: int) -> bool:
+    """Somebody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])

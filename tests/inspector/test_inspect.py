@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import ssl
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from urllib.request import urlopen
 
 import h2.config
 import h2.connection
 import h2.events
 import pytest
 
-from tests.inspector.behind import Inspected, ask, inspected
+from tests.inspector.behind import Inspected, ask, free_port, inspected, is_taken
 from tests.integration.site import BUILT, HOSTILE, ok
 
 pytestmark = [
@@ -191,6 +198,45 @@ def test_other_methods(tmp_path: Path, method: str) -> None:
             assert (answer.status, answer.body) == (200, b"hello" if method == "POST" else b"")
 
     asyncio.run(scene())
+
+
+def test_the_command_ends_in_order(tmp_path: Path) -> None:
+    """With a connection to the origin that is still open."""
+    origin = ThreadingHTTPServer(("127.0.0.1", 0), KeepsOpen)
+    Thread(target=origin.serve_forever, args=(0.05,), daemon=True).start()
+    port = free_port()
+    config = tmp_path / "sluice.yaml"
+    config.write_text(
+        f"version: 1\nlisteners: [{{address: '127.0.0.1:{port}'}}]\n"
+        f"upstreams: {{o: {{endpoints: ['http://127.0.0.1:{origin.server_port}']}}}}\n"
+        "routes: [{chain: [forward: o]}]\n"
+    )
+    sluice = str(Path(sys.executable).with_name("sluice"))
+    command = [sluice, "inspect", str(config), "--dump", "--set", f"confdir={tmp_path}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 20
+    while not is_taken(port) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    with urlopen(f"http://127.0.0.1:{port}/a") as response:
+        assert response.read() == b"hello"
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, ""), err
+    assert f"GET http://127.0.0.1:{port}/a" in out
+    origin.shutdown()
+    origin.server_close()
+
+
+class KeepsOpen(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "5")
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+    def log_message(self, *_: object) -> None: ...
 
 
 def test_dump_prints_and_saves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
