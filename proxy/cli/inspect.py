@@ -55,11 +55,15 @@ def command(
             (address.host, address.port), interface or "web", (web.host, web.port), keep, save=save, options=options
         )
 
+        def announce(master: object) -> None:
+            if session.interface == "web":
+                # Newer versions have one with a token in it.
+                url = getattr(master, "web_url", f"http://{web}/")
+                click.echo(f"mitmproxy's web interface on {url}, the chain on http://{address}", err=True)
+
         async def serve() -> None:
             with closing(Engine(code_cache())) as engine, closing(Live(file, engine)) as live:
-                if session.interface == "web":
-                    click.echo(f"mitmproxy's web interface on http://{web}/, the chain on http://{address}", err=True)
-                await mitm.serve(session, live, live.wrong)
+                await mitm.serve(session, live, live.wrong, announce)
 
         asyncio.run(serve())
     except (ConfigErrors, mitm.BadOption) as error:
