@@ -152,7 +152,7 @@ class Grant(Options):
     """Origins that a component that serves may ask: http://host:port of each. Addresses of this machine and of private
     networks only where they are named as such. https is not supported yet."""
     environment: dict[str, str] | None = None
-    """Environment variables that it sees, by name."""
+    """Environment variables that it sees, by name. What looks at them is not remembered."""
     filesystem: list[Folder] | None = None
     """Directories that a component that serves may read."""
 

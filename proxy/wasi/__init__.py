@@ -40,7 +40,8 @@ def interfaces(
 ) -> dict[str, HostInterface]:
     """The host interfaces by full name, for `link`.
 
-    impure: called as impure(instance.data) before a guest is told the time or a random number, or prints.
+    impure: called as impure(instance.data) before a guest is told the time, a random number or a variable of its
+    environment, or prints.
     output: called as output(instance.data, "stdout" or "stderr", line), without the line's end.
     A guest that imports what was not granted is refused by `link`, which names the interface.
     """

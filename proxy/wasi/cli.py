@@ -34,13 +34,18 @@ def interfaces(
 
         return HostInterface({f"get-{name}": get})
 
+    def get_environment(data: Any) -> list[tuple[str, str]]:
+        if variables:  # none are none every time
+            impure(data)
+        return variables
+
     def no_terminal(name: str) -> HostInterface:
         return HostInterface({f"get-terminal-{name}": lambda data: None})
 
     return {
         "cli/environment": HostInterface(
             {
-                "get-environment": lambda data: variables,
+                "get-environment": get_environment,
                 "get-arguments": lambda data: [],
                 "initial-cwd": lambda data: None,
             }

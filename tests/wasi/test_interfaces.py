@@ -150,14 +150,15 @@ def exchange() -> Exchange:
 
 @pytest.fixture
 def run(linked: Linked, exchange: Exchange) -> Callable[..., int]:
-    def call(action: str, size: int = 0) -> int:
-        instance: Instance = linked.instantiate(exchange)
-        number = list(ACTIONS).index(action)
-        result: int = linked.exports["demo:app/run"]["run"](instance, number, size)
-        instance.close()
-        return result
+    return lambda action, size=0: called(linked, exchange, action, size)
 
-    return call
+
+def called(linked: Linked, exchange: Exchange, action: str, size: int = 0) -> int:
+    instance: Instance = linked.instantiate(exchange)
+    number = list(ACTIONS).index(action)
+    result: int = linked.exports["demo:app/run"]["run"](instance, number, size)
+    instance.close()
+    return result
 
 
 @pytest.mark.parametrize(
@@ -190,6 +191,14 @@ def test_too_much_at_once_is_refused(run: Call) -> None:
 def test_the_time_makes_a_run_impure(run: Call, exchange: Exchange) -> None:
     assert run("now") <= run("now")
     assert exchange.impure == 2
+
+
+def test_an_environment_makes_a_run_impure(engine: Engine, guest: bytes, exchange: Exchange) -> None:
+    granted = {"NAME": "value", "OTHER": ""}
+    imports = interfaces({"clocks", "random"}, impure=taint, output=printed, environment=granted)
+    linked = link(decode(guest), engine, imports, Limits())
+    assert called(linked, exchange, "environment") == 2
+    assert exchange.impure == 1
 
 
 def test_nobody_waits(run: Call) -> None:
