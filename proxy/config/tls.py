@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from proxy.config.options import Options, beside_the_file
+from proxy.config.values import ServerName
 
 
 class Certificate(Options):
@@ -32,3 +33,34 @@ class ListenerTls(Options):
     when none has it."""
     min_version: Literal["TLSv1.2", "TLSv1.3"] = "TLSv1.2"
     """The oldest version of TLS that is spoken."""
+
+
+class UpstreamTls(Options):
+    """TLS, with origins."""
+
+    ca: Path | None = None
+    """A file in PEM with the authorities that vouch for the endpoints, instead of those of the system; relative to this
+    file."""
+    server_name: ServerName | None = None
+    """The name that the certificate has to be for, which is also asked for (SNI). By default the endpoint's host."""
+    verify: bool = True
+    """false: whoever answers is taken for the origin."""
+    certificate: Path | None = None
+    """A file in PEM with the certificate that we show, where the endpoints ask for one; relative to this file."""
+    key: Path | None = None
+    """A file in PEM with its private key, not encrypted; relative to this file."""
+    min_version: Literal["TLSv1.2", "TLSv1.3"] = "TLSv1.2"
+    """The oldest version of TLS that is spoken."""
+
+    @field_validator("ca", "certificate", "key")
+    @classmethod
+    def _beside_the_file(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        return None if path is None else beside_the_file(path, info)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> UpstreamTls:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together")
+        if not self.verify and (self.ca is not None or self.server_name is not None):
+            raise ValueError("with verify: false, ca and server_name have no effect")
+        return self

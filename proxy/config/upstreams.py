@@ -7,14 +7,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from proxy.config.options import Options
+from proxy.config.tls import UpstreamTls
 from proxy.config.values import (
     Attempts,
     Count,
     Duration,
-    Endpoint,
     ErrorStatus,
     Host,
     ListenAddress,
+    OriginUrl,
     Percent,
     StatusPattern,
     Target,
@@ -33,8 +34,8 @@ class Dns(Options):
 class WeightedEndpoint(Options):
     """An endpoint with more than its address."""
 
-    url: Endpoint
-    """http://host:port."""
+    url: OriginUrl
+    """http://host:port, https://host:port, or unix:/path of a socket."""
     weight: Weight = 1
     """Its part of the requests, relative to those of the others."""
 
@@ -119,13 +120,16 @@ class Upstream(Options):
     endpoints: Annotated[
         list[
             Annotated[
-                Annotated[Endpoint, Tag("[url]")] | Annotated[WeightedEndpoint, Tag("[endpoint]")],
+                Annotated[OriginUrl, Tag("[url]")] | Annotated[WeightedEndpoint, Tag("[endpoint]")],
                 Discriminator(_form_of_endpoint),
             ]
         ],
         Field(min_length=1),
     ]
-    """http://host:port of each. A name that has several addresses is as many endpoints."""
+    """http://host:port or https://host:port of each, or unix:/path of a socket. A name that has several addresses is as
+    many endpoints."""
+    tls: UpstreamTls = UpstreamTls()
+    """What is asked of endpoints that are https."""
     balance: Literal["round_robin", "least_requests", "consistent_hash"] = "round_robin"
     """Which endpoint a request goes to: each in its turn; of two drawn at random the one with less under way; the one
     that a hash of the request says."""
@@ -157,7 +161,9 @@ class Upstream(Options):
     def _fits_together(self) -> Upstream:
         urls = [each.url for each in self.weighted]
         if twice := next((url for url in urls if urls.count(url) > 1), None):
-            raise ValueError(f"http://{twice} is there twice; give it a weight instead")
+            raise ValueError(f"{twice} is there twice; give it a weight instead")
+        if self.tls != UpstreamTls() and not any(url.secure for url in urls):
+            raise ValueError("tls is for endpoints that are https://")
         if self.hash != Hash() and self.balance != "consistent_hash":
             raise ValueError("hash is for balance: consistent_hash alone")
         if self.outlier_detection.max_ejection_percent > 1:

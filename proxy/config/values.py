@@ -142,6 +142,57 @@ def parse_address(value: Any) -> Address:
     return Address(host, port)
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an origin server is. secure: https. path: of a Unix socket; there is no host then."""
+
+    host: str
+    port: int
+    secure: bool = False
+    path: str | None = None
+
+    def __str__(self) -> str:
+        if self.path is not None:
+            return f"unix:{self.path}"
+        return f"{'https' if self.secure else 'http'}://{Address(self.host, self.port)}"
+
+
+def parse_origin(value: Any) -> Origin:
+    """http://host:port or https://host:port, with the port of the scheme when there is none; or unix:/path."""
+    if isinstance(value, Origin):
+        return value
+    expected = "expected http://host:port, https://host:port or unix:/path, such as http://127.0.0.1:9000"
+    if not isinstance(value, str):
+        raise ValueError(expected)
+    if value.startswith("unix:"):
+        return Origin("localhost", 80, path=socket_path(value))
+    scheme, separator, authority = value.partition("://")
+    scheme = scheme.lower()
+    if not separator or scheme not in ("http", "https"):
+        raise ValueError(expected)
+    authority = authority.removesuffix("/")
+    if "/" in authority:
+        raise ValueError(f"{expected}, without a path")
+    port = 443 if scheme == "https" else 80
+    try:
+        address = parse_address(authority if re.search(r":[0-9]+$", authority) else f"{authority}:{port}")
+    except ValueError as error:
+        raise ValueError(expected) from error
+    if address.port == 0:
+        raise ValueError("port 0 is not one to connect to")
+    return Origin(address.host, address.port, scheme == "https")
+
+
+def socket_path(value: str) -> str:
+    """Of unix:/path; as long as the kernel takes it."""
+    path = value.removeprefix("unix:")
+    if not path.startswith("/") or "\0" in path:
+        raise ValueError("the path of a Unix socket begins with /, as in unix:/run/app.sock")
+    if len(path.encode()) > 107:
+        raise ValueError("the path of a Unix socket has at most 107 bytes")
+    return path
+
+
 def parse_endpoint(value: Any) -> Address:
     """The origin of a URL, http://host:port; port 80 when there is none."""
     if isinstance(value, Address):
@@ -151,7 +202,7 @@ def parse_endpoint(value: Any) -> Address:
         raise ValueError(expected)
     scheme, separator, authority = value.partition("://")
     if separator and scheme.lower() == "https":
-        raise ValueError("https to an upstream is not supported yet; use http://host:port")
+        raise ValueError("https is not supported here yet; use http://host:port")
     if not separator or scheme.lower() != "http":
         raise ValueError(expected)
     authority = authority.removesuffix("/")
@@ -190,6 +241,13 @@ def _ipv6(value: str) -> str:
         return str(ip_address(value))
     except ValueError:
         raise ValueError(f"{value} is not an IPv6 address") from None
+
+
+def server_name(value: str) -> str:
+    """A host name, as a certificate has it."""
+    if len(value) > 253 or not all(_LABEL.fullmatch(label) for label in value.split(".")):
+        raise ValueError("expected a host name without a port, such as shop.example.com")
+    return value.lower()
 
 
 def path_pattern(value: str) -> str:
@@ -346,9 +404,16 @@ Network = Annotated[
     PlainSerializer(str, str, when_used="json"),
     WithJsonSchema({"type": "string", "examples": ["127.0.0.1", "10.0.0.0/8"]}),
 ]
+OriginUrl = Annotated[
+    Origin,
+    BeforeValidator(parse_origin),
+    PlainSerializer(str, str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": "^(https?://|unix:/)", "examples": ["http://127.0.0.1:9000"]}),
+]
 Name = Annotated[str, AfterValidator(name)]
 Target = Annotated[str, AfterValidator(request_target)]
 Host = Annotated[str, AfterValidator(host_and_port)]
+ServerName = Annotated[str, AfterValidator(server_name)]
 HostPattern = Annotated[str, AfterValidator(host_pattern)]
 PathPattern = Annotated[str, AfterValidator(path_pattern)]
 Method = Annotated[str, AfterValidator(method)]

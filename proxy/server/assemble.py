@@ -27,7 +27,7 @@ from proxy.http.fields import Fields
 from proxy.http.query import Names, QueryRule
 from proxy.sandbox import Engine, Limits
 from proxy.server.services import Served, environment, served, serves
-from proxy.server.tls import Contexts, listener_contexts
+from proxy.server.tls import Contexts, listener_contexts, upstream_contexts
 from proxy.server.upstreams import Upstreams
 from proxy.sluice.program import Program
 from proxy.sluice.run import Run
@@ -74,7 +74,7 @@ class Lasting:
 
     def forget(self, new: Assembly) -> None:
         """Let go of the caches and upstreams that the configuration now in effect does not name."""
-        self.upstreams.keep(new.file.config)
+        self.upstreams.keep(new.upstreams.values())
         chains = (route.chain for route in new.file.config.routes)
         named = {_storage(stage.cache) for chain in chains for stage in chain if isinstance(stage, model.CacheStage)}
         self.stores = {key: store for key, store in self.stores.items() if key in named}
@@ -131,9 +131,10 @@ def assemble(file: ConfigFile, lasting: Lasting) -> Assembly:
     errors += [] if errors else _misplaced(assembly)
     errors += _open_stores(file, lasting)
     assembly.tls = listener_contexts(file, errors)
+    clients = upstream_contexts(file, errors)
     if errors:
         raise ConfigErrors(errors)
-    assembly.upstreams = lasting.upstreams.of(file.config)
+    assembly.upstreams = lasting.upstreams.of(file.config, clients)
     for index, route in enumerate(file.config.routes):
         stages = [_taken(route.chain[at:], assembly, lasting) for at in range(len(route.chain))]
         assembly.routes.append(Route(route_name(index, route.match), _match(route.match), link(stages)))

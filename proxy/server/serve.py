@@ -79,7 +79,7 @@ class Server:
 
     async def start(self) -> None:
         """Open the logs and the listeners. Raises OSError when an address cannot be had or a file not be written."""
-        self._lasting.upstreams.keep(self.config)
+        self._lasting.upstreams.keep(self._assembly.upstreams.values())
         on_done = self._on_done = self._telling()
         for index, declared in enumerate(self.config.listeners):
             self._services.append(self._service(declared, self._assembly.tls.get(index), on_done))

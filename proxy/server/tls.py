@@ -1,7 +1,8 @@
-"""TLS of listeners, from a configuration: certificates read, and what is wrong with them."""
+"""TLS, from a configuration: certificates read, and what is wrong with them."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import ssl
 from collections.abc import Collection, Iterator
@@ -9,9 +10,9 @@ from datetime import UTC, datetime
 
 from proxy.config.errors import ConfigError
 from proxy.config.loader import ConfigFile
-from proxy.config.tls import ListenerTls
+from proxy.config.tls import ListenerTls, UpstreamTls
 from proxy.downstream.service import PROTOCOLS
-from proxy.tls import CertificateError, KeyPair, server_context
+from proxy.tls import CertificateError, KeyPair, client_context, server_context
 from proxy.tls.certificates import VERSIONS
 
 logger = logging.getLogger(__name__)
@@ -52,3 +53,33 @@ def _wrong(file: ConfigFile, index: int, tls: ListenerTls) -> Iterator[ConfigErr
         except CertificateError as error:
             path = ("listeners", index, "tls", "certificates", position, error.option)
             yield file.error(path, str(error))
+
+
+Clients = dict[str, ssl.SSLContext]
+"""By the name of the upstream, for those that have endpoints with TLS."""
+
+
+def upstream_contexts(file: ConfigFile, errors: list[ConfigError]) -> Clients:
+    contexts: Clients = {}
+    for name, upstream in file.config.upstreams.items():
+        if any(each.url.secure for each in upstream.weighted):
+            try:
+                contexts[name] = _client_context(upstream.tls)
+            except CertificateError as error:
+                errors.append(file.error(("upstreams", name, "tls", error.option), str(error)))
+    return contexts
+
+
+def _client_context(tls: UpstreamTls) -> ssl.SSLContext:
+    pair = None if tls.certificate is None or tls.key is None else KeyPair(tls.certificate, tls.key)
+    version = VERSIONS[tls.min_version]
+    return client_context(["http/1.1"], ca=tls.ca, pair=pair, verify=tls.verify, min_version=version)
+
+
+def said_by(tls: UpstreamTls) -> str:
+    """A digest of what its files hold."""
+    digest = hashlib.sha256()
+    for path in (tls.ca, tls.certificate, tls.key):
+        if path is not None:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

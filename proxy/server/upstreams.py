@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import ssl
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from proxy.config import model
-from proxy.config.upstreams import Dns
+from proxy.config.upstreams import Dns, WeightedEndpoint
 from proxy.config.upstreams import Hash as HashedBy
 from proxy.config.upstreams import HealthCheck as DeclaredCheck
 from proxy.config.upstreams import Upstream as Declared
 from proxy.exchange import Request
 from proxy.exchange.observation import value_of
-from proxy.upstream import Endpoint, Limits, Origin, Policy, Upstream
+from proxy.server.tls import Clients, said_by
+from proxy.upstream import Connect, Endpoint, Limits, Origin, Policy, Upstream
 from proxy.upstream.balance import Balance, ConsistentHash, LeastRequests, RoundRobin
 from proxy.upstream.checks import Check
+from proxy.upstream.connect import connect_clear
+from proxy.upstream.connection import Connection
 from proxy.upstream.dns import Resolver
 from proxy.upstream.health import Ejection, Thresholds
 from proxy.upstream.retry import Retries
+from proxy.upstream.secure import Secured
 
 Known = tuple[str, str]
-"""An upstream by its name and all that is declared of it."""
+"""An upstream by its name and all that is declared of it, with what its files hold."""
 
 
 class Upstreams:
@@ -31,22 +36,22 @@ class Upstreams:
         self._known: dict[Known, Upstream] = {}
         self._resolvers: dict[str, Resolver] = {}
 
-    def of(self, config: model.Config) -> dict[str, Upstream]:
-        """By name. Nothing is connected yet."""
+    def of(self, config: model.Config, clients: Clients) -> dict[str, Upstream]:
+        """By name. Nothing is connected yet. clients: what to shake hands with."""
         resolver = self._resolvers.setdefault(config.dns.model_dump_json(), _resolver(config.dns))
         found: dict[str, Upstream] = {}
         for name, declared in config.upstreams.items():
             key = _key(name, declared, config.dns)
             if key not in self._known:
-                self._known[key] = _upstream(name, declared, resolver)
+                self._known[key] = _upstream(name, declared, resolver, clients.get(name))
             found[name] = self._known[key]
         return found
 
-    def keep(self, config: model.Config) -> None:
-        """The upstreams of this configuration begin, or go on; the others end with the exchanges that use them."""
-        kept = {_key(name, declared, config.dns) for name, declared in config.upstreams.items()}
+    def keep(self, kept: Iterable[Upstream]) -> None:
+        """These begin, or go on; the others end with the exchanges that use them."""
+        ids = set(map(id, kept))
         for key, upstream in tuple(self._known.items()):
-            if key in kept:
+            if id(upstream) in ids:
                 upstream.start()
             else:
                 upstream.drain()
@@ -60,15 +65,16 @@ class Upstreams:
 
 
 def _key(name: str, declared: Declared, dns: Dns) -> Known:
-    return name, declared.model_dump_json() + dns.model_dump_json()
+    return name, declared.model_dump_json() + dns.model_dump_json() + said_by(declared.tls)
 
 
 def _resolver(declared: Dns) -> Resolver:
     return Resolver([str(server) for server in declared.nameservers])
 
 
-def _upstream(name: str, declared: Declared, resolver: Resolver) -> Upstream:
-    endpoints = [Endpoint(each.url.host, each.url.port, weight=each.weight) for each in declared.weighted]
+def _upstream(name: str, declared: Declared, resolver: Resolver, tls: ssl.SSLContext | None) -> Upstream:
+    endpoints = [_endpoint(each) for each in declared.weighted]
+    connect: Connect[Connection] = connect_clear if tls is None else Secured(tls, declared.tls.server_name)
     limits = Limits(
         max_connections=declared.max_connections,
         max_waiting=declared.max_waiting,
@@ -77,7 +83,12 @@ def _upstream(name: str, declared: Declared, resolver: Resolver) -> Upstream:
         body_timeout=declared.body_timeout,
         idle_timeout=declared.idle_timeout,
     )
-    return Upstream(name, endpoints, limits, policy=_policy(declared), lookup=resolver.lookup)
+    return Upstream(name, endpoints, limits, connect, policy=_policy(declared), lookup=resolver.lookup)
+
+
+def _endpoint(declared: WeightedEndpoint) -> Endpoint:
+    url = declared.url
+    return Endpoint(url.host, url.port, weight=declared.weight, secure=url.secure, path=url.path)
 
 
 def _policy(declared: Declared) -> Policy:

@@ -71,6 +71,12 @@ def _context(pair: KeyPair, protocols: Sequence[str], min_version: ssl.TLSVersio
     context.minimum_version = min_version
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.set_alpn_protocols(list(protocols))
+    load_pair(context, pair)
+    return context
+
+
+def load_pair(context: ssl.SSLContext, pair: KeyPair) -> None:
+    """Have it say that this is who we are. Raises CertificateError."""
     _first(pair.certificate)
     try:
         context.load_cert_chain(pair.certificate, pair.key, partial(_no_password, pair.key))
@@ -78,7 +84,6 @@ def _context(pair: KeyPair, protocols: Sequence[str], min_version: ssl.TLSVersio
         raise CertificateError("key", _why(pair, error)) from error
     except OSError as error:
         raise CertificateError("key", f"{pair.key}: {error.strerror}") from error
-    return context
 
 
 def _no_password(key: Path) -> str:

@@ -31,12 +31,11 @@ class Layer(asyncio.Protocol, asyncio.Transport):
         *,
         server_side: bool,
         server_name: str | None = None,
-        session: ssl.SSLSession | None = None,
     ) -> None:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(
-            self._incoming, self._outgoing, server_side=server_side, server_hostname=server_name, session=session
+            self._incoming, self._outgoing, server_side=server_side, server_hostname=server_name
         )
         self._above: asyncio.Protocol | None = None
         self._reading = True

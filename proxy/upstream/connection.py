@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from typing import cast
@@ -14,6 +15,7 @@ from proxy.codec.http1_client import Http1Client
 from proxy.errors import ProxyError, Repeat
 from proxy.exchange import Pipe, Request, Response, Stream
 from proxy.http.fields import Fields
+from proxy.upstream.secure import failure as tls_failure
 
 NEVER = float("inf")
 
@@ -159,6 +161,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._answer is not None:
+            if isinstance(exc, ssl.SSLError) and not self._heard:  # in TLS 1.3, also what is wrong with our certificate
+                self._fail(tls_failure("the origin", exc))
+                return
             failure = errors.HTTP_RESPONSE_INCOMPLETE if self._heard else errors.CONNECTION_TERMINATED
             self._fail(ProxyError(failure, f"the connection broke: {exc or 'closed'}"))
         else:

@@ -24,7 +24,7 @@ class Discovery:
         self._declared = declared
         self._lookup = lookup
         self._changed = changed
-        self._names = {endpoint.host: Name() for endpoint in declared if not is_address(endpoint.host)}
+        self._names = {endpoint.host: Name() for endpoint in declared if _has_name(endpoint)}
         self._tasks: list[asyncio.Task[None]] = []
         self._asked = asyncio.Event()  # every name has been looked up once
         self._pending = set(self._names)
@@ -45,7 +45,7 @@ class Discovery:
         """Each address once."""
         found: dict[str, Endpoint] = {}
         for endpoint in self._declared:
-            name = self._names.get(endpoint.host)
+            name = self._names.get(endpoint.host) if endpoint.path is None else None
             for each in [endpoint] if name is None else [replace(endpoint, address=a) for a in name.addresses]:
                 found.setdefault(str(each), each)
         return list(found.values())
@@ -82,3 +82,7 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _has_name(endpoint: Endpoint) -> bool:
+    return endpoint.path is None and not is_address(endpoint.host)

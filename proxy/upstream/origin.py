@@ -133,8 +133,8 @@ class Origin:
         for waiter in waiting:
             _disappoint(waiter, _closing())
         for waiter, task in tuple(self._openings.items()):
-            task.cancel()
-            self._not_opened(waiter, _closing())
+            if task.cancel():  # else it has just ended by itself
+                self._not_opened(waiter, _closing())
         for connection in tuple(self._connections):
             connection.close()
 

@@ -13,7 +13,7 @@ from proxy.errors import ProxyError
 from proxy.exchange import Request, Response
 from proxy.upstream.balance import Balance, RoundRobin
 from proxy.upstream.checks import Check, Checks
-from proxy.upstream.connect import Connect, Endpoint, connect_tcp
+from proxy.upstream.connect import Connect, Endpoint, connect_clear
 from proxy.upstream.connection import Connection
 from proxy.upstream.discovery import Discovery, is_address
 from proxy.upstream.dns import Lookup
@@ -51,7 +51,7 @@ class Upstream:
         name: str,
         endpoints: Sequence[Endpoint],
         limits: Limits = Limits(),  # noqa: B008 - frozen
-        connect: Connect[Connection] = connect_tcp,
+        connect: Connect[Connection] = connect_clear,
         policy: Policy = Policy(),
         lookup: Lookup | None = None,
     ) -> None:

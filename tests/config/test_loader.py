@@ -11,7 +11,7 @@ from proxy.config.errors import ConfigErrors
 from proxy.config.loader import load
 from proxy.config.model import CacheStage, Config, ForwardStage, RespondStage
 from proxy.config.schema import schema
-from proxy.config.values import Address
+from proxy.config.values import Address, Origin
 from tests.config.documents import ROOT, ROUTES, TOP, load_text
 
 
@@ -24,7 +24,7 @@ def respond_headers(config: Config) -> dict[str, str]:
 def test_the_example_files_load() -> None:
     minimal = load(ROOT / "config/minimal.yaml", {}).config
     assert minimal.listeners[0].address == Address("127.0.0.1", 8080)
-    assert minimal.upstreams["shop"].endpoints == [Address("127.0.0.1", 9000)]
+    assert minimal.upstreams["shop"].endpoints == [Origin("127.0.0.1", 9000)]
     full = load(ROOT / "config/full.yaml", {}).config
     assert [type(stage) for stage in full.routes[-1].chain] == [CacheStage, ForwardStage]
     assert all(each.component.is_file() for each in full.filters.values())

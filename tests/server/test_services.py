@@ -83,7 +83,7 @@ def test_a_filter_asks_nobody(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("grant", "said"),
     [
-        ({"http": ["https://a.example"]}, "grants[0].http[0]: https to an upstream is not supported yet"),
+        ({"http": ["https://a.example"]}, "grants[0].http[0]: https is not supported here yet"),
         ({"http": ["a.example"]}, "grants[0].http[0]: expected http://host:port"),
         ({"htp": []}, "grants[0].htp: unknown option; did you mean http?"),
         (7, "grants[0]: expected a mapping, not a number"),

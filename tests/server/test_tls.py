@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from proxy.config.errors import ConfigErrors
 from proxy.config.loader import load
 from proxy.server.serve import Server
-from tests.integration.site import Site, engine, ok, site
-from tests.tls.certificates import Files, client_context, issue
+from tests.integration.site import Asked, Site, engine, ok, serving, site
+from tests.tls.certificates import Files, authority, client_context, issue
 
 GET = b"GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n"
 
@@ -208,6 +208,47 @@ def test_mistakes_have_their_place(
         Server(load("sluice.yaml"), engine())
     assert str(raised.value).startswith(f"sluice.yaml:{message}")
     assert len(raised.value.errors) == 1
+
+
+@contextlib.asynccontextmanager
+async def secure_origin(files: Files) -> AsyncIterator[int]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificate, files.key)
+    server = await asyncio.start_server(serving([], ok()), "127.0.0.1", 0, ssl=context)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+
+
+def test_an_origin_over_tls(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with secure_origin(issue(tmp_path, "127.0.0.1")) as port:
+            authority().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+            upstream = {"endpoints": [f"https://127.0.0.1:{port}"], "tls": {"ca": "ca.pem"}}
+            async with site(tmp_path, ok(), upstreams={"origin": upstream}) as at:
+                assert (await at.get("/")).status == 200
+                trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+                at.server.reload(tmp_path / "sluice.yaml")
+                answer = await at.get("/")
+                assert answer.status == 502
+                assert "tls_certificate_error" in (answer.header("proxy-status") or "")
+                (tmp_path / "ca.pem").write_text("nothing")
+                with pytest.raises(ConfigErrors, match=r"upstreams\.origin\.tls\.ca: .*: holds no certificate in PEM"):
+                    at.server.reload(tmp_path / "sluice.yaml")
+
+    asyncio.run(scenario())
+
+
+def test_an_origin_on_a_unix_socket(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        asked: list[Asked] = []
+        server = await asyncio.start_unix_server(serving(asked, ok()), tmp_path / "app.sock")
+        upstream = {"endpoints": [f"unix:{tmp_path / 'app.sock'}"]}
+        async with site(tmp_path, ok(), upstreams={"origin": upstream}) as at:
+            assert (await at.get("/x")).status == 200
+            assert (asked[0].target, asked[0].header("host")) == ("/x", "site.example")
+        server.close()
+
+    asyncio.run(scenario())
 
 
 def test_an_expired_certificate_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

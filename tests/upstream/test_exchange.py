@@ -15,7 +15,7 @@ from proxy.errors import Failure, ProxyError
 from proxy.exchange import Exchange, Response, collect
 from proxy.http.fields import Fields
 from proxy.upstream import Endpoint, Upstream
-from proxy.upstream.connect import connect_tcp
+from proxy.upstream.connect import connect_clear
 from proxy.upstream.connection import Connection
 from tests.upstream.scripted import OK, Peer, answering, answering_once, request, run, scripted
 
@@ -78,7 +78,7 @@ def test_where_reads_end_does_not_matter(cuts: list[int]) -> None:
     opened: list[Connection] = []
 
     async def connect(endpoint: Endpoint, protocol: Callable[[], Connection]) -> Connection:
-        opened.append(await connect_tcp(endpoint, protocol))
+        opened.append(await connect_clear(endpoint, protocol))
         return opened[0]
 
     async def silent(peer: Peer) -> None:

@@ -22,6 +22,9 @@ CASES: dict[str, str] = {
     "connection_read_timeout": "connection-read-timeout",
     "connection_write_timeout": "connection-write-timeout",
     "connection_limit_reached": "connection-limit-reached",
+    "tls_protocol_error": "TLS-protocol-error",
+    "tls_certificate_error": "TLS-certificate-error",
+    "tls_alert_received": "TLS-alert-received",
     "http_request_error": "HTTP-protocol-error",
     "http_request_denied": "HTTP-request-denied",
     "http_response_incomplete": "HTTP-response-incomplete",
@@ -36,7 +39,10 @@ CASES: dict[str, str] = {
 }
 """By the type of a row; what is not here is an internal error."""
 
-_PAYLOADS: dict[str, Any] = {"DNS-error": {"rcode": None, "info-code": None}}
+_PAYLOADS: dict[str, Any] = {
+    "DNS-error": {"rcode": None, "info-code": None},
+    "TLS-alert-received": {"alert-id": None, "alert-message": None},
+}
 """Other cases have none, or an optional one that is left out."""
 
 _FAILURES: dict[str, Failure] = {

@@ -19,7 +19,7 @@ from proxy.exchange.observation import observed
 from proxy.http.fields import Fields
 from proxy.http.proxy_status import PSEUDONYM
 from proxy.upstream import Upstream
-from proxy.upstream.connect import Connect, Endpoint, connect_tcp
+from proxy.upstream.connect import Connect, Endpoint, connect_clear
 from proxy.upstream.connection import Connection
 from proxy.wasi.http.visit import MAX_SUBREQUESTS, Visit
 
@@ -32,7 +32,7 @@ P = TypeVar("P", bound=asyncio.Protocol)
 class Outgoing:
     """Asks the origins, each a host and a port of `http:`, over connections that all visits share."""
 
-    def __init__(self, origins: Collection[Endpoint], connect: Connect[Connection] = connect_tcp) -> None:
+    def __init__(self, origins: Collection[Endpoint], connect: Connect[Connection] = connect_clear) -> None:
         self._upstreams = {
             (origin.host.lower(), origin.port): Upstream(str(origin), [origin], connect=_guarded(origin.host, connect))
             for origin in origins
