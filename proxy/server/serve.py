@@ -54,6 +54,7 @@ class Server:
         self.admin: Listener | None = None
         self.metrics = telemetry.Metrics(
             upstreams=self._upstreams,
+            caches=self._cache_samples,
             connections=lambda: sum(listener.connections for listener in self.listeners),
             running=lambda: sum(listener.running for listener in self.listeners),
         )
@@ -108,6 +109,13 @@ class Server:
     async def caches(self) -> list[dict[str, object]]:
         """What is in the caches of this process, for people."""
         return [await seen(name, stages) for name, stages in self._assembly.by_name()]
+
+    def _cache_samples(self) -> list[telemetry.CacheSample]:
+        return [
+            telemetry.CacheSample(name, store.count, store.size, store.disk_size, store.evictions)
+            for name, stages in self._assembly.by_name()
+            for store in (stages[0].store,)
+        ]
 
     def reload(self, path: Path) -> None:
         """Let new exchanges meet what the file says now. Raises ConfigErrors, and all stays as it is.

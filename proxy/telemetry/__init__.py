@@ -2,7 +2,7 @@
 
 from proxy.telemetry.access_log import AccessLog, Format, combined_line, json_line
 from proxy.telemetry.app_log import GuestLog, configure
-from proxy.telemetry.metrics import CONTENT_TYPE, EndpointSample, FilterTally, Metrics, UpstreamSample
+from proxy.telemetry.metrics import CONTENT_TYPE, CacheSample, EndpointSample, FilterTally, Metrics, UpstreamSample
 from proxy.telemetry.selection import REDACTED, SECRET, hiding, selected
 from proxy.telemetry.sink import Sink
 
@@ -11,6 +11,7 @@ __all__ = [
     "REDACTED",
     "SECRET",
     "AccessLog",
+    "CacheSample",
     "EndpointSample",
     "FilterTally",
     "Format",

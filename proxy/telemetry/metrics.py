@@ -76,6 +76,22 @@ class _Durations:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class CacheSample:
+    """A cache at the time of asking. size: bytes of memory; disk_size: of disk, None without one. evictions: keys that
+    have left memory for want of room."""
+
+    cache: str
+    keys: int
+    size: int
+    disk_size: int | None
+    evictions: int
+
+
+def _no_caches() -> Iterable[CacheSample]:
+    return ()
+
+
 def _no_upstreams() -> Iterable[UpstreamSample]:
     return ()
 
@@ -87,17 +103,20 @@ def _none() -> int:
 class Metrics:
     """All counters of this process.
 
-    `upstreams`, `connections` (open client connections) and `running` (exchanges under way) are asked at scrape time.
+    `upstreams`, `caches`, `connections` (open client connections) and `running` (exchanges under way) are asked at
+    scrape time.
     """
 
     def __init__(
         self,
         *,
         upstreams: Callable[[], Iterable[UpstreamSample]] = _no_upstreams,
+        caches: Callable[[], Iterable[CacheSample]] = _no_caches,
         connections: Callable[[], int] = _none,
         running: Callable[[], int] = _none,
     ) -> None:
         self.upstreams = upstreams
+        self.caches = caches
         self.connections = connections
         self.running = running
         self.requests: defaultdict[tuple[str, str, int], int] = defaultdict(int)
@@ -109,6 +128,10 @@ class Metrics:
         self.durations: dict[str, _Durations] = {}
         self.cache: defaultdict[tuple[str, str], int] = defaultdict(int)
         """By name of the cache and outcome."""
+        self.cache_sent: defaultdict[tuple[str, str], int] = defaultdict(int)
+        """Bytes of responses, by name and outcome of the cache nearest to the client."""
+        self.cache_events: defaultdict[tuple[str, str], int] = defaultdict(int)
+        """By name of the cache and what `cache_events` tells."""
         self.failures: defaultdict[str, int] = defaultdict(int)
         """By RFC 9209 type."""
         self.filters: dict[str, FilterTally] = {}
@@ -131,7 +154,13 @@ class Metrics:
         durations.buckets[bisect_left(BOUNDS, seconds)] += 1
         durations.seconds += seconds
         for member in exchange.cache_status:
-            self.cache[cache_outcome(member)] += 1
+            outcome = cache_outcome(member)
+            self.cache[outcome] += 1
+            if outcome[1] != "hit":
+                for event in cache_events(member):
+                    self.cache_events[outcome[0], event] += 1
+        if exchange.cache_status:
+            self.cache_sent[outcome] += sent
         if not complete:
             self.aborted[route] += 1
         if exchange.failure is not None:
@@ -158,6 +187,23 @@ def cache_outcome(member: str) -> tuple[str, str]:
     return name, "other"
 
 
+@lru_cache(maxsize=4096)
+def cache_events(member: str) -> tuple[str, ...]:
+    """What else a `Cache-Status` member tells of a request that went below: collapsed, revalidated (a 304 came),
+    stored, not-stored, stale-if-error (what was stored stood in for a failure)."""
+    parameters = member.split("; ")[1:]
+    events: list[str] = [name for name in ("collapsed", "stored") if name in parameters]
+    if "fwd-status=304" in parameters:
+        events.append("revalidated")
+    failed = any(each.startswith("fwd-status=5") for each in parameters)
+    details = [each.partition("=")[2] for each in parameters if each.startswith("detail=")]
+    if "fwd=stale" in parameters and (failed or any("_" in detail for detail in details)):  # RFC 9209's names have it
+        events.append("stale-if-error")
+    elif details and "stored" not in events:
+        events.append("not-stored")
+    return tuple(events)
+
+
 class _Families(Collector):
     """The counters as Prometheus knows them."""
 
@@ -169,6 +215,7 @@ class _Families(Collector):
         yield from self._exchanges()
         yield from self._filters()
         yield from self._upstreams()
+        yield from self._caches()
         yield GaugeMetricFamily("sluice_connections", "Open client connections", metrics.connections())
         yield GaugeMetricFamily("sluice_exchanges_running", "Exchanges under way", metrics.running())
 
@@ -186,6 +233,30 @@ class _Families(Collector):
         for route, spent in metrics.durations.items():
             durations.add_metric((route,), _cumulative(spent.buckets), spent.seconds)
         yield durations
+
+    def _caches(self) -> Iterator[Metric]:
+        metrics, samples = self._metrics, tuple(self._metrics.caches())
+        yield _counter(
+            "sluice_cache_sent_bytes", "Bytes of responses sent, by the outcome at the cache nearest to the client",
+            ("cache", "outcome"), metrics.cache_sent.items(),
+        )  # fmt: skip
+        yield _counter(
+            "sluice_cache_events", "What became of requests that went below a cache",
+            ("cache", "event"), metrics.cache_events.items(),
+        )  # fmt: skip
+        yield _counter(
+            "sluice_cache_evictions", "URLs that left memory for want of room", ("cache",),
+            (((s.cache,), s.evictions) for s in samples),
+        )  # fmt: skip
+        urls = GaugeMetricFamily("sluice_cache_urls", "URLs in memory", labels=("cache",))
+        size = GaugeMetricFamily("sluice_cache_bytes", "Bytes in use", labels=("cache", "tier"))
+        for s in samples:
+            urls.add_metric((s.cache,), s.keys)
+            size.add_metric((s.cache, "memory"), s.size)
+            if s.disk_size is not None:
+                size.add_metric((s.cache, "disk"), s.disk_size)
+        yield urls
+        yield size
 
     def _filters(self) -> Iterator[Metric]:
         tallies = self._metrics.filters.values()

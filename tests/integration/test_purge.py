@@ -146,6 +146,9 @@ def test_the_admin_listener_shows_what_is_in_the_caches(tmp_path: Path) -> None:
             assert outer["hottest"][0]["uses"] >= 5
             assert [each["variants"] for each in inner["largest"]] == [2, 2, 2]
             assert inner["most_missed"][0]["requests"] == 2
+            metrics = (await ask_admin(proxy, "GET", "/metrics")).body.decode()
+            assert 'sluice_cache_urls{cache="outer"} 3.0' in metrics
+            assert 'sluice_cache_events_total{cache="inner",event="stored"} 6.0' in metrics
             answer = await ask_admin(proxy, "POST", "/purge", '{"all": true}')
             assert json.loads(answer.body)["caches"] == ["inner", "outer"]
             outer, inner = json.loads((await ask_admin(proxy, "GET", "/caches")).body)

@@ -6,7 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from proxy.exchange import Response
 from proxy.http.fields import Fields
 from proxy.telemetry import EndpointSample, Metrics, UpstreamSample
-from proxy.telemetry.metrics import cache_outcome
+from proxy.telemetry.metrics import CacheSample, cache_events, cache_outcome
 from tests.telemetry.exchanges import request
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -89,6 +89,39 @@ def test_each_cache_of_a_chain_counts() -> None:
     samples = scraped(metrics)
     assert of(samples, "sluice_cache_requests_total", cache="inner", outcome="hit") == 1
     assert of(samples, "sluice_cache_requests_total", cache="outer", outcome="uri-miss") == 1
+
+
+@pytest.mark.parametrize(
+    ("member", "events"),
+    [
+        ("pages; hit; ttl=3", ()),
+        ("pages; fwd=uri-miss", ()),
+        ("pages; fwd=uri-miss; stored; ttl=3", ("stored",)),
+        ("pages; fwd=uri-miss; collapsed; ttl=3", ("collapsed",)),
+        ("pages; fwd=stale; fwd-status=304; stored", ("stored", "revalidated")),
+        ("pages; fwd=uri-miss; detail=set-cookie", ("not-stored",)),
+        ("pages; fwd=stale; fwd-status=503", ("stale-if-error",)),
+        ("pages; fwd=stale; detail=connection_refused", ("stale-if-error",)),
+    ],
+)
+def test_what_becomes_of_requests_below_a_cache(member: str, events: tuple[str, ...]) -> None:
+    assert cache_events(member) == events
+
+
+def test_caches_tell_bytes_events_and_what_is_in_them() -> None:
+    metrics = Metrics(caches=lambda: [CacheSample("outer", 3, 4096, 100, 7), CacheSample("inner", 1, 1, None, 0)])
+    asked = request()
+    asked.exchange.cache_status = ["inner; fwd=stale; fwd-status=304; stored", "outer; fwd=uri-miss; stored; ttl=1"]
+
+    metrics.finished(asked, Response(200, Fields()), 1000, True, 0.001)
+
+    samples = scraped(metrics)
+    assert of(samples, "sluice_cache_sent_bytes_total", cache="outer", outcome="uri-miss") == 1000
+    assert of(samples, "sluice_cache_events_total", cache="inner", event="revalidated") == 1
+    assert of(samples, "sluice_cache_evictions_total", cache="outer") == 7
+    assert of(samples, "sluice_cache_urls", cache="outer") == 3
+    assert of(samples, "sluice_cache_bytes", cache="outer", tier="memory") == 4096
+    assert of(samples, "sluice_cache_bytes", cache="outer", tier="disk") == 100
 
 
 def test_failures_count_by_type() -> None:
