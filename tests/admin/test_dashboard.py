@@ -121,7 +121,7 @@ async def browser(proxy: Site, **context: Any) -> AsyncIterator[Page]:
         page = await (await chromium.new_context(**context)).new_page()
         base = f"http://127.0.0.1:{proxy.admin_port}/"
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda said: wrong.append(said.text) if "401" not in said.text else None)
+        page.on("console", lambda said: wrong.append(said.text) if "status of 40" not in said.text else None)
         page.on("request", lambda asked: wrong.append(asked.url) if not asked.url.startswith((base, "data:")) else None)
         await page.goto(f"{base}dashboard")
         yield page
@@ -148,6 +148,30 @@ def test_in_a_browser(tmp_path: Path) -> None:
             await page.wait_for_selector("text=pages; hit; ttl=60")
             await page.click("summary")
             assert "html-inject.wasm" in await page.locator("#yaml").inner_text()
+
+    asyncio.run(scene())
+
+
+@needs_chromium
+def test_purging(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with running(tmp_path) as proxy, browser(proxy) as page:
+            await page.wait_for_selector("#purge")
+            await proxy.get("/a")
+            assert (await proxy.get("/a")).header("cache-status") == "pages; hit; ttl=60"
+            await page.fill("#which", "http://site.example/a")
+            await page.press("#which", "Enter")
+            await page.wait_for_selector("text=Purged http://site.example/a in pages.")
+            assert "uri-miss" in ((await proxy.get("/a")).header("cache-status") or "")
+            await page.select_option("#what", "all")
+            page.on("dialog", lambda dialog: dialog.accept())
+            await page.click("#purge button")
+            await page.wait_for_selector("text=Purged everything in pages.")
+            assert "uri-miss" in ((await proxy.get("/a")).header("cache-status") or "")
+            await page.select_option("#what", "urls")
+            await page.fill("#which", "nowhere")
+            await page.click("#purge button")
+            await page.wait_for_selector("#purged:has-text('/purge: 400')")
 
     asyncio.run(scene())
 

@@ -196,7 +196,8 @@ function table(id, heads, rows, none) {
     element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map(cell))))));
 }
 
-async function configuration() {
+async function configuration(now) {
+  $("purging").hidden = !Object.keys(now.caches).length && !now.routes.some((route) => route.chain.some((s) => s.stage === "cache"));
   $("yaml").textContent = JSON.stringify(await ask("/config"), null, 2);
 }
 
@@ -230,6 +231,23 @@ $("explain").addEventListener("submit", async (event) => {
     $("story").textContent = told(await ask("/explain", { method: "POST", body: JSON.stringify(question) }));
   } catch (error) {
     $("story").textContent = error.message;
+  }
+});
+
+$("what").addEventListener("change", () => {
+  $("which").hidden = $("which").disabled = $("what").value === "all";
+});
+
+$("purge").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const what = $("what").value, which = $("which").value;
+  const wanted = { [what]: what === "all" ? true : [which], soft: $("soft").checked };
+  if (what === "all" && !confirm("Purge everything in all caches?")) return;
+  try {
+    const done = await ask("/purge", { method: "POST", body: JSON.stringify(wanted) });
+    $("purged").textContent = `Purged ${what === "all" ? "everything" : which} in ${done.caches.join(", ") || "no cache"}.`;
+  } catch (error) {
+    $("purged").textContent = error.message;
   }
 });
 
