@@ -130,6 +130,9 @@ class Upstream(Options):
     many endpoints."""
     tls: UpstreamTls = UpstreamTls()
     """What is asked of endpoints that are https."""
+    protocol: Literal["http/1.1", "h2"] = "http/1.1"
+    """What the endpoints speak; h2 is needed for gRPC. Many exchanges then share a connection, and max_connections is
+    seldom reached."""
     balance: Literal["round_robin", "least_requests", "consistent_hash"] = "round_robin"
     """Which endpoint a request goes to: each in its turn; of two drawn at random the one with less under way; the one
     that a hash of the request says."""

@@ -16,15 +16,13 @@ from proxy.codec.http2.stream import Stream
 from proxy.downstream import responding
 from proxy.downstream.service import Service
 from proxy.errors import ProxyError
-from proxy.exchange import Body, Exchange, Pipe, Request, Response
+from proxy.exchange import Body, Exchange, Request, Response
 from proxy.exchange import Stream as BodyStream
 from proxy.exchange.eager import start
+from proxy.exchange.windowed import WindowedPipe
 from proxy.http.fields import Fields
 
 logger = logging.getLogger(__name__)
-
-SMALL = 1024
-"""Pieces up to here are joined: a body in frames of a byte each must not take forty times its size."""
 
 
 class Carrier(Protocol):
@@ -39,57 +37,27 @@ class Carrier(Protocol):
     def ended(self, exchange: StreamExchange) -> None: ...
 
 
-class StreamBody(Pipe):
-    """The body of a request while it arrives, with the window of its stream for its buffer.
+class StreamBody(WindowedPipe):
+    """The body of a request while it arrives.
 
     ask: asks the client for it (RFC 9110 §10.1.1), when it is first read; None when nobody has to (any more).
     """
 
-    __slots__ = ("_consumed", "_held", "_last", "ask", "closed")
+    __slots__ = ("ask",)
 
     def __init__(self, length: int | None, consumed: Callable[[int], None], ask: Callable[[], None] | None) -> None:
-        super().__init__(length)
-        self._consumed = consumed
-        self._held = 0
+        super().__init__(length, consumed)
         self.ask = ask
-        self.closed = False
-
-    @property
-    def holds(self) -> bool:
-        """There is something that nobody has read yet."""
-        return self._held > 0
 
     def feed(self, chunk: bytes) -> None:
         self.ask = None  # it did not wait
-        if self.closed:
-            self._consumed(len(chunk))
-            return
-        self._held += len(chunk)
-        buffer = self._buffer
-        if buffer and len(chunk) < SMALL and len(buffer[-1]) < SMALL:
-            buffer[-1] += chunk
-            self._wake()
-        else:
-            super().feed(chunk)
+        super().feed(chunk)
 
     def take(self) -> bytes | None:
         if self.ask is not None and not self.ended:
             ask, self.ask = self.ask, None
             ask()
-        chunk = super().take()
-        if chunk:
-            self._release()
-        return chunk
-
-    def close(self) -> None:
-        self.closed = True
-        super().close()
-        self._release()
-
-    def _release(self) -> None:
-        held, self._held = self._held, 0
-        if held:
-            self._consumed(held)
+        return super().take()
 
 
 class StreamExchange:

@@ -82,6 +82,7 @@ def _upstream(name: str, declared: Declared, resolver: Resolver, tls: ssl.SSLCon
         response_timeout=declared.response_timeout,
         body_timeout=declared.body_timeout,
         idle_timeout=declared.idle_timeout,
+        http2=declared.protocol == "h2",
     )
     return Upstream(name, endpoints, limits, connect, policy=_policy(declared), lookup=resolver.lookup)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 from proxy import errors
 from proxy.codec.http1_client import encode_head
@@ -15,35 +15,17 @@ from proxy.exchange import Request, Response, length_of
 from proxy.upstream.connect import Connect, Endpoint
 from proxy.upstream.connection import Connection
 from proxy.upstream.health import Health
+from proxy.upstream.limits import Limits
+from proxy.upstream.multiplex import Multiplex
 from proxy.upstream.pool import Pool, Verdict
 from proxy.upstream.retry import IDEMPOTENT
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Counts are for each endpoint, times are in seconds.
-
-    connect_timeout: for a connection to be opened, and for a busy one to become free.
-    response_timeout: from the request sent to the response's head.
-    body_timeout: between two pieces of either body.
-    idle_timeout: how long an unused connection is kept.
-    """
-
-    max_connections: int = 256
-    max_waiting: int = 1024
-    connect_timeout: float = 5.0
-    response_timeout: float = 60.0
-    body_timeout: float = 60.0
-    idle_timeout: float = 60.0
 
 
 class Origin:
     """weight, share and load are what balancing goes by; requests, ejections, checks and failures (by RFC 9209
     type) are counted for telemetry."""
 
-    def __init__(
-        self, endpoint: Endpoint, limits: Limits, connect: Connect[Connection], health: Health | None = None
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, limits: Limits, connect: Connect[Any], health: Health | None = None) -> None:
         self.name = str(endpoint)
         self.authority = endpoint.authority
         self.weight = endpoint.weight
@@ -58,19 +40,28 @@ class Origin:
         self._connections: set[Connection] = set()
         self._openings: dict[asyncio.Future[Connection], asyncio.Task[None]] = {}
         self._draining = False
+        self._multiplex = Multiplex(endpoint, limits, connect) if limits.http2 else None
 
     @property
     def load(self) -> int:
         """Exchanges under way, and requests that wait for a connection."""
-        return self._pool.load
+        return self._pool.load if self._multiplex is None else self._multiplex.load
 
     @property
     def connections(self) -> tuple[int, int]:
         """In use, and idle."""
+        if self._multiplex is not None:
+            return self._multiplex.connections
         return self._pool.open - self._pool.idle, self._pool.idle
 
     async def send(self, request: Request) -> Response:
         self.requests += 1
+        if self._multiplex is not None:
+            try:
+                return await self._multiplex.send(request)
+            except ProxyError as error:
+                self._failed(error, error.repeat)
+                raise
         head = encode_head(
             request.method, request.target, request.authority, request.fields.lines, length_of(request.body)
         )
@@ -91,6 +82,8 @@ class Origin:
     async def probe(self, request: Request) -> Response:
         """For a health check: on a connection of its own, which nobody else will get. Has no time limit but that of
         connecting; nothing of it is counted."""
+        if self._multiplex is not None:
+            return await self._multiplex.probe(request)
         connection = await self._connected(Connection.close)
         try:
             head = encode_head(request.method, request.target, request.authority, request.fields.lines, 0)
@@ -106,6 +99,8 @@ class Origin:
 
     def sweep(self, now: float) -> None:
         """Look at every deadline."""
+        if self._multiplex is not None:
+            self._multiplex.sweep(now)
         for connection in tuple(self._connections):
             connection.check(now)
         limits = self._limits
@@ -118,16 +113,20 @@ class Origin:
     @property
     def active(self) -> bool:
         """There are deadlines to look at."""
-        return self._pool.open > 0
+        return self._pool.open > 0 or (self._multiplex is not None and self._multiplex.active)
 
     def drain(self) -> None:
         """Keep no idle connections from now on."""
         self._draining = True
+        if self._multiplex is not None:
+            self._multiplex.drain()
         for connection in self._pool.empty():
             connection.close()
 
     def close(self) -> None:
         """Whoever uses or waits for a connection gets a ProxyError (destination_unavailable)."""
+        if self._multiplex is not None:
+            self._multiplex.close()
         self.drain()
         _, waiting = self._pool.expire(inf, inf)
         for waiter in waiting:
@@ -194,7 +193,7 @@ class Origin:
         limits = self._limits
         try:
             async with asyncio.timeout(limits.connect_timeout):
-                connection = await self._connect(
+                connection: Connection = await self._connect(
                     self.endpoint,
                     lambda: Connection(limits.response_timeout, limits.body_timeout, free, self._lost),
                 )

@@ -18,7 +18,8 @@ from proxy.upstream.connection import Connection
 from proxy.upstream.discovery import Discovery, is_address
 from proxy.upstream.dns import Lookup
 from proxy.upstream.health import NEVER, Ejection, Health, State, may_eject
-from proxy.upstream.origin import Limits, Origin
+from proxy.upstream.limits import Limits
+from proxy.upstream.origin import Origin
 from proxy.upstream.retry import IDEMPOTENT, Budget, Retries, may_repeat, wait
 
 logger = logging.getLogger(__name__)
