@@ -60,6 +60,9 @@ class Listener(Options):
     """host:port; [address]:port for IPv6; port 0 takes any free one."""
     tls: ListenerTls | None = None
     """https, with these certificates; http when absent."""
+    proxy_protocol: bool = False
+    """Each connection begins with a header of the PROXY protocol, version 1 or 2, that says who the client is; one that
+    does not is closed. Only for listeners that nobody but a load balancer can reach."""
     protocols: Annotated[list[Protocol], Field(min_length=1)] = Field(default_factory=lambda: [*PROTOCOLS])
     """The versions of HTTP that are spoken. With TLS a client chooses one by ALPN; without it, whoever knows that h2 is
     among them begins with it (RFC 9113 §3.3)."""

@@ -7,6 +7,7 @@ from functools import partial
 
 from proxy.downstream.connection import DownstreamConnection
 from proxy.downstream.http2_connection import Http2Connection
+from proxy.downstream.relayed import RelayedConnection
 from proxy.downstream.secure import SecureConnection
 from proxy.downstream.service import Company, Member, Service
 
@@ -81,6 +82,10 @@ class Listener:
     # What connections call.
 
     def connection(self) -> asyncio.Protocol:
+        service = self.service
+        return RelayedConnection(service, self, self._direct) if service.proxy_protocol else self._direct()
+
+    def _direct(self) -> asyncio.Protocol:
         service = self.service
         if service.tls is None:
             return by_protocol(service, self, None)

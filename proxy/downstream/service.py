@@ -73,7 +73,8 @@ PROTOCOLS = ("h2", "http/1.1")
 class Service:
     """handler: answers a request. max_connections: more are answered 503, or by the end of the connection where that
     could be said only after a TLS handshake. protocols: those of PROTOCOLS that are spoken; in the clear, which one it
-    is shows in what the client sends first. tls: what to shake hands with, for connections from now on."""
+    is shows in what the client sends first. tls: what to shake hands with, for connections from now on. proxy_protocol:
+    each connection begins with whose it is."""
 
     handler: Callable[[Request], Coroutine[Any, Any, Response]]
     on_done: OnDone | None = None
@@ -82,6 +83,7 @@ class Service:
     max_connections: int = 10_000
     protocols: Sequence[str] = PROTOCOLS
     tls: ssl.SSLContext | None = None
+    proxy_protocol: bool = False
     clock: Clock = field(default_factory=Clock)
     ids: RequestIds = field(default_factory=RequestIds)
     scheme: str = field(init=False)

@@ -183,7 +183,14 @@ class Server:
         )
         timeouts = Timeouts(header=declared.header_timeout, body=declared.body_timeout, idle=declared.idle_timeout)
         return Service(
-            self._handler, on_done, limits, timeouts, declared.max_connections, tuple(declared.protocols), tls
+            self._handler,
+            on_done,
+            limits,
+            timeouts,
+            declared.max_connections,
+            tuple(declared.protocols),
+            tls,
+            declared.proxy_protocol,
         )
 
     def _upstreams(self) -> list[telemetry.UpstreamSample]:
