@@ -16,6 +16,7 @@ from proxy.codec.events import END, Data, End, Event, Interim, ResponseHead
 from proxy.codec.plain_response import plain_head
 from proxy.errors import Failure, ProxyError
 from proxy.http.fields import Fields, Line
+from proxy.http.framing import trailers
 from proxy.http.hop_by_hop import HOP_BY_HOP, end_to_end, options
 
 MAX_SECTION = 64 * 1024
@@ -159,8 +160,12 @@ class Http1Client:
             self.reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        line = (name.lower(), value.rstrip(b" \t"))
-        (self._hop if line[0] in HOP_BY_HOP else self._lines).append(line)
+        name = name.lower()
+        if name in HOP_BY_HOP:
+            # With its tab: the parser does not take `chunked<tab>` for chunked, so neither must we.
+            self._hop.append((name, value.rstrip(b" ")))
+        else:
+            self._lines.append((name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         if self._ended:
@@ -174,7 +179,7 @@ class Http1Client:
         elif version not in ("1.1", "1.0") or not 100 <= status <= 599:
             self._fail(errors.HTTP_PROTOCOL_ERROR, f"a response of HTTP/{version} with status {status}")
         elif status < 200:
-            self._interim(status, _kept(lines, hop))
+            self._interim(status, lines, hop)
         else:
             self._final(status, version, lines, hop)
 
@@ -191,19 +196,23 @@ class Http1Client:
         elif _size(self._lines) > MAX_SECTION:
             self._fail_size()
         else:
-            self._end(Fields(self._lines))
+            self._end(trailers(self._lines))
 
     # What it means.
 
-    def _interim(self, status: int, lines: list[Line]) -> None:
+    def _interim(self, status: int, lines: list[Line], hop: list[Line]) -> None:
         self._interims += 1
+        framing = any(name == b"content-length" and value.strip(b"0") for name, value in lines)
+        framing |= any(name == b"transfer-encoding" for name, _ in hop)
         if status == 101:
             self._fail(errors.HTTP_PROTOCOL_ERROR, "101 Switching Protocols, which nobody asked for")
+        elif framing:  # RFC 9110 §8.6, RFC 9112 §6.1: not in a 1xx; the parser reads a body all the same
+            self._fail(errors.HTTP_PROTOCOL_ERROR, f"a {status} that says it has a body")
         elif self._interims > MAX_INTERIM:
             self._fail(errors.HTTP_PROTOCOL_ERROR, f"more than {MAX_INTERIM} interim responses")
         else:
             self._quiet = 0
-            self._events.append(Interim(status, Fields(lines)))
+            self._events.append(Interim(status, Fields(_kept(lines, hop))))
 
     def _final(self, status: int, version: str, lines: list[Line], hop: list[Line]) -> None:
         """Length and end of the body (RFC 9112 §6.3). The parser has checked that there is at most one length, made of

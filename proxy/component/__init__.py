@@ -14,20 +14,31 @@ from proxy.component.decode import Component, decode, interfaces
 from proxy.component.handles import GuestResource
 from proxy.component.instance import Instance
 from proxy.component.link import ExportFunc, HostFunc, HostInterface, Linked, link, validate
+from proxy.component.tasks.reader import FutureReader, StreamReader
+from proxy.component.tasks.scheduler import Call
+from proxy.component.tasks.stream import SharedFuture, SharedStream
+from proxy.component.tasks.writer import HostFuture, HostStream
 from proxy.component.types import FuncType, InstanceType
 
 __all__ = [
+    "Call",
     "Component",
     "DecodeError",
     "ExportFunc",
     "FuncType",
+    "FutureReader",
     "GuestResource",
     "HostFunc",
+    "HostFuture",
     "HostInterface",
+    "HostStream",
     "Instance",
     "InstanceType",
     "LinkError",
     "Linked",
+    "SharedFuture",
+    "SharedStream",
+    "StreamReader",
     "decode",
     "interfaces",
     "link",

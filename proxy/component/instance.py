@@ -168,7 +168,7 @@ class Context:
 
     def lower_shared(self, value: Any, kind: Stream | Future) -> int:
         if isinstance(value, HostReadable):
-            value.attach(self.instance.scheduler)
+            value.attach(self.instance.scheduler, kind.element)
         return ends.lower(self.component, value, stream=isinstance(kind, Stream))
 
     def lift_error_context(self, index: int) -> ErrorContext:

@@ -34,13 +34,14 @@ from proxy.sluice.run import Run
 from proxy.stages.cache import Cache
 from proxy.stages.filter import Filter
 from proxy.stages.forward import Forward
+from proxy.stages.handle import Handle
 from proxy.stages.respond import Respond
 from proxy.stages.serve import Serve
 from proxy.stages.timed import Timed
 from proxy.telemetry import Metrics
 from proxy.telemetry.tracing import Tracing
 from proxy.upstream import Upstream
-from proxy.wasi.http import HANDLER
+from proxy.wasi.p3.http import Handler
 
 Storage = tuple[str, int, model.Disk | None]
 """What the store of a cache is known by: its name, and how much there may be where."""
@@ -151,12 +152,18 @@ def _misplaced(assembly: Assembly) -> Iterator[ConfigError]:
         for position, stage in enumerate(route.chain):
             path = ("routes", index, "chain", position)
             match stage:
-                case model.FilterStage(filter=name) if name in assembly.services:
-                    message = f"{name} answers by itself ({HANDLER}.x): end the chain with `serve: {name}`"
+                case model.FilterStage(filter=name) if _answers(assembly, name):
+                    handler = assembly.services[name].handler
+                    message = f"{name} answers by itself ({handler}.x): end the chain with `serve: {name}`"
                     yield assembly.file.error((*path, "filter"), message)
-                case model.ServeStage(serve=name) if name in assembly.programs:
+                case model.ServeStage(serve=name) if name in assembly.programs or not _answers(assembly, name):
                     message = f"{name} is a filter, it does not answer by itself: it goes before the end of a chain"
                     yield assembly.file.error((*path, "serve"), message)
+
+
+def _answers(assembly: Assembly, name: str) -> bool:
+    """Whether a component answers by itself."""
+    return name in assembly.services and not assembly.services[name].passes
 
 
 def compiled(
@@ -239,6 +246,8 @@ def stage_name(stage: model.Stage) -> tuple[str, str]:
 def _stage(chain: Sequence[model.Stage], assembly: Assembly, lasting: Lasting) -> Stage:
     """The first stage of what is left of a chain."""
     match chain[0]:
+        case model.FilterStage(filter=name) if name in assembly.services:
+            return _handling(name, assembly, lasting)
         case model.FilterStage(filter=name):
             fail_open = assembly.file.config.filters[name].on_error == "fail_open"
             return Filter(assembly.programs[name], lasting.metrics.filter(name), fail_open=fail_open)
@@ -252,10 +261,20 @@ def _stage(chain: Sequence[model.Stage], assembly: Assembly, lasting: Lasting) -
             return Forward(lasting.send or assembly.upstreams[name].send, name)
         case model.ServeStage(serve=name):
             guest = assembly.services[name]
+            if isinstance(guest.service, Handler):
+                return _handling(name, assembly, lasting)
             return Serve(name, guest.service, guest.client, lasting.metrics.filter(name), guest.total)
         case model.RespondStage(respond=respond):
             fields = Fields((name.lower().encode(), value.encode()) for name, value in respond.headers.items())
             return Respond(respond.status, fields, respond.body.encode())
+
+
+def _handling(name: str, assembly: Assembly, lasting: Lasting) -> Handle:
+    guest = assembly.services[name]
+    assert isinstance(guest.service, Handler)
+    fail_open = assembly.file.config.filters[name].on_error == "fail_open"
+    tally = lasting.metrics.filter(name)
+    return Handle(name, guest.service, guest.client, tally, passes=guest.passes, fail_open=fail_open)
 
 
 def _place(below: Sequence[model.Stage], assembly: Assembly) -> str:

@@ -1,4 +1,4 @@
-"""Components that serve, from a configuration."""
+"""Components that serve, or handle what passes, from a configuration."""
 
 from __future__ import annotations
 
@@ -11,17 +11,26 @@ from proxy.sandbox import Engine, Limits
 from proxy.upstream import Endpoint
 from proxy.wasi.files import Folder
 from proxy.wasi.http import HANDLER, Outgoing, Service
+from proxy.wasi.p3 import handler_interfaces
+from proxy.wasi.p3.http import HANDLER as HANDLER3
+from proxy.wasi.p3.http import Handler, handler_of, passes_down
 
-ASKS = "wasi:http/outgoing-handler"
+ASKS = ("wasi:http/outgoing-handler", "wasi:http/client")
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A component ready to serve, and whom it may ask."""
+    """A component ready to serve, and whom it may ask. `passes`: it is a middleware, which has stages below it."""
 
-    service: Service
+    service: Service | Handler
     client: Outgoing
     total: float
+    passes: bool = False
+
+    @property
+    def handler(self) -> str:
+        """What it exports that is called."""
+        return HANDLER if isinstance(self.service, Service) else HANDLER3
 
     def drain(self) -> None:
         self.client.drain()
@@ -32,13 +41,14 @@ class Served:
 
 
 def serves(component: Component) -> bool:
-    return any(name.startswith(f"{HANDLER}.") for name in component.exports)
+    """Whether it answers by itself, or handles what passes: anything but a component of sluice:filter."""
+    return any(name.startswith(f"{HANDLER}.") for name in component.exports) or bool(handler_of(component.exports))
 
 
 def served(declared: model.Filter, component: Component, engine: Engine) -> Served:
     """Raises LinkError when it cannot be, as it is declared."""
     grants = [grant for grant in declared.grants if isinstance(grant, model.Grant)]
-    asks = next((name for name in component.imports if name.partition("@")[0] == ASKS), None)
+    asks = next((name for name in component.imports if name.partition("@")[0] in ASKS), None)
     if asks is not None and all(grant.http is None for grant in grants):
         raise LinkError(
             f"imports {asks}, which has to be granted: add `grants: [{{http: [http://HOST]}}]` to the filter, with the "
@@ -46,12 +56,19 @@ def served(declared: model.Filter, component: Component, engine: Engine) -> Serv
         )
     if declared.instance == "pooled":
         raise LinkError("serves, and has to be `instance: fresh`")
-    if declared.on_error == "fail_open":
+    passes = handler_of(component.exports) is not None and passes_down(component)
+    if declared.on_error == "fail_open" and not passes:
         raise LinkError("serves, so there is nothing to go on with without it: it has to be `on_error: fail_closed`")
     limits = Limits(memory=declared.limits.memory, time=declared.limits.time)
-    service = Service(component, engine, wasi.service_interfaces(environment(grants), _folders(grants)), limits)
+    imports, folders = wasi.service_interfaces(environment(grants), _folders(grants)), _folders(grants)
+    service: Service | Handler
+    if handler_of(component.exports):
+        imports |= handler_interfaces(environment(grants), folders)
+        service = Handler(component, engine, imports, limits, declared.limits.total)
+    else:
+        service = Service(component, engine, imports, limits)
     origins = [Endpoint(origin.host, origin.port) for grant in grants for origin in grant.http or ()]
-    return Served(service, Outgoing(origins), declared.limits.total)
+    return Served(service, Outgoing(origins), declared.limits.total, passes)
 
 
 def environment(grants: list[model.Grant]) -> dict[str, str]:

@@ -83,7 +83,7 @@ class Cache:
     ) -> None:
         self.name = name
         self._label = label(name)
-        self._store = store
+        self.store = store
         self._clock = clock
         self._place = place
         self._flights = Flights(clock)
@@ -97,10 +97,6 @@ class Cache:
         self.missed = Missed()
         self._refreshing: set[tuple[Key, Selecting, Values]] = set()
 
-    @property
-    def store(self) -> Front:
-        return self._store
-
     async def __call__(self, request: Request, below: Below) -> Response:
         method = request.method
         if self._is_particular and (method == "GET" or method == "HEAD"):
@@ -108,7 +104,7 @@ class Cache:
                 return await self._bypass(request, below, "exception")
             request = self._keying.canonical(request)
         if (method == "GET" or method == "HEAD") and is_plain(request) and request.body == b"":
-            variants = self._store.get((request.scheme, request.authority, request.path, request.query))
+            variants = self.store.get((request.scheme, request.authority, request.path, request.query))
             if variants is not None:
                 entry = variants.match(request, self._place)
                 now = self._clock()
@@ -160,7 +156,7 @@ class Cache:
         of_itself = location is not None and keys.reference(key, location) == key
         explicit = response.status == 200 and is_explicit(response.fields, self._settings.rules)
         if of_itself and explicit and not self._exceptions.cover(request):
-            fill.mark = self._store.mark()  # after what was stored before has gone
+            fill.mark = self.store.mark()  # after what was stored before has gone
             return self._arrived(fill, below, Forward.METHOD, response)
         request.exchange.cache_status.append(member)
         passed = response.copy()
@@ -187,7 +183,7 @@ class Cache:
         for changed in (key, *(keys.reference(key, value) for value in values if value is not None)):
             if changed is not None:
                 for stored in self._stored_under(changed):
-                    self._store.delete(stored)
+                    self.store.delete(stored)
 
     def _stored_under(self, key: Key) -> Iterator[Key]:
         """Where what answers a request with this key may be."""
@@ -234,11 +230,11 @@ class Cache:
                 return await self._fetch(request, below, decision, None, bare=decision.entry is not None)
             if not may_collapse(asked):
                 return await self._fetch(request, below, decision, None)
-            if flight is not None and not self._store.is_current(key, flight.mark, flight.tags):
+            if flight is not None and not self.store.is_current(key, flight.mark, flight.tags):
                 self._flights.land(flight, shared=None)  # what it brings was deleted meanwhile
                 flight = None
             if flight is None:
-                return await self._lead(request, below, decision, self._flights.lead(what, self._store.mark()))
+                return await self._lead(request, below, decision, self._flights.lead(what, self.store.mark()))
             if isinstance(flight.offer, Offer):
                 return self._joined(request, below, flight.offer, first)
             loop = asyncio.get_running_loop()
@@ -252,27 +248,27 @@ class Cache:
         """Carry it out. Here it is done when this returns; what it returns ends when it is on disk as well, with an
         OSError where it cannot be written there."""
         selectors = purge.selectors(self._stored_under)
-        done = self._store.purge(selectors, self._clock() if purge.soft else None, purge.id)
+        done = self.store.purge(selectors, self._clock() if purge.soft else None, purge.id)
         self._tidy()
         return done
 
     def _tidy(self) -> None:
         """Free what was purged, a little at a time."""
-        if self._store.unswept and not self._tidying:
+        if self.store.unswept and not self._tidying:
             self._tidying = True
             self._in_background(self._sweep())
 
     async def _sweep(self) -> None:
-        for _ in self._store.sweep():
+        for _ in self.store.sweep():
             await asyncio.sleep(0)
         self._tidying = False
 
     async def _look(self, key: Key, request: Request, asked: Directives) -> tuple[Variants | None, Decision]:
         """What is stored under a key, and what that means for a request."""
-        variants = self._store.get(key)
+        variants = self.store.get(key)
         decision = decide(variants, request, self._place, asked, self._clock())
-        if decision.entry is None and self._store.behind is not None:
-            variants = await self._store.behind(key)
+        if decision.entry is None and self.store.behind is not None:
+            variants = await self.store.behind(key)
             self._tidy()  # others may have told what they purged
             decision = decide(variants, request, self._place, asked, self._clock())
         return variants, decision
@@ -286,7 +282,7 @@ class Cache:
         """Take part in what arrives for another request."""
         assert first.forward is not None
         now = self._clock()
-        alone = Fill(self._settings, keys.primary(request), request, now, self._store.mark(), None, bare=True)
+        alone = Fill(self._settings, keys.primary(request), request, now, self.store.mark(), None, bare=True)
         member = collapsed(self._label, first.forward, int(offer.terms.fresh_until - now))
         request.exchange.cache_status.append(member)
         self._trace(request, member, offer.selecting)
@@ -304,9 +300,8 @@ class Cache:
         what = (keys.primary(request), stale.selecting, stale.values)
         if what not in self._refreshing:
             self._refreshing.add(what)
-            fetch = self._fetch(
-                unattended(request, self._clock()), below, Decision(stale, Forward.STALE, "refresh"), None
-            )
+            decision, mark = Decision(stale, Forward.STALE, "refresh"), self.store.mark()
+            fetch = self._fetch(unattended(request, self._clock()), below, decision, None, mark=mark)
             self._in_background(self._refreshed(fetch, what))
 
     async def _refreshed(self, fetch: Awaitable[Response], what: tuple[Key, Selecting, Values]) -> None:
@@ -327,7 +322,7 @@ class Cache:
         if stored is None or stored.status != 200:
             return await self._pass(request, below, unstored(self._label, decision.forward, "head"))
         key, now = keys.primary(request), self._clock()
-        fill = Fill(self._settings, key, request, now, self._store.mark(), None, bare=False)
+        fill = Fill(self._settings, key, request, now, self.store.mark(), None, bare=False)
         try:
             response = await fill.ask(below)
         except BaseException:
@@ -366,7 +361,7 @@ class Cache:
             story.selecting = list(zip(selecting, keys.values(request, selecting), strict=True))
 
     def _begin(self, request: Request, trace: list[StageStory]) -> CacheStory:
-        variants = self._store.peek(keys.primary(request))
+        variants = self.store.peek(keys.primary(request))
         reason = "exception" if self._exceptions.cover(request) else bypass(request)
         if reason is None:
             reason = decide(variants, request, self._place, wishes(request.fields), self._clock()).reason
@@ -376,11 +371,18 @@ class Cache:
         return story
 
     async def _fetch(
-        self, request: Request, below: Below, decision: Decision, flight: Flight | None, bare: bool = True
+        self,
+        request: Request,
+        below: Below,
+        decision: Decision,
+        flight: Flight | None,
+        bare: bool = True,
+        mark: int | None = None,
     ) -> Response:
-        """Ask below, and store what may be stored."""
-        self.missed.add(keys.primary(request))
-        fill = Fill(self._settings, keys.primary(request), request, self._clock(), self._store.mark(), flight, bare)
+        """Ask below, and store what may be stored. mark: the moment of the decision, if it was before now."""
+        key, mark = keys.primary(request), self.store.mark() if mark is None else mark
+        self.missed.add(key)
+        fill = Fill(self._settings, key, request, self._clock(), mark, flight, bare)
         assert decision.forward is not None
         fill.stored = decision.entry
         held = decision.entry if decision.forward is Forward.PARTIAL else None

@@ -39,9 +39,6 @@ def interfaces(
             impure(data)
         return variables
 
-    def no_terminal(name: str) -> HostInterface:
-        return HostInterface({f"get-terminal-{name}": lambda data: None})
-
     return {
         "cli/environment": HostInterface(
             {
@@ -50,23 +47,31 @@ def interfaces(
                 "initial-cwd": lambda data: None,
             }
         ),
-        "cli/exit": HostInterface({"exit": _exit, "exit-with-code": _exit_with_code}),
+        "cli/exit": HostInterface({"exit": stop, "exit-with-code": stop_with}),
         "cli/stdin": HostInterface({"get-stdin": lambda data: NoInput()}),
         "cli/stdout": standard("stdout"),
         "cli/stderr": standard("stderr"),
-        "cli/terminal-input": HostInterface({}, resources={"terminal-input": _never_made}),
-        "cli/terminal-output": HostInterface({}, resources={"terminal-output": _never_made}),
-        "cli/terminal-stdin": no_terminal("stdin"),
-        "cli/terminal-stdout": no_terminal("stdout"),
-        "cli/terminal-stderr": no_terminal("stderr"),
+        **no_terminals(),
     }
 
 
-def _exit(data: Any, status: tuple[str, None]) -> None:
+def no_terminals() -> dict[str, HostInterface]:
+    """Standard streams are no terminals."""
+    return {
+        "cli/terminal-input": HostInterface({}, resources={"terminal-input": _never_made}),
+        "cli/terminal-output": HostInterface({}, resources={"terminal-output": _never_made}),
+        **{
+            f"cli/terminal-{name}": HostInterface({f"get-terminal-{name}": lambda data: None})
+            for name in ("stdin", "stdout", "stderr")
+        },
+    }
+
+
+def stop(data: Any, status: tuple[str, None]) -> None:
     raise Exit(f"the guest exited, reporting {'success' if status[0] == 'ok' else 'failure'}")
 
 
-def _exit_with_code(data: Any, code: int) -> None:
+def stop_with(data: Any, code: int) -> None:
     raise Exit(f"the guest exited with code {code}")
 
 

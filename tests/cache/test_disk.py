@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -356,3 +357,78 @@ def test_it_opens_at_once_however_much_is_in_it() -> None:
         assert _body(store, _key(19_999)) is not None
         assert time.perf_counter() - begun < 2
         store.close()
+
+
+# Purges.
+
+
+def _tagged(body: bytes = b"body") -> Entry:
+    return replace(entry(body), tags=("news",))
+
+
+def test_a_purge_holds_after_a_crash(tmp_path: Path) -> None:
+    """What is on disk when it has been recorded, without anything that closing would add."""
+    store = DiskStore(tmp_path / "one", 1 << 20)
+    for i in range(3):
+        store.put(_key(i), _tagged(bytes(LARGE) if i else b"small"), store.mark())
+    store.put(_key(3), entry(), store.mark())
+    store.record([("tag", "news")], None, "id")
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    store.close()
+    again = DiskStore(tmp_path / "two", 1 << 20)
+    assert [again.get(_key(i)) is not None for i in range(4)] == [False, False, False, True]
+    while again.sweep():
+        pass
+    assert _files(tmp_path / "two") == []
+    assert again.put(_key(0), _tagged(), again.mark()) is None
+    assert _body(again, _key(0)) == b"body"
+    again.close()
+
+
+def test_a_sweep_frees_the_disk_and_forgets_what_need_not_be_known(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path, 1 << 24)
+    for i in range(500):
+        store.put(_key(i), _tagged(), store.mark())
+    store.put(_key(500), entry(), store.mark())
+    store.purge([("tag", "news")])
+    steps = 1
+    while store.sweep():
+        steps += 1
+    assert steps > 2
+    database = sqlite3.connect(tmp_path / "entries.sqlite")
+    assert database.execute("SELECT count(*) FROM entries").fetchone() == (1,)
+    database.close()
+    assert _body(store, _key(500)) == b"body"
+    store.close()
+
+
+def test_a_purge_that_cannot_be_written_down_is_said_and_counts_all_the_same(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path, 1 << 24)
+    store.put(_key(0), _tagged(), store.mark())
+    store.put(_key(1), entry(), store.mark())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(OSError, match=str(tmp_path)):
+            store.record([("tag", "news")], None, "id")
+        assert store.get(_key(0)) is None
+        assert store.put(_key(2), entry(), store.mark()) is Refusal.INCOMPLETE
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert store.get(_key(0)) is None
+    assert _body(store, _key(1)) == b"body"
+    store.close()
+
+
+def test_another_process_s_purge_counts_here(tmp_path: Path) -> None:
+    one, two = DiskStore(tmp_path, 1 << 20), DiskStore(tmp_path, 1 << 20)
+    one.put(_key(1), _tagged(), one.mark())
+    asked = one.mark()
+    two.record([("prefix", "http://a.example/")], None, "id")
+    one.record([("prefix", "http://a.example/")], None, "id")  # told by whoever told the other
+    assert one.get(_key(1)) is None
+    assert one.put(_key(1), _tagged(), asked) is Refusal.INVALIDATED
+    assert one.put(_key(1), _tagged(), one.mark()) is None
+    assert _body(two, _key(1)) == b"body"
+    one.close()
+    two.close()

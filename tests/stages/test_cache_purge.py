@@ -138,6 +138,22 @@ def test_who_waits_before_the_head_is_there_waits_for_nothing_purged() -> None:
     run(scenario())
 
 
+def test_what_is_about_to_be_refreshed_does_not_come_back() -> None:
+    async def scenario() -> None:
+        scene = Scene(response(FRESH + "|cache-control: stale-while-revalidate=30"), response(FRESH, b"", 304))
+        await scene.ask(request())
+        scene.now += 61
+        assert (await scene.ask(request())).outcome == "hit"
+        scene.stage.purge(Purge(all=True))  # before the refresh has begun
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert len(scene.asked) == 2
+        scene.script = [response(FRESH, b"new")]
+        assert (await scene.ask(request())).body == b"new"
+
+    run(scenario())
+
+
 def test_another_tag_disturbs_nothing() -> None:
     async def scenario() -> None:
         pipe = arriving(b"body")

@@ -10,7 +10,7 @@ import pytest
 
 from proxy import errors
 from proxy.errors import ProxyError
-from proxy.upstream import Endpoint, Limits, Upstream
+from proxy.upstream import Endpoint, Limits, Policy, Upstream
 from proxy.upstream import names as names_module
 from proxy.upstream.dns import Resolver
 from tests.upstream.name_server import SERVFAIL, NameServer, name_server
@@ -20,7 +20,10 @@ NAME = "origin.test"
 
 
 @asynccontextmanager
-async def named(limits: Limits = Limits()) -> AsyncIterator[tuple[Upstream, NameServer, list[Scripted]]]:  # noqa: B008
+async def named(
+    limits: Limits = Limits(),  # noqa: B008
+    policy: Policy = Policy(),  # noqa: B008
+) -> AsyncIterator[tuple[Upstream, NameServer, list[Scripted]]]:
     """An upstream of that name, and origins on one port of 127.0.0.1 and 127.0.0.2."""
     origins = [Scripted(answering(OK)), Scripted(answering(OK))]
     servers = [await asyncio.start_server(origins[0].serve, "127.0.0.1", 0)]
@@ -28,7 +31,7 @@ async def named(limits: Limits = Limits()) -> AsyncIterator[tuple[Upstream, Name
     servers.append(await asyncio.start_server(origins[1].serve, "127.0.0.2", port))
     async with name_server() as dns:
         resolver = Resolver([dns.where])
-        upstream = Upstream("test", [Endpoint(NAME, port)], limits, lookup=resolver.lookup)
+        upstream = Upstream("test", [Endpoint(NAME, port)], limits, policy=policy, lookup=resolver.lookup)
         try:
             yield upstream, dns, origins
         finally:
@@ -79,6 +82,22 @@ def test_endpoints_come_and_go_with_the_answers() -> None:
             await until(lambda: [origin.name.partition(":")[0] for origin in upstream.origins] == ["127.0.0.2"])
             await until(lambda: kept.connections == (0, 0))
             assert (await upstream.send(request())).body == b"ok"
+
+    run(test())
+
+
+def test_an_endpoint_that_comes_later_starts_slowly() -> None:
+    async def test() -> None:
+        async with named(policy=Policy(slow_start=1000)) as (upstream, dns, origins):
+            dns.ttl, dns.addresses[NAME] = 0, ["127.0.0.1"]
+            await upstream.send(request())
+            dns.addresses[NAME] = ["127.0.0.1", "127.0.0.2"]
+            await until(lambda: len(upstream.origins) == 2)
+            for _ in range(21):
+                await upstream.send(request())
+            new = sum(peer.got.count(b"GET") for peer in origins[1].peers)
+            assert [origin.share for origin in upstream.origins] == [1, 0.1]
+            assert new == 2
 
     run(test())
 

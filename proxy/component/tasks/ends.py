@@ -198,6 +198,7 @@ def lift(component: ComponentState, index: int, element: ValueType | None, *, st
     if end.in_waitable_set():
         raise trap(f"cannot lift {end.what} while it's in a waitable set")
     shared: Readable = end.shared
+    shared.leave()
     return shared
 
 

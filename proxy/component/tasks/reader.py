@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from proxy.component.handles import trap
 from proxy.component.tasks.buffer import Elements, HostSink
 from proxy.component.tasks.scheduler import Scheduler
 from proxy.component.tasks.stream import CopyResult, Reclaim, SharedFuture, SharedStream
@@ -36,6 +37,10 @@ class _Reader:
 
         self._shared.read(self, sink, on_copy, on_copy_done)
         self._scheduler.wake()
+        if not waiting.done() and not self._scheduler.busy and not self._scheduler.running:
+            self._waiting = None
+            self._shared.cancel()
+            raise trap(f"nobody is left who could write the {self._shared.what}")
         try:
             result: CopyResult = await waiting
             return result
@@ -50,6 +55,11 @@ class _Reader:
         self._error = error
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(error)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it waits for a guest none of whose tasks runs any more."""
+        return self._waiting is not None and not self._scheduler.busy
 
     def drop(self) -> None:
         if self._scheduler.externals.pop(self, self) is None:

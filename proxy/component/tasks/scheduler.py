@@ -27,6 +27,12 @@ class External(Protocol):
         """The guest is no more."""
 
 
+class Given(Protocol):
+    """A stream or a future of the host's that a guest has."""
+
+    def drop(self) -> None: ...
+
+
 class Call:
     """A call from the host. `result` is there when the task has resolved (None also when it was cancelled: `cancelled`
     says so), `ended` when nothing of it runs any more. Both fail with what stopped the instance."""
@@ -58,18 +64,24 @@ class Call:
 
 class Scheduler:
     """`waiting`: the blocked threads, the one that has waited longest first. `blocked`: the one for which the host
-    itself blocks, and the whole instance with it. `externals`: see there."""
+    itself blocks, and the whole instance with it. `externals` and `given`: see there; they are let go at the end."""
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self.waiting: list[Thread] = []
         self.blocked: Thread | None = None
         self.externals: dict[External, None] = {}
+        self.given: dict[Given, None] = {}
         self._calls: dict[Task, Call] = {}
         self._completions: list[Callable[[], None]] = []
         self._awake = False
         self.running = False
         self._spent = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether any call of the host's runs."""
+        return bool(self._calls)
 
     # From the host.
 
@@ -211,6 +223,8 @@ class Scheduler:
             call.fail(error)
         for external in externals:
             external.fail(error)
+        for given in list(self.given):
+            given.drop()
 
     def close(self) -> None:
         """Ends all threads where they are."""

@@ -37,6 +37,9 @@ class Readable(Protocol):
     def cancel(self) -> None:
         """Gives the pending copy its end."""
 
+    def leave(self) -> None:
+        """A guest gives it away."""
+
     def drop(self) -> None: ...
 
 
@@ -79,6 +82,9 @@ class Shared:
 
     def is_pending(self, buffer: Buffer) -> bool:
         return self._buffer is buffer
+
+    def leave(self) -> None:
+        """It stays what it is."""
 
     def cancel(self) -> None:
         self._end_pending(CopyResult.CANCELLED)

@@ -24,19 +24,22 @@ class Source(Protocol):
 
 
 class HostReadable:
-    """What guests read from the host. `attach` says which instance's guests, when it is given to one."""
+    """What guests read from the host. `attach` says which instance's guests, and of what type, when it is given to
+    one."""
 
     __slots__ = ("_buffer", "_job", "_on_copy_done", "_scheduler", "kind")
 
-    def __init__(self, kind: ValueType | None) -> None:
-        self.kind = kind
+    def __init__(self) -> None:
+        self.kind: ValueType | None = None
         self._buffer: Buffer | None = None
         self._on_copy_done: OnCopyDone | None = None
         self._scheduler: Scheduler | None = None
         self._job: asyncio.Task[Any] | None = None
 
-    def attach(self, scheduler: Scheduler) -> None:
+    def attach(self, scheduler: Scheduler, kind: ValueType | None) -> None:
         self._scheduler = scheduler
+        self.kind = kind
+        scheduler.given[self] = None
 
     def _pend(self, buffer: Buffer, on_copy_done: OnCopyDone, work: Coroutine[Any, Any, Any] | None) -> None:
         self._buffer, self._on_copy_done = buffer, on_copy_done
@@ -72,6 +75,10 @@ class HostReadable:
         self._scheduler.externals.pop(self, None)
         done(result)
 
+    def leave(self) -> None:
+        if self._scheduler is not None:
+            self._scheduler.given.pop(self, None)
+
     def is_pending(self, buffer: Buffer) -> bool:
         return self._buffer is buffer
 
@@ -85,6 +92,7 @@ class HostReadable:
         self._on_copy_done = self._buffer = None
         if self._scheduler is not None:
             self._scheduler.externals.pop(self, None)
+            self._scheduler.given.pop(self, None)
         if self._job is not None:
             self._job.cancel()
 
@@ -94,8 +102,8 @@ class HostStream(HostReadable):
 
     __slots__ = ("_kept", "_over", "source")
 
-    def __init__(self, kind: ValueType | None, source: Source) -> None:
-        super().__init__(kind)
+    def __init__(self, source: Source) -> None:
+        super().__init__()
         self.source = source
         self._kept: HostSource | None = None
         self._over = False
@@ -126,9 +134,19 @@ class HostStream(HostReadable):
                 self._kept = None
         return CopyResult.COMPLETED
 
+    @property
     def untouched(self) -> bool:
         """Whether nothing has been read of it, so that its source can stand for it."""
         return self._kept is None and self._job is None and not self._over
+
+    async def take(self) -> Elements:
+        """The next elements, for the host that has got it back; empty at the end."""
+        if self._job is not None:
+            await asyncio.wait([self._job])
+        if self._kept is None and not self._over:
+            await self._pull()
+        kept, self._kept = self._kept, None
+        return b"" if kept is None else bytes(kept.read(kept.remain))
 
     def drop(self) -> None:
         super().drop()
@@ -140,8 +158,8 @@ class HostFuture(HostReadable):
 
     __slots__ = ("_awaitable", "_value")
 
-    def __init__(self, kind: ValueType | None, awaitable: Awaitable[Any]) -> None:
-        super().__init__(kind)
+    def __init__(self, awaitable: Awaitable[Any]) -> None:
+        super().__init__()
         self._awaitable: Awaitable[Any] | None = awaitable
         self._value: list[Any] = []
 
@@ -156,6 +174,14 @@ class HostFuture(HostReadable):
         awaitable, self._awaitable = self._awaitable, None
         assert awaitable is not None
         self._value.append(await awaitable)
+
+    async def take(self) -> Any:
+        """The value, for the host that has got it back."""
+        if self._job is not None:
+            await asyncio.wait([self._job])
+        if not self._value:
+            await self._wait()
+        return self._value[0]
 
     def _fill(self) -> CopyResult:
         assert self._buffer is not None

@@ -110,6 +110,13 @@ def functions() -> dict[str, Callable[..., object]]:
     }
 
 
+def functions3() -> dict[str, Callable[..., object]]:
+    """Those of 0.3."""
+    before = functions()
+    entries = before.pop("[method]fields.entries")
+    return {**before, "[method]fields.copy-all": entries, "[method]fields.get-and-delete": _get_and_delete}
+
+
 def _settable(lines: list[Line]) -> list[Line]:
     return [line for line in lines if line[0] not in FORBIDDEN]
 
@@ -162,3 +169,12 @@ def _delete(run: Any, fields: GuestFields, name: str) -> Result:
     if isinstance(checked[0], str):
         return checked
     return fields.write(lambda target: target.remove(checked[0]))
+
+
+def _get_and_delete(run: Any, fields: GuestFields, name: str) -> Result:
+    checked = _checked(name, [])
+    if isinstance(checked[0], str):
+        return checked
+    found = fields.values(checked[0])
+    outcome = fields.write(lambda target: target.remove(checked[0]))
+    return ("ok", found) if outcome is OK else outcome

@@ -1,0 +1,161 @@
+"""Bodies of wasi:http/types 0.3: streams of bytes, and futures of what comes after them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from proxy.component import HostFuture, HostStream
+from proxy.errors import Failure, ProxyError
+from proxy.exchange import Body, Stream
+from proxy.http.fields import Fields
+from proxy.sandbox import Trap
+from proxy.wasi.http.errors import error_code, failure
+from proxy.wasi.http.fields import GuestFields, visible
+from proxy.wasi.p3.streams import GivenFuture, GivenStream, Nothing, Taken, Whole, value_of
+
+Result = tuple[str, Any]
+
+
+class Incoming:
+    """A body that came in, as the source of a guest's stream; `outcome` is what the future after it tells."""
+
+    def __init__(self, body: Body) -> None:
+        self.body = body
+        self._stream: Stream | Whole = Whole(body) if isinstance(body, bytes) else body
+        self.outcome: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+
+    async def read(self) -> bytes:
+        try:
+            chunk = await self._stream.read()
+        except ProxyError as error:
+            self._end(("err", error_code(error)))
+            return b""
+        if not chunk:
+            self._end(("ok", self._trailers()))
+        return chunk
+
+    def _trailers(self) -> GuestFields | None:
+        trailers = None if isinstance(self._stream, Whole) else self._stream.trailers
+        return None if trailers is None else GuestFields(visible(trailers), mutable=False)
+
+    def _end(self, outcome: Result) -> None:
+        if not self.outcome.done():
+            self.outcome.set_result(outcome)
+
+    def close(self) -> None:
+        """Nobody wants the rest."""
+        self._stream.close()
+        self._end(("ok", None))
+
+
+class Contents:
+    """What a message carries: a stream, or none, and the future of its trailers. Given once."""
+
+    def __init__(self, stream: GivenStream | None, trailers: GivenFuture) -> None:
+        self.stream = stream
+        self.trailers = trailers
+
+    @classmethod
+    def of(cls, body: Body) -> Contents:
+        source = Incoming(body)
+        return cls(HostStream(source), HostFuture(source.outcome))
+
+    def taken(self) -> tuple[GivenStream, GivenFuture]:
+        """As a guest gets it."""
+        return HostStream(Nothing()) if self.stream is None else self.stream, self.trailers
+
+    def untouched(self) -> Body | None:
+        """The body it came from, when nothing has been read of it: no byte of it then goes through the guest."""
+        stream = self.stream
+        if isinstance(stream, HostStream) and stream.untouched and isinstance(stream.source, Incoming):
+            return stream.source.body
+        return None
+
+    def close(self) -> None:
+        if self.stream is not None:
+            self.stream.drop()
+        self.trailers.drop()
+
+
+class Outgoing:
+    """A body that a guest writes, as others read it (proxy.exchange.Stream). `length`: what was announced.
+
+    `transmitted` is told how it ended. `on_end` is called when nothing of it is wanted or to come any more.
+    """
+
+    def __init__(self, contents: Contents, length: int | None, incomplete: Failure) -> None:
+        assert contents.stream is not None
+        self.length = length
+        self.trailers: Fields | None = None
+        self.transmitted: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.on_end: Callable[[], None] = _nothing
+        self._stream = Taken(contents.stream)
+        self._trailers: GivenFuture | None = contents.trailers
+        self._incomplete = incomplete
+        self._read = 0
+        self._error: ProxyError | None = None
+        self._over = False
+
+    @property
+    def over(self) -> bool:
+        return self._over
+
+    async def read(self) -> bytes:
+        if self._error is not None:
+            raise self._error
+        if self._over:
+            return b""
+        try:
+            chunk = await self._stream.read()
+            self._read += len(chunk)
+            if self.length is not None and self._read > self.length:
+                raise ProxyError(self._incomplete, f"the body is longer than the {self.length} bytes announced")
+            if not chunk:
+                await self._finish()
+        except (ProxyError, Trap, RuntimeError) as error:
+            raise self.fail(error) from error
+        return chunk
+
+    async def _finish(self) -> None:
+        future, self._trailers = self._trailers, None
+        assert future is not None
+        case, value = await value_of(future)
+        if case == "err":
+            raise failure(value)
+        if self.length is not None and self._read != self.length:
+            raise ProxyError(self._incomplete, f"the body has {self._read} bytes, {self.length} were announced")
+        self.trailers = None if value is None else value.fields
+        self._end(("ok", None))
+
+    def fail(self, error: BaseException) -> ProxyError:
+        """It will not be whole."""
+        known = error if isinstance(error, ProxyError) else ProxyError(self._incomplete, f"the component: {error}")
+        if not self._over:
+            self._error = known
+            self._end(("err", error_code(known)))
+        return known
+
+    def abandoned(self) -> None:
+        """The guest is over: what it has not written by now never comes."""
+        if self._stream.stuck:
+            self._stream.fail(ProxyError(self._incomplete, "the component did not finish the body"))
+
+    def close(self) -> None:
+        if not self._over:
+            self._error = ProxyError(self._incomplete, "nobody reads the body any more")
+            self._end(("err", error_code(self._error)))
+
+    def _end(self, outcome: Result) -> None:
+        self._over = True
+        self._stream.close()
+        if self._trailers is not None:
+            self._trailers.drop()
+        if not self.transmitted.done():
+            self.transmitted.set_result(outcome)
+        self.on_end()
+
+
+def _nothing() -> None:
+    """Nobody waits for the end."""

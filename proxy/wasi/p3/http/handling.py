@@ -1,0 +1,50 @@
+"""A handling: one exchange in the hands of a component."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from proxy import errors
+from proxy.chain.stage import Below
+from proxy.errors import ProxyError
+from proxy.exchange import Request, Response
+from proxy.wasi.http.errors import failure
+from proxy.wasi.http.visit import Client, Visit
+from proxy.wasi.p3.http.messages import GuestRequest, GuestResponse
+
+
+class Handling(Visit):
+    """What an instance's data is. `below`: the rest of the chain, for a middleware; None for a service."""
+
+    def __init__(
+        self, request: Request, client: Client, output: Callable[[str, str], None], below: Below | None
+    ) -> None:
+        super().__init__(request, client, output)
+        self._inputs.clear()  # the request's body is in other hands
+        self._below = below
+        self._passed = False
+
+    @property
+    def untouched(self) -> bool:
+        """Whether the stages below can still answer as if this component were not there."""
+        return not self._passed and isinstance(self.request.body, bytes)
+
+    async def pass_down(self, request: GuestRequest) -> Response:
+        if self._below is None:
+            raise ProxyError(errors.DESTINATION_NOT_FOUND, "there is nothing below a service")
+        self._passed = True
+        return await self._below(request.request(self.request))
+
+    async def ask(self, request: GuestRequest) -> Response:
+        options = request.options
+        patience = None if options is None or options.first_byte is None else options.first_byte / 1e9
+        return await self.client.send(self, request.request(self.request), patience)
+
+    def answered(self, outcome: tuple[str, Any]) -> Response:
+        """What the component answers with. Raises ProxyError when that is an error."""
+        case, given = outcome
+        if case == "err":
+            raise failure(given)
+        assert isinstance(given, GuestResponse)
+        return given.response(sent=self.has_content(given.status))

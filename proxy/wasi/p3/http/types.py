@@ -1,0 +1,214 @@
+"""wasi:http/types, handler and client (0.3), with a Handling behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from proxy.component import HostFuture, HostInterface
+from proxy.errors import ProxyError
+from proxy.http.syntax import is_authority, is_path, is_query, is_token
+from proxy.wasi.http import fields
+from proxy.wasi.http.errors import error_code
+from proxy.wasi.http.fields import GuestFields
+from proxy.wasi.http.types import method_case
+from proxy.wasi.p3.http.bodies import Contents
+from proxy.wasi.p3.http.handling import Handling
+from proxy.wasi.p3.http.messages import GuestRequest, GuestResponse, Message, Options, Scheme
+from proxy.wasi.p3.streams import GivenFuture, GivenStream
+
+Result = tuple[str, Any]
+Functions = dict[str, Callable[..., object]]
+OK: Result = ("ok", None)
+REFUSED: Result = ("err", None)
+
+
+def interfaces() -> dict[str, HostInterface]:
+    return {
+        "http/types": HostInterface(
+            {
+                **fields.functions3(),
+                "[static]request.new": _new_request,
+                "[static]request.consume-body": _consume,
+                **_methods("request", _REQUEST),
+                "[constructor]request-options": lambda handling: Options(),
+                **_methods("request-options", _OPTIONS),
+                "[static]response.new": _new_response,
+                "[static]response.consume-body": _consume,
+                **_methods("response", _RESPONSE),
+            },
+            resources={
+                "fields": _nothing,
+                "request-options": _nothing,
+                "request": lambda handling, message: message.close(),
+                "response": lambda handling, message: message.close(),
+            },
+        ),
+        "http/handler": HostInterface({"handle": _handle}),
+        "http/client": HostInterface({"send": _send}),
+    }
+
+
+def _nothing(handling: Handling, resource: object) -> None:
+    """Nothing is kept for it."""
+
+
+def _methods(resource: str, functions: Functions) -> Functions:
+    return {f"[method]{resource}.{name}": function for name, function in functions.items()}
+
+
+# Messages.
+
+
+def _new_request(
+    handling: Handling,
+    headers: GuestFields,
+    contents: GivenStream | None,
+    trailers: GivenFuture,
+    options: Options | None,
+) -> tuple[GuestRequest, HostFuture]:
+    made = GuestRequest(headers, Contents(contents, trailers), options, None)
+    return made, HostFuture(made.transmitted)
+
+
+def _new_response(
+    handling: Handling, headers: GuestFields, contents: GivenStream | None, trailers: GivenFuture
+) -> tuple[GuestResponse, HostFuture]:
+    made = GuestResponse(headers, Contents(contents, trailers))
+    return made, HostFuture(made.transmitted)
+
+
+def _consume(handling: Handling, message: Message, result: GivenFuture) -> tuple[GivenStream, GivenFuture]:
+    """What the guest makes of the body is its own affair: `result` is not waited for."""
+    result.drop()
+    return message.contents.taken()
+
+
+def _get_method(handling: Handling, request: GuestRequest) -> tuple[str, str | None]:
+    request.reads("method")
+    return method_case(request.method)
+
+
+def _set_method(handling: Handling, request: GuestRequest, method: tuple[str, str | None]) -> Result:
+    case, other = method
+    name = case.upper() if other is None else other
+    if not is_token(name.encode()) or name == "CONNECT":
+        return REFUSED
+    request.method = name
+    request.written.add(("method", ""))
+    return OK
+
+
+def _get_target(handling: Handling, request: GuestRequest) -> str | None:
+    request.reads("path", "query")
+    return request.target
+
+
+def _set_target(handling: Handling, request: GuestRequest, target: str | None) -> Result:
+    if target is not None:
+        path, mark, query = target.partition("?")
+        if not is_path(path) or (mark and not is_query(query)):
+            return REFUSED
+    request.target = target
+    request.written |= {("path", ""), ("query", "")}
+    return OK
+
+
+def _get_scheme(handling: Handling, request: GuestRequest) -> Scheme | None:
+    request.reads("scheme")
+    return request.scheme
+
+
+def _set_scheme(handling: Handling, request: GuestRequest, scheme: Scheme | None) -> Result:
+    if scheme is not None and scheme[0] == "other":
+        return REFUSED
+    request.scheme = scheme
+    request.written.add(("scheme", ""))
+    return OK
+
+
+def _get_authority(handling: Handling, request: GuestRequest) -> str | None:
+    request.reads("authority")
+    return request.authority
+
+
+def _set_authority(handling: Handling, request: GuestRequest, authority: str | None) -> Result:
+    if authority is not None and not is_authority(authority.lower()):
+        return REFUSED
+    request.authority = None if authority is None else authority.lower()
+    request.written.add(("authority", ""))
+    return OK
+
+
+def _get_options(handling: Handling, request: GuestRequest) -> Options | None:
+    return None if request.options is None else Options(request.options.first_byte, mutable=False)
+
+
+_REQUEST: Functions = {
+    "get-method": _get_method,
+    "set-method": _set_method,
+    "get-path-with-query": _get_target,
+    "set-path-with-query": _set_target,
+    "get-scheme": _get_scheme,
+    "set-scheme": _set_scheme,
+    "get-authority": _get_authority,
+    "set-authority": _set_authority,
+    "get-options": _get_options,
+    "get-headers": lambda handling, request: request.headers,
+}
+
+
+def _set_status(handling: Handling, response: GuestResponse, status: int) -> Result:
+    if not 200 <= status <= 599:
+        return REFUSED
+    response.status = status
+    return OK
+
+
+_RESPONSE: Functions = {
+    "get-status-code": lambda handling, response: response.status,
+    "set-status-code": _set_status,
+    "get-headers": lambda handling, response: response.headers,
+}
+
+
+def _unsupported(handling: Handling, options: Options, duration: int | None) -> Result:
+    return "err", ("not-supported" if options.mutable else "immutable", None)
+
+
+def _set_first_byte(handling: Handling, options: Options, duration: int | None) -> Result:
+    if not options.mutable:
+        return "err", ("immutable", None)
+    options.first_byte = duration
+    return OK
+
+
+_OPTIONS: Functions = {
+    "get-connect-timeout": lambda handling, options: None,
+    "set-connect-timeout": _unsupported,
+    "get-first-byte-timeout": lambda handling, options: options.first_byte,
+    "set-first-byte-timeout": _set_first_byte,
+    "get-between-bytes-timeout": lambda handling, options: None,
+    "set-between-bytes-timeout": _unsupported,
+    "clone": lambda handling, options: Options(options.first_byte),
+}
+
+
+# Asking others.
+
+
+async def _handle(handling: Handling, request: GuestRequest) -> Result:
+    """`handler.handle`: the stages below."""
+    return await _answered(handling, request, handling.pass_down)
+
+
+async def _send(handling: Handling, request: GuestRequest) -> Result:
+    """`client.send`: an origin that was granted."""
+    return await _answered(handling, request, handling.ask)
+
+
+async def _answered(handling: Handling, request: GuestRequest, ask: Callable[..., Any]) -> Result:
+    try:
+        return "ok", GuestResponse.arrived(await ask(request))
+    except ProxyError as error:
+        return "err", error_code(error)

@@ -1,0 +1,90 @@
+"""Streams and futures that guests give the host, whoever made them: a guest, or the host itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from proxy.component import FutureReader, HostFuture, HostStream, SharedFuture, SharedStream, StreamReader
+
+CHUNK = 64 * 1024
+"""Bytes of a stream that are taken at once."""
+
+GivenStream = SharedStream | HostStream
+GivenFuture = SharedFuture | HostFuture
+
+
+class Taken:
+    """A stream of bytes that a guest has given away. `read` gives b"" at its end."""
+
+    def __init__(self, stream: GivenStream) -> None:
+        self._stream = stream
+        self._reader = StreamReader(stream) if isinstance(stream, SharedStream) else None
+
+    async def read(self) -> bytes:
+        data: bytes
+        if self._reader is not None:
+            data = await self._reader.read(CHUNK)
+        else:
+            assert isinstance(self._stream, HostStream)
+            data = await self._stream.take()
+        return data
+
+    @property
+    def stuck(self) -> bool:
+        """Whether nobody is left who could write."""
+        return self._reader is not None and self._reader.stuck
+
+    def fail(self, error: BaseException) -> None:
+        if self._reader is not None:
+            self._reader.fail(error)
+
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.drop()
+        else:
+            self._stream.drop()
+
+
+async def value_of(future: GivenFuture) -> Any:
+    """The value of a future that a guest has given away."""
+    if isinstance(future, SharedFuture):
+        return await FutureReader(future).read()
+    return await future.take()
+
+
+def ready(value: Any) -> HostFuture:
+    """A future that has its value."""
+    known = asyncio.get_running_loop().create_future()
+    known.set_result(value)
+    return HostFuture(known)
+
+
+def running(work: Coroutine[Any, Any, Any]) -> HostFuture:
+    """A future of what is done meanwhile, whether or not the guest looks at it."""
+    return HostFuture(asyncio.get_running_loop().create_task(work))
+
+
+class Nothing:
+    """A source that is at its end."""
+
+    async def read(self) -> bytes:
+        return b""
+
+    def close(self) -> None:
+        """There is nothing to give up."""
+
+
+class Whole:
+    """A source of bytes that are there."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    async def read(self) -> bytes:
+        data, self._data = self._data, b""
+        return data
+
+    def close(self) -> None:
+        self._data = b""
