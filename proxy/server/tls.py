@@ -64,16 +64,16 @@ def upstream_contexts(file: ConfigFile, errors: list[ConfigError]) -> Clients:
     for name, upstream in file.config.upstreams.items():
         if any(each.url.secure for each in upstream.weighted):
             try:
-                contexts[name] = _client_context(upstream.tls)
+                contexts[name] = _client_context(upstream.tls, upstream.protocol)
             except CertificateError as error:
                 errors.append(file.error(("upstreams", name, "tls", error.option), str(error)))
     return contexts
 
 
-def _client_context(tls: UpstreamTls) -> ssl.SSLContext:
+def _client_context(tls: UpstreamTls, protocol: str) -> ssl.SSLContext:
     pair = None if tls.certificate is None or tls.key is None else KeyPair(tls.certificate, tls.key)
     version = VERSIONS[tls.min_version]
-    return client_context(["http/1.1"], ca=tls.ca, pair=pair, verify=tls.verify, min_version=version)
+    return client_context([protocol], ca=tls.ca, pair=pair, verify=tls.verify, min_version=version)
 
 
 def said_by(tls: UpstreamTls) -> str:
