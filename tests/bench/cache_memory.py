@@ -1,7 +1,7 @@
 """A million small entries in the memory store: `python -m tests.bench.cache_memory [COUNT]`.
 
 Prints what an entry takes of the process's memory and what the store thinks it does, and what looking one up, and a
-hit of the stage, cost as there are more and more.
+hit of the stage, cost as there are more and more; then what a purge of all costs, and the steps of the sweep after it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import gc
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 
 from proxy.cache.entry import Entry
@@ -67,6 +67,21 @@ def main(count: int) -> None:
             lookup, hit = _measure(store, stage, i + 1)
             counted = store.size / (i + 1)
             print(f"{i + 1:>9}  {memory:>9.0f} B  {counted:>6.0f} B  {lookup:>5.0f} ns  {hit:>5.0f} ns", flush=True)
+    begun = time.perf_counter()
+    store.purge([("prefix", "https://shop.example/")])
+    purged = time.perf_counter() - begun
+    steps = sorted(_steps(store))
+    median, longest = steps[len(steps) // 2] * 1e3, steps[-1] * 1e3
+    print(f"purge of them all: {purged * 1e6:.0f} µs; {store.count} left after a sweep of {len(steps)} steps")
+    print(f"a step: {median:.2f} ms in the median, {longest:.1f} ms for the first, which lists the keys")
+
+
+def _steps(store: MemoryStore) -> Iterator[float]:
+    """Seconds each."""
+    begun = time.perf_counter()
+    for _ in store.sweep():
+        yield time.perf_counter() - begun
+        begun = time.perf_counter()
 
 
 def _measure(store: MemoryStore, stage: Cache, count: int) -> tuple[float, float]:
