@@ -14,7 +14,7 @@ import pytest
 FILTERS = Path(__file__).parents[2] / "filters"
 ENCODED_WIT = FILTERS.parent / "proxy/sluice/filter_wit.wasm"
 WASM_TOOLS = Path(sys.executable).with_name("wasm-tools")
-COLLECTIONS = [FILTERS, FILTERS / "locale", FILTERS.parent / "tests/hostile"]
+COLLECTIONS = [FILTERS, FILTERS / "http", FILTERS / "locale", FILTERS.parent / "tests/hostile"]
 
 
 def test_no_build_is_older_than_its_sources() -> None:
