@@ -69,10 +69,10 @@ def _serve(machine: Machine, name: str, core: int, http: str, port: int) -> int:
     folder: Path = machine.scratch / name
     folder.mkdir()
     config = folder / "nginx.conf"
-    config.write_text(FRAME.format(folder=folder, http=http, user=_user()))
+    config.write_text(FRAME.format(folder=folder, http=http, user=user()))
     return machine.serve(name, core, [program, "-p", str(folder), "-c", str(config), "-e", "stderr"], port)
 
 
-def _user() -> str:
+def user() -> str:
     """Workers started by root would change to a user who cannot write to our folder."""
     return "user root;" if os.geteuid() == 0 else ""
