@@ -29,7 +29,6 @@ from proxy.config.values import (
     CookieName,
     Count,
     Duration,
-    Endpoint,
     FieldName,
     FieldValue,
     HostPattern,
@@ -43,6 +42,7 @@ from proxy.config.values import (
     Size,
     Status,
     Timeout,
+    WebOrigin,
     Workers,
 )
 
@@ -151,9 +151,10 @@ class Folder(Options):
 class Grant(Options):
     """What a component may do, in detail."""
 
-    http: list[Endpoint] | None = None
-    """Origins that a component that serves may ask: http://host:port of each. Addresses of this machine and of private
-    networks only where they are named as such. https is not supported yet."""
+    http: list[WebOrigin] | None = None
+    """Origins that a component that serves may ask: http://host:port or https://host:port of each, https with a
+    certificate that the system trusts. Addresses of this machine and of private networks only where they are named as
+    such."""
     environment: dict[str, str] | None = None
     """Environment variables that it sees, by name. What looks at them is not remembered."""
     filesystem: list[Folder] | None = None

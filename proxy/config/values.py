@@ -193,28 +193,16 @@ def socket_path(value: str) -> str:
     return path
 
 
-def parse_endpoint(value: Any) -> Address:
-    """The origin of a URL, http://host:port; port 80 when there is none."""
-    if isinstance(value, Address):
-        return value
-    expected = "expected http://host:port, such as http://127.0.0.1:9000"
-    if not isinstance(value, str):
-        raise ValueError(expected)
-    scheme, separator, authority = value.partition("://")
-    if separator and scheme.lower() == "https":
-        raise ValueError("https is not supported here yet; use http://host:port")
-    if not separator or scheme.lower() != "http":
-        raise ValueError(expected)
-    authority = authority.removesuffix("/")
-    if "/" in authority:
-        raise ValueError(f"{expected}, without a path")
+def parse_web_origin(value: Any) -> Origin:
+    """http://host:port or https://host:port, with the port of the scheme when there is none."""
+    expected = "expected http://host:port or https://host:port, such as https://api.example.com"
     try:
-        address = parse_address(authority if re.search(r":[0-9]+$", authority) else f"{authority}:80")
+        origin = parse_origin(value)
     except ValueError as error:
-        raise ValueError(expected) from error
-    if address.port == 0:
-        raise ValueError("port 0 is not one to connect to")
-    return address
+        raise ValueError(str(error) if "port 0" in str(error) else expected) from error
+    if origin.path is not None:
+        raise ValueError(expected)
+    return origin
 
 
 def name(value: str) -> str:
@@ -392,11 +380,11 @@ ListenAddress = Annotated[
     PlainSerializer(str, str, when_used="json"),
     WithJsonSchema({"type": "string", "examples": ["127.0.0.1:8080"]}),
 ]
-Endpoint = Annotated[
-    Address,
-    BeforeValidator(parse_endpoint),
-    PlainSerializer("http://{}".format, str, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": "^http://", "examples": ["http://127.0.0.1:9000"]}),
+WebOrigin = Annotated[
+    Origin,
+    BeforeValidator(parse_web_origin),
+    PlainSerializer(str, str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": "^https?://", "examples": ["https://api.example.com"]}),
 ]
 Network = Annotated[
     IPv4Network | IPv6Network,

@@ -8,7 +8,9 @@ from proxy import wasi
 from proxy.component import Component, LinkError
 from proxy.config import model
 from proxy.sandbox import Engine, Limits
+from proxy.tls import client_context
 from proxy.upstream import Endpoint
+from proxy.upstream.secure import Secured
 from proxy.wasi.files import Folder
 from proxy.wasi.http import HANDLER, Outgoing, Service
 from proxy.wasi.p3 import handler_interfaces
@@ -67,8 +69,15 @@ def served(declared: model.Filter, component: Component, engine: Engine) -> Serv
         service = Handler(component, engine, imports, limits, declared.limits.total)
     else:
         service = Service(component, engine, imports, limits)
-    origins = [Endpoint(origin.host, origin.port) for grant in grants for origin in grant.http or ()]
-    return Served(service, Outgoing(origins), declared.limits.total, passes)
+    return Served(service, _client(grants), declared.limits.total, passes)
+
+
+def _client(grants: list[model.Grant]) -> Outgoing:
+    granted = [origin for grant in grants for origin in grant.http or ()]
+    origins = [Endpoint(origin.host, origin.port, secure=origin.secure) for origin in granted]
+    if not any(origin.secure for origin in origins):
+        return Outgoing(origins)
+    return Outgoing(origins, Secured(client_context(["http/1.1"])))
 
 
 def environment(grants: list[model.Grant]) -> dict[str, str]:

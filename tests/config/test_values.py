@@ -8,14 +8,15 @@ from hypothesis import strategies as st
 
 from proxy.config.values import (
     Address,
+    Origin,
     cookie_name,
     host_pattern,
     language_tag,
     param_pattern,
     parse_address,
     parse_duration,
-    parse_endpoint,
     parse_size,
+    parse_web_origin,
     path_pattern,
     show_duration,
     show_size,
@@ -93,16 +94,18 @@ def test_not_addresses(written: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "address"),
+    ("written", "origin"),
     [
-        ("http://127.0.0.1:9000", Address("127.0.0.1", 9000)),
-        ("HTTP://origin/", Address("origin", 80)),
-        ("http://[::1]", Address("::1", 80)),
-        ("http://[::1]:9000", Address("::1", 9000)),
+        ("http://127.0.0.1:9000", Origin("127.0.0.1", 9000)),
+        ("HTTP://origin/", Origin("origin", 80)),
+        ("http://[::1]", Origin("::1", 80)),
+        ("http://[::1]:9000", Origin("::1", 9000)),
+        ("https://api.example", Origin("api.example", 443, secure=True)),
+        ("https://api.example:8443", Origin("api.example", 8443, secure=True)),
     ],
 )
-def test_endpoints(written: str, address: Address) -> None:
-    assert parse_endpoint(written) == address
+def test_web_origins(written: str, origin: Origin) -> None:
+    assert parse_web_origin(written) == origin
 
 
 @pytest.mark.parametrize("pattern", ["a", "*.a.b", "a-b.c_d", "127.0.0.1", "[::1]", "xn--bcher-kva.example", "A.b"])

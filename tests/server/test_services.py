@@ -83,7 +83,8 @@ def test_a_filter_asks_nobody(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("grant", "said"),
     [
-        ({"http": ["https://a.example"]}, "grants[0].http[0]: https is not supported here yet"),
+        ({"http": ["unix:/run/a.sock"]}, "grants[0].http[0]: expected http://host:port"),
+        ({"http": ["https://a.example/b"]}, "grants[0].http[0]: expected http://host:port"),
         ({"http": ["a.example"]}, "grants[0].http[0]: expected http://host:port"),
         ({"htp": []}, "grants[0].htp: unknown option; did you mean http?"),
         (7, "grants[0]: expected a mapping, not a number"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
@@ -24,10 +25,12 @@ from proxy.sluice.interface import imports
 from proxy.stages.serve import Serve
 from proxy.telemetry import FilterTally
 from proxy.upstream import Endpoint
+from proxy.upstream.secure import Secured
 from proxy.wasi.files import Folder
 from proxy.wasi.http import Outgoing, Service
 from tests.component.guests import parse, run
 from tests.integration.site import BUILT, Asked, engine, ok, serving
+from tests.tls.certificates import client_context, issue
 
 NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 GUESTS = Path(__file__).parents[1] / "wasi" / "guests" / "built"
@@ -471,6 +474,35 @@ def test_it_asks_nobody_else(url: str, said: str) -> None:
         assert asked == []
 
     with_origin(ok(), scenario)
+
+
+@pytest.mark.parametrize(
+    ("named", "trusted", "said"),
+    [
+        ("127.0.0.1", True, "secret"),
+        ("127.0.0.1", False, "ErrorCode::TlsCertificateError"),
+        ("other.example", True, "ErrorCode::TlsCertificateError"),
+    ],
+    ids=["verified", "of an unknown authority", "of somebody else"],
+)
+def test_it_asks_over_tls(tmp_path: Path, named: str, trusted: bool, said: str) -> None:
+    async def scenario() -> None:
+        served = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        files = issue(tmp_path, named)
+        served.load_cert_chain(files.certificate, files.key)
+        server = await asyncio.start_server(serving([], ok(b"secret")), "127.0.0.1", 0, ssl=served)
+        port = server.sockets[0].getsockname()[1]
+        context = client_context() if trusted else ssl.create_default_context()
+        client = Outgoing([Endpoint("127.0.0.1", port, secure=True)], Secured(context))
+        serve = stage("service", client)
+        response = await ask(serve, request(f"/fetch?https://127.0.0.1:{port}/"))
+        assert await text(response) == said
+        refused = await ask(serve, request(f"/fetch?http://127.0.0.1:{port}/"))
+        assert await text(refused) == "ErrorCode::HttpRequestDenied"
+        client.close()
+        server.close()
+
+    asyncio.run(scenario())
 
 
 def test_a_circle_ends() -> None:

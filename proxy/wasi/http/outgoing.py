@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import TypeVar
 
 from proxy import errors
@@ -30,11 +31,14 @@ P = TypeVar("P", bound=asyncio.Protocol)
 
 
 class Outgoing:
-    """Asks the origins, each a host and a port of `http:`, over connections that all visits share."""
+    """Asks the origins, over connections that all visits share. Those that are `secure` are asked by `https:` alone,
+    the others by `http:`; `connect` has to know how."""
 
     def __init__(self, origins: Collection[Endpoint], connect: Connect[Connection] = connect_clear) -> None:
         self._upstreams = {
-            (origin.host.lower(), origin.port): Upstream(str(origin), [origin], connect=_guarded(origin.host, connect))
+            (origin.secure, origin.host.lower(), origin.port): Upstream(
+                str(origin), [origin], connect=_guarded(origin.host, connect)
+            )
             for origin in origins
         }
 
@@ -50,12 +54,12 @@ class Outgoing:
             return await _within(upstream, outgoing, patience)
 
     def _upstream(self, request: Request) -> Upstream:
-        if request.scheme != "http":
-            raise ProxyError(errors.HTTP_REQUEST_DENIED, f"{request.scheme}:// is not supported, only http:// is")
-        host, port = _host_and_port(request.authority)
-        upstream = self._upstreams.get((host, port))
+        if request.scheme not in PORTS:
+            raise ProxyError(errors.HTTP_REQUEST_DENIED, f"{request.scheme}:// is neither http:// nor https://")
+        host, port = _host_and_port(request.authority, PORTS[request.scheme])
+        upstream = self._upstreams.get((request.scheme == "https", host, port))
         if upstream is None:
-            raise ProxyError(errors.HTTP_REQUEST_DENIED, f"http://{host}:{port} is not granted")
+            raise ProxyError(errors.HTTP_REQUEST_DENIED, f"{request.scheme}://{host}:{port} is not granted")
         return upstream
 
     def drain(self) -> None:
@@ -67,11 +71,15 @@ class Outgoing:
             upstream.close()
 
 
-def _host_and_port(authority: str) -> tuple[str, int]:
+PORTS = {"http": 80, "https": 443}
+"""RFC 9110 §4.2.1, §4.2.2."""
+
+
+def _host_and_port(authority: str, default: int) -> tuple[str, int]:
     host, colon, port = authority.rpartition(":")
     if not colon or authority.endswith("]"):
-        host, port = authority, "80"
-    return host.strip("[]"), int(port or 80)
+        host, port = authority, ""
+    return host.strip("[]"), int(port or default)
 
 
 def _fields(fields: Fields, incoming: Fields) -> Fields:
@@ -120,10 +128,10 @@ def _guarded(granted: str, connect: Connect[P]) -> Connect[P]:
             raise ProxyError(errors.DESTINATION_IP_PROHIBITED, detail)
         for address in allowed[:-1]:
             try:
-                return await connect(Endpoint(host, port, address), protocol)
+                return await connect(replace(endpoint, address=address), protocol)
             except ProxyError:
                 continue
-        return await connect(Endpoint(host, port, allowed[-1]), protocol)
+        return await connect(replace(endpoint, address=allowed[-1]), protocol)
 
     return connected
 
