@@ -12,7 +12,7 @@ from proxy.admin.dashboard import page
 from proxy.admin.endpoint import Endpoint, respond, respond_json, respond_text
 from proxy.admin.redaction import redacted
 from proxy.exchange import Request, Response
-from proxy.telemetry import CONTENT_TYPE, UpstreamSample
+from proxy.telemetry import CONTENT_TYPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,18 @@ class FilterState:
 class View:
     """What the endpoints show, asked anew for each request.
 
-    metrics: Prometheus' text format. config: the configuration in effect, JSON-like, secrets still in it.
+    filters: None when no worker is there to tell. metrics: Prometheus' text format. config: the configuration in
+    effect, JSON-like, secrets still in it. status: the processes and what they serve, JSON-like. reload: what is wrong
+    with the configuration as it is on disk; None when it is in effect now.
     """
 
-    filters: Callable[[], Sequence[FilterState]]
+    filters: Callable[[], Awaitable[Sequence[FilterState] | None]]
     draining: Callable[[], bool]
-    upstreams: Callable[[], Sequence[UpstreamSample]]
-    metrics: Callable[[], bytes]
+    upstreams: Callable[[], Awaitable[Sequence[object]]]
+    metrics: Callable[[], Awaitable[bytes]]
     config: Callable[[], Mapping[str, object]]
+    status: Callable[[], Awaitable[Mapping[str, object]]]
+    reload: Callable[[], Awaitable[str | None]]
 
 
 class Admin:
@@ -64,6 +68,8 @@ class Admin:
             "/upstreams": Endpoint("the endpoints of each upstream, their health and what they do", self._upstreams),
             "/metrics": Endpoint("Prometheus metrics", self._metrics),
             "/config": Endpoint("the configuration in effect, without secrets", self._config),
+            "/status": Endpoint("processes, listeners and filters", self._status),
+            "/reload": Endpoint("POST: put in effect what the configuration's file says now", self._reload, ("POST",)),
             **page(),
             **more,
         }
@@ -109,18 +115,26 @@ class Admin:
     def _healthz(self, _: Request) -> Response:
         return respond_text(200, "ok\n")
 
-    def _readyz(self, _: Request) -> Response:
-        filters = self._view.filters()
+    async def _readyz(self, _: Request) -> Response:
+        filters = await self._view.filters()
         draining = self._view.draining()
-        ready = not draining and all(filter.state == "ready" for filter in filters)
-        state = {"ready": ready, "draining": draining, "filters": [asdict(filter) for filter in filters]}
+        ready = not draining and filters is not None and all(filter.state == "ready" for filter in filters)
+        state = {"ready": ready, "draining": draining, "filters": [asdict(filter) for filter in filters or ()]}
         return respond_json(200 if ready else 503, state)
 
-    def _upstreams(self, _: Request) -> Response:
-        return respond_json(200, [asdict(upstream) for upstream in self._view.upstreams()])
+    async def _upstreams(self, _: Request) -> Response:
+        return respond_json(200, await self._view.upstreams())
 
-    def _metrics(self, _: Request) -> Response:
-        return respond(200, CONTENT_TYPE, self._view.metrics())
+    async def _metrics(self, _: Request) -> Response:
+        return respond(200, CONTENT_TYPE, await self._view.metrics())
 
     def _config(self, _: Request) -> Response:
         return respond_json(200, redacted(self._view.config()))
+
+    async def _status(self, _: Request) -> Response:
+        return respond_json(200, await self._view.status())
+
+    async def _reload(self, _: Request) -> Response:
+        """422: the configuration is at fault (RFC 9110 §15.5.21)."""
+        wrong = await self._view.reload()
+        return respond_json(200, {"reloaded": True}) if wrong is None else respond_text(422, f"{wrong}\n")

@@ -339,6 +339,7 @@ class Binder:
             else:
                 source = self.externs.names[realloc]
                 module = self._engine.module(batch_module())
+                self._modules.append(module)
                 makers.append(core_functions.assembled(slot, module.address, None, [source]))
         acting = self._acting()
         return Binding(
@@ -355,6 +356,7 @@ class Binder:
             destroy=core_functions.destroyer(self._destructors),
             arm=arm,
             linkers=linkers,
+            modules=self._modules,
         )
 
     def _acting(self) -> list[Maker]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from proxy.component.handles import GuestResource
 from proxy.component.instance import ContextPlan, Instance
-from proxy.sandbox import Linker, StoreLayout
+from proxy.sandbox import Linker, Module, StoreLayout
 
 
 class LinkError(Exception):
@@ -38,6 +38,8 @@ class Binding:
     arm: Maker
     """To be called before a call that may wait, once for each instance."""
     linkers: list[Linker]
+    modules: list[Module]
+    """What `makers` know by address."""
 
     def close(self) -> None:
         for linker in self.linkers:

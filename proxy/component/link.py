@@ -16,7 +16,7 @@ from proxy.component.instance import Cell, Instance
 from proxy.component.plan import Func, ImportedFunc, Plan
 from proxy.component.types import FuncType, InstanceType, ModuleType, ResourceType
 from proxy.component.versions import compatible, split
-from proxy.sandbox import CompileError, Engine, Limits
+from proxy.sandbox import CompileError, Engine, Limits, Module
 
 HostFunc = Callable[..., object]
 """Called as fn(instance.data, *arguments) with Python values (proxy.component.types); returns one."""
@@ -50,15 +50,14 @@ class HostInterface:
     """Core modules, for components that import some."""
 
 
-def validate(component: Component, engine: Engine) -> None:
+def validate(component: Component, engine: Engine) -> list[Module]:
     """Has the engine check the whole of a component, its types included: decoding has only looked for what would
-    mislead this host. Raises LinkError."""
+    mislead this host. Returns its core modules, compiled. Raises LinkError."""
     try:
         engine.validate(component.skeleton.component)
         for module in set(component.skeleton.modules).difference(component.core_modules):
             engine.validate_module(module)
-        for module in component.core_modules:
-            engine.module(module)
+        return [engine.module(module) for module in component.core_modules]
     except CompileError as error:
         raise LinkError(str(error)) from None
 
@@ -75,7 +74,7 @@ def link(
 
     `suspends`: exports are awaited, and the guest may wait in them for host functions (HostInterface.suspending).
     """
-    validate(component, engine)
+    compiled = validate(component, engine)
     hosts = {name: _provider(name, imports) for name in _interfaces(component)}
     for name, kind in component.imports.items():
         if isinstance(kind, InstanceType):
@@ -92,6 +91,8 @@ def link(
         return Linked(plan, component, engine, hosts, limits, suspends=suspends)
     except CompileError as error:
         raise LinkError(str(error)) from None
+    finally:
+        compiled.clear()  # those in use are now held by what uses them
 
 
 _NOTHING = HostInterface({})

@@ -46,6 +46,7 @@ class Document:
     written: dict[Path, str] = field(default_factory=dict)
     errors: list[ConfigError] = field(default_factory=list)
     broken: set[Path] = field(default_factory=set)
+    text: str = ""
 
     def is_broken(self, path: Path) -> bool:
         """Something was wrong here already: what else is, follows from that."""
@@ -58,13 +59,16 @@ def read(
     *,
     keys: str = "version, listeners, …",
     example: str = "config/minimal.yaml",
+    text: str | None = None,
 ) -> Document:
     """Raises ConfigErrors when there is nothing to go on with; other mistakes are in the document.
 
-    keys, example: what such a file has at its top, and one to begin with.
+    keys, example: what such a file has at its top, and one to begin with. text: what was read of it before.
     """
-    root = _compose(str(file), _text(file), example)
+    written = _text(file) if text is None else text
+    root = _compose(str(file), written, example)
     reader = _Reader(file, environment)
+    reader.document.text = written
     value = reader.value(root, (), _position(root.start_mark))
     if not isinstance(value, dict):
         kind = "a list" if isinstance(value, list) else "one value"

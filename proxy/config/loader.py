@@ -26,6 +26,8 @@ class ConfigFile:
     path: FilePath
     config: Config
     places: Places
+    text: str
+    """What stood in the file."""
 
     def position(self, path: Path) -> tuple[int, int]:
         """Line and column, from 1, of the value at this path, or of what is nearest above it."""
@@ -36,10 +38,12 @@ class ConfigFile:
         return located(str(self.path), self.places, Finding(path, message))
 
 
-def load(path: str | os.PathLike[str], environment: Mapping[str, str] = os.environ) -> ConfigFile:
-    """Reads and checks a file. Raises ConfigErrors with all that is wrong with it."""
+def load(
+    path: str | os.PathLike[str], environment: Mapping[str, str] = os.environ, *, text: str | None = None
+) -> ConfigFile:
+    """Reads and checks a file. Raises ConfigErrors with all that is wrong with it. text: what stood in it before."""
     file = FilePath(path)
-    document = read(file, environment)
+    document = read(file, environment, text=text)
     _take_text_as_written(document)
     found: list[Finding] = []
     config = _valid(Config, document.data, file.parent, found)
@@ -47,7 +51,7 @@ def load(path: str | os.PathLike[str], environment: Mapping[str, str] = os.envir
     found += _missing_components(document.data, file.parent)
     raise_errors(file, document, found)
     assert config is not None, "or something was found"
-    return ConfigFile(file, config, document.places)
+    return ConfigFile(file, config, document.places, document.text)
 
 
 def raise_errors(file: FilePath, document: Document, found: Iterable[Finding]) -> None:

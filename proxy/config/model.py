@@ -390,7 +390,7 @@ class Config(Options):
     admin: Admin | None = None
     """The endpoints for operators; off when absent."""
     workers: Workers = 1
-    """Processes. Only 1 is supported yet."""
+    """Processes that serve; auto is one for each core."""
     access_log: Annotated[
         AccessLog | None,
         BeforeValidator(_off),

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
@@ -313,13 +313,13 @@ def _number(value: Any) -> Any:
     return value
 
 
-def parse_workers(value: Any) -> int:
-    """One, until there is a supervisor for more."""
-    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value > 1):
-        raise ValueError("more than one worker is not supported yet; leave it out, or write 1")
-    if value != 1 or isinstance(value, bool):
-        raise ValueError("expected a number of processes, such as 1, or auto")
-    return 1
+def parse_workers(value: Any) -> int | Literal["auto"]:
+    """auto: one for each core."""
+    if value == "auto":
+        return "auto"
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 256:
+        raise ValueError("expected a number of processes, from 1 to 256, or auto")
+    return value
 
 
 def network(value: Any) -> IPv4Network | IPv6Network:
@@ -410,4 +410,8 @@ FieldValue = Annotated[str, AfterValidator(field_value)]
 ParamPattern = Annotated[str, AfterValidator(param_pattern)]
 CookieName = Annotated[str, AfterValidator(cookie_name)]
 LanguageTag = Annotated[str, AfterValidator(language_tag)]
-Workers = Annotated[int, BeforeValidator(parse_workers), WithJsonSchema({"const": 1})]
+Workers = Annotated[
+    int | Literal["auto"],
+    BeforeValidator(parse_workers),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 256}, {"const": "auto"}]}),
+]

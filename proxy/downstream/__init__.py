@@ -1,10 +1,22 @@
 """The client's side: listeners, connections, what they wait for and for how long."""
 
 from proxy.codec.limits import Limits
+from proxy.downstream.bind import addresses, bind
 from proxy.downstream.clock import Clock
 from proxy.downstream.connection import DownstreamConnection
 from proxy.downstream.listener import Listener, serve
 from proxy.downstream.service import OnDone, Service
 from proxy.downstream.timeouts import Timeouts
 
-__all__ = ["Clock", "DownstreamConnection", "Limits", "Listener", "OnDone", "Service", "Timeouts", "serve"]
+__all__ = [
+    "Clock",
+    "DownstreamConnection",
+    "Limits",
+    "Listener",
+    "OnDone",
+    "Service",
+    "Timeouts",
+    "addresses",
+    "bind",
+    "serve",
+]

@@ -127,6 +127,11 @@ class DownstreamConnection(asyncio.Protocol):
             self._no_more()
             self._settle()
 
+    def retire(self) -> None:
+        """The exchange that runs, or else the next one, is the last."""
+        if self._state is OPEN:
+            self._state = LAST
+
     def abort(self) -> None:
         self._transport.abort()
         self._lost()

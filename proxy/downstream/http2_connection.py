@@ -118,6 +118,10 @@ class Http2Connection(asyncio.Protocol):
         """Exchanges under way."""
         return len(self._exchanges)
 
+    def retire(self) -> None:
+        """GOAWAY lets requests that are on their way come, so nothing is lost (RFC 9113 §6.8)."""
+        self.drain()
+
     def drain(self) -> None:
         """Requests that are on their way are the last."""
         if self._draining_since is None and not self.codec.over:

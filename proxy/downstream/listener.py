@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import Sequence
 from functools import partial
 
 from proxy.downstream.connection import DownstreamConnection
@@ -26,27 +28,30 @@ def by_protocol(service: Service, company: Company, protocol: str | None) -> asy
 
 
 class Listener:
-    """The connections of one service, and the socket they come from once it is `open`."""
+    """The connections of one service, and the sockets they come from once it is `open`."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
         self._connections: set[Member] = set()
         self._empty = asyncio.Event()
         self._empty.set()
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
+        self._retired = False
         self._timer: asyncio.TimerHandle | None = None
 
-    async def open(self, host: str, port: int, *, reuse_port: bool = False) -> None:
+    async def open(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept from these, which are bound, and closed with the listener. Several processes may accept from one
+        socket, each with its own duplicate: the kernel gives a connection to one that is not busy. OSError when another
+        program listens there."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            self.connection, host, port, reuse_address=True, reuse_port=reuse_port or None, backlog=BACKLOG
-        )
+        for each in sockets:
+            self._servers.append(await loop.create_server(self.connection, sock=each, backlog=BACKLOG))
         self._timer = loop.call_later(SWEEP, self._watch)
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
         """(host, port) of each socket: a name may have several, and port 0 became a number."""
-        return [socket.getsockname()[:2] for socket in self._server.sockets] if self._server else []
+        return [each.getsockname()[:2] for server in self._servers for each in server.sockets]
 
     @property
     def connections(self) -> int:
@@ -66,8 +71,7 @@ class Listener:
 
     async def drain(self, grace: float) -> None:
         """Accept no more, close what is idle, answer what runs; end by force what is not done in `grace` seconds."""
-        if self._server is not None:
-            self._server.close()
+        self._accept_no_more()
         for connection in list(self._connections):
             connection.drain()
         try:
@@ -78,6 +82,23 @@ class Listener:
             await self._empty.wait()
         if self._timer is not None:
             self._timer.cancel()
+
+    def retire(self) -> None:
+        """Accept no more; whoever is connected is served once more, and told that it is the last time. Nothing is lost,
+        so it may take as long as a connection may be idle."""
+        self._accept_no_more()
+        self._retired = True
+        for connection in list(self._connections):
+            connection.retire()
+
+    async def left(self) -> None:
+        """Until nobody is connected."""
+        await self._empty.wait()
+
+    def _accept_no_more(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
 
     # What connections call.
 
@@ -96,6 +117,8 @@ class Listener:
         room = len(self._connections) < self.service.max_connections
         self._connections.add(connection)
         self._empty.clear()
+        if self._retired:
+            connection.retire()
         return room
 
     def leaves(self, connection: Member) -> None:
@@ -105,11 +128,13 @@ class Listener:
 
     def _watch(self) -> None:
         self.sweep()
+        if not self._servers and not self._connections:
+            return
         self._timer = asyncio.get_running_loop().call_later(SWEEP, self._watch)
 
 
-async def serve(address: tuple[str, int], service: Service, *, reuse_port: bool = False) -> Listener:
-    """Listen on (host, port); port 0 takes a free one. reuse_port: with other processes. OSError when it cannot."""
+async def serve(sockets: Sequence[socket.socket], service: Service) -> Listener:
+    """Serve who connects to these sockets."""
     listener = Listener(service)
-    await listener.open(*address, reuse_port=reuse_port)
+    await listener.open(sockets)
     return listener

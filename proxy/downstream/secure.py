@@ -52,3 +52,6 @@ class SecureConnection(Layer):
 
     def drain(self) -> None:
         self.abort()
+
+    def retire(self) -> None:
+        """What comes of it is told when it joins."""

@@ -53,6 +53,9 @@ class Member(Protocol):
     def drain(self) -> None:
         """The exchange that runs, if any, is the last."""
 
+    def retire(self) -> None:
+        """The exchange that runs, or else the next one, is the last."""
+
     def abort(self) -> None: ...
 
 

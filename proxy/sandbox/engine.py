@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import weakref
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -52,7 +53,7 @@ class CompileError(Exception):
 
 
 class Engine:
-    """One per process. Guests run on one thread at a time.
+    """One per process. Guests run on one thread at a time; another may compile meanwhile.
 
     `code_cache` is a directory for machine code, None for none. `compiles` counts modules that were really compiled.
     """
@@ -61,7 +62,7 @@ class Engine:
         self.address: int = raw.engine_new(_configuration())
         self.compiles = 0
         self.ticker = Ticker(self._advance)
-        self._modules: dict[str, Module] = {}
+        self._modules: weakref.WeakValueDictionary[str, Module] = weakref.WeakValueDictionary()
         self._validation = ValidationEngine(FEATURES)
         self._valid: set[str] = set()
         fingerprint = f"{raw.VERSION} {sorted(FEATURES.items())} {MAX_STACK}"
@@ -71,7 +72,7 @@ class Engine:
         raw.engine_increment_epoch(self.address)
 
     def module(self, data: bytes) -> Module:
-        """The compiled module; compiled at most once per digest. Raises CompileError."""
+        """The compiled module; the same one as long as somebody holds it. Raises CompileError."""
         digest = hashlib.sha256(data).hexdigest()
         module = self._modules.get(digest)
         if module is None:
@@ -123,9 +124,8 @@ class Engine:
         """Stops the clock and frees the engine. No instance may be alive, and nothing of it used afterwards."""
         if self.address:
             self.ticker.close()
-            for module in self._modules.values():
-                raw.module_delete(module.address)
-            self._modules.clear()
+            for module in list(self._modules.values()):
+                module.close()
             self._validation.close()
             raw.engine_delete(self.address)
             self.address = 0

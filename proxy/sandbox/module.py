@@ -43,7 +43,7 @@ KINDS = {
 
 
 class Module:
-    """Holds the machine code of a core module. Lives as long as its engine, which keeps it."""
+    """Holds the machine code of a core module, as long as somebody has a use for it and its engine is there."""
 
     def __init__(self, address: int, digest: str) -> None:
         self.address = address
@@ -63,6 +63,14 @@ class Module:
         raw.module_exports(address, at)
         self.exports = {raw.text(raw.exporttype_name(item)): _extern(raw.exporttype_type(item)) for item in raw.vec(at)}
         raw.exporttype_vec_delete(at)
+
+    def close(self) -> None:
+        if self.address:
+            raw.module_delete(self.address)
+            self.address = 0
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def _extern(externtype: int) -> CoreExtern:

@@ -82,10 +82,12 @@ def take_error(error: int) -> Exception:
 
 
 def error_text(error: int) -> str:
-    """The message of a wasmtime_error_t, which is freed."""
-    raw.error_message(error, _vec_address)
-    message = raw.message(_vec_address)
-    raw.byte_vec_delete(_vec_address)
+    """The message of a wasmtime_error_t, which is freed. In any thread: one may compile while another runs guests."""
+    vec = raw.block(raw.VEC_SIZE)
+    address = raw.address_of(vec)
+    raw.error_message(error, address)
+    message = raw.message(address)
+    raw.byte_vec_delete(address)
     raw.error_delete(error)
     return message[:MAX_MESSAGE]
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path as FilePath
 
 from proxy import wasi
 from proxy.admin import FilterState
@@ -99,28 +100,50 @@ class Assembly:
         names = dict.fromkeys(cache.name for cache in self.caches.values())
         return [(name, [cache for cache in self.caches.values() if cache.name == name]) for name in names]
 
-    def retire(self) -> None:
-        """New exchanges no longer come; those under way are finished."""
-        for each in self.services.values():
-            each.drain()
+    def retire(self, successor: Assembly) -> None:
+        """New exchanges no longer come; those under way are finished. What the successor took over goes on."""
+        goes_on = set(successor._guests())
+        for each in self._guests():
+            if each not in goes_on:
+                each.drain()
+
+    def discard(self, other: Assembly) -> None:
+        """Nothing came of it: let go of what is not the other's as well."""
+        goes_on = set(other._guests())
+        for each in self._guests():
+            if each not in goes_on:
+                each.close()
 
     def close(self) -> None:
         for upstream in self.upstreams.values():
             upstream.close()
-        for service in self.services.values():
-            service.close()
-        for program in self.programs.values():
-            program.close()
+        for each in self._guests():
+            each.close()
+
+    def _guests(self) -> Iterator[Served | Program]:
+        yield from self.services.values()
+        yield from self.programs.values()
 
 
-def assemble(file: ConfigFile, lasting: Lasting) -> Assembly:
+def assemble(
+    file: ConfigFile,
+    lasting: Lasting,
+    *,
+    read: Callable[[FilePath], bytes] = FilePath.read_bytes,
+    previous: Assembly | None = None,
+) -> Assembly:
     """Compiles and links every filter, and links every chain. Raises ConfigErrors with all that is wrong; nothing
-    listens and nothing is connected yet."""
+    listens and nothing is connected yet.
+
+    read: gives what is in a component's file. previous: filters that are still the same, with what they remember, and
+    upstreams, with their connections, are taken over from it. May be called in a thread of its own, while the previous
+    one serves.
+    """
     assembly = Assembly(file)
     errors: list[ConfigError] = []
     for name, declared in file.config.filters.items():
         try:
-            guest, digest = _guest(name, declared, lasting.engine, partial(_in_filter, file, name))
+            guest, digest = _guest(name, declared, lasting.engine, partial(_in_filter, file, name), read, previous)
         except ConfigErrors as found:
             errors += found.errors
         else:
@@ -171,7 +194,7 @@ def compiled(
 ) -> tuple[Program, str]:
     """The filter linked and ready, and the digest of its file. Raises ConfigErrors, each of which `error` makes of an
     option of the filter and a message."""
-    guest, digest = _guest(name, declared, engine, error)
+    guest, digest = _guest(name, declared, engine, error, FilePath.read_bytes, None)
     if isinstance(guest, Served):
         guest.close()
         raise ConfigErrors([error(("component",), f"{declared.component}: answers by itself, so it is no filter")])
@@ -179,18 +202,39 @@ def compiled(
 
 
 def _guest(
-    name: str, declared: model.Filter, engine: Engine, error: Callable[[Path, str], ConfigError]
+    name: str,
+    declared: model.Filter,
+    engine: Engine,
+    error: Callable[[Path, str], ConfigError],
+    read: Callable[[FilePath], bytes],
+    previous: Assembly | None,
 ) -> tuple[Program | Served, str]:
     """The component as what its exports make it."""
     if unknown := [error(("grants", index), message) for index, message in _unknown_grants(declared)]:
         raise ConfigErrors(unknown)
     try:
-        data = declared.component.read_bytes()
+        data = read(declared.component)
+        found = digest(data)
+        if (same := _same_guest(name, declared, found, previous)) is not None:
+            return same, found
         component = decode(data)
         make = served if serves(component) else partial(_program, name)
-        return make(declared, component, engine), f"sha256:{hashlib.sha256(data).hexdigest()}"
+        return make(declared, component, engine), found
     except (OSError, DecodeError, LinkError) as problem:
         raise ConfigErrors([error(("component",), f"{declared.component}: {problem}")]) from problem
+
+
+def digest(component: bytes) -> str:
+    """What a component's file is known by."""
+    return f"sha256:{hashlib.sha256(component).hexdigest()}"
+
+
+def _same_guest(name: str, declared: model.Filter, digest: str, previous: Assembly | None) -> Program | Served | None:
+    if previous is None or previous.file.config.filters.get(name) != declared:
+        return None
+    if FilterState(name, digest, "ready") not in previous.filters:
+        return None
+    return previous.programs.get(name) or previous.services[name]
 
 
 def _unknown_grants(declared: model.Filter) -> Iterator[tuple[int, str]]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 from proxy import __version__
 from proxy.admin import FilterState
 from proxy.config import model
 from proxy.server.assemble import route_name, stage_name
+from proxy.server.watch import SHOWN
 from proxy.telemetry.metrics import BOUNDS, Metrics
 
 
@@ -89,3 +91,42 @@ def _filter(state: FilterState, metrics: Metrics) -> dict[str, Any]:
         "errors": tally.errors,
         "microseconds": tally.microseconds,
     }
+
+
+def added_up(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The documents of all workers as one."""
+    sums: dict[str, Any] = reduce(summed, ({**each, "slowest": []} for each in documents))
+    slowest = sorted((url for each in documents for url in each["slowest"]), key=lambda url: -url["microseconds"])
+    missed = sorted(sums["missed"], key=lambda each: -each["count"])
+    return {
+        **sums,
+        "generation": max(each["generation"] for each in documents),
+        "began": min(each["began"] for each in documents),
+        "now": max(each["now"] for each in documents),
+        "slowest": list({each["url"]: each for each in reversed(slowest)}.values())[::-1][:SHOWN],
+        "missed": missed[:SHOWN],
+    }
+
+
+_SAME = frozenset({"bounds", "chain", "share", "disk_bytes"})
+_NAMES = ("name", "upstream", "endpoint", "cache", "url")
+
+
+def summed(one: Any, other: Any) -> Any:
+    """Numbers added up in the same places of two documents, where lists of mappings go by names."""
+    if isinstance(one, dict):
+        added = {key: one[key] if key in _SAME else summed(one[key], other[key]) for key in one.keys() & other.keys()}
+        return {**one, **other, **added}
+    if isinstance(one, list):
+        if all(isinstance(each, dict) for each in (*one, *other)):
+            return _by_name(one, other)
+        return [summed(*pair) for pair in zip(one, other, strict=True)]
+    return one if isinstance(one, str) else one + other
+
+
+def _by_name(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found = {tuple(each.get(name) for name in _NAMES): each for each in one}
+    for each in other:
+        name = tuple(each.get(name) for name in _NAMES)
+        found[name] = summed(found[name], each) if name in found else each
+    return list(found.values())

@@ -12,7 +12,7 @@ from proxy.config.errors import ConfigErrors
 from proxy.config.loader import ConfigFile, load
 from proxy.exchange import Request, Response
 from proxy.sandbox import Engine
-from proxy.server.assemble import Assembly, Lasting, assemble
+from proxy.server.assemble import Lasting, assemble
 from proxy.telemetry import Metrics
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Live:
         try:
             file = load(self._path)
             self._mark = _mark(file)
-            new = assemble(file, self._lasting)
+            new = assemble(file, self._lasting, previous=self._assembly)
         except ConfigErrors as errors:
             self._wrong = [f"not in effect: {error}" for error in errors.errors]
             logger.error("the change is not in effect:\n%s", errors)
@@ -60,12 +60,9 @@ class Live:
         self._wrong = []
         old, self._assembly = self._assembly, new
         self._entry.routes = new.routes
-        self._forget(old, new)
-        logger.info("%s is read anew", self._path)
-
-    def _forget(self, old: Assembly, new: Assembly) -> None:
-        old.retire()
+        old.retire(new)
         self._lasting.forget(new)
+        logger.info("%s is read anew", self._path)
 
 
 def _mark(file: ConfigFile) -> Mark:

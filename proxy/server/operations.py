@@ -1,54 +1,127 @@
-"""Endpoints of the admin listener that look at exchanges of the running proxy."""
+"""What the admin listener shows and does, over all workers."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from typing import Any
-from urllib.parse import parse_qs
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from functools import reduce
+from time import time
+from typing import Any, Protocol
 
-from proxy.admin import Endpoint, respond_json, respond_text
-from proxy.chain import Handler
-from proxy.exchange import Request, Response, collect
-from proxy.http.fields import Fields
-from proxy.server.explain import BadQuestion, followed, question
-from proxy.server.recorder import Recorder, Wanted
-from proxy.telemetry import SECRET
-
-LARGEST_QUESTION = 64 * 1024
-
-
-def endpoints(handler: Handler, recorder: Recorder, dashboard: Callable[[], dict[str, Any]]) -> Mapping[str, Endpoint]:
-    """handler: answers requests as the proxy's listeners do. dashboard: what that page shows."""
-
-    async def explain(request: Request) -> Response:
-        try:
-            asked = json.loads(await collect(request.body, LARGEST_QUESTION))
-            put = question(str(asked["method"]), str(asked["url"]), [str(header) for header in asked["headers"]])
-        except (ValueError, TypeError, KeyError) as error:
-            reason = str(error) if isinstance(error, BadQuestion) else 'say {"method": …, "url": …, "headers": […]}'
-            return respond_text(400, f"{reason}\n")
-        return respond_json(200, await followed(handler, put))
-
-    def record(request: Request) -> Response:
-        try:
-            wanted = _wanted(parse_qs(request.query or ""))
-        except ValueError as error:
-            return respond_text(400, f"{error}\n")
-        return Response(200, Fields([(b"content-type", b"application/x-ndjson")]), recorder.listen(wanted))
-
-    return {
-        "/dashboard.json": Endpoint("what the dashboard shows", lambda _: respond_json(200, dashboard())),
-        "/explain": Endpoint("POST a request to have its story told", explain, ("POST",)),
-        "/record": Endpoint("exchanges from now on, as JSON: ?share=0.1&route=…&reveal=cookie", record, ("GET",)),
-    }
+from proxy import __version__, admin
+from proxy.admin import FilterState
+from proxy.cache.purge import BadPurge, Purge
+from proxy.config import model
+from proxy.server.channel import Message
+from proxy.server.dashboard import summed
+from proxy.server.worker import Generation
+from proxy.telemetry import Metrics
+from proxy.telemetry.families import Family, added, render
 
 
-def _wanted(query: dict[str, list[Any]]) -> Wanted:
-    share = float(query.get("share", ["1"])[0])
-    if not 0 < share <= 1:
-        raise ValueError("share is more than 0, and 1 at most")
-    hidden = (SECRET | {name.lower() for name in query.get("hide", ())}) - {
-        name.lower() for name in query.get("reveal", ())
-    }
-    return Wanted(share, query.get("route", [None])[0], frozenset(hidden))
+class Workers(Protocol):
+    """What is needed of a Crew."""
+
+    replaced: int
+
+    @property
+    def generation(self) -> Generation: ...
+
+    @property
+    def serving(self) -> Sequence[object]: ...
+
+    async def ask(self, order: Message, *, one: bool = False, sure: bool = False) -> Sequence[tuple[int, Message]]: ...
+
+    async def families(self) -> list[Family]: ...
+
+
+class Operations:
+    """reload: as admin.View has it."""
+
+    def __init__(self, crew: Workers, reload: Callable[[], Awaitable[str | None]]) -> None:
+        self.draining = False
+        self.reloads = {"success": 0, "failure": 0}
+        self._crew = crew
+        self._reload = reload
+        self._began = time()
+        self._own = Metrics()
+
+    def view(self) -> admin.View:
+        return admin.View(
+            filters=self._filters,
+            draining=lambda: self.draining,
+            upstreams=self._upstreams,
+            metrics=self._metrics,
+            config=lambda: self._config.model_dump(mode="json"),
+            status=self._status,
+            reload=self._reload,
+        )
+
+    @property
+    def _config(self) -> model.Config:
+        return self._crew.generation.file.config
+
+    async def _filters(self) -> list[FilterState] | None:
+        answers = await self._crew.ask({"do": "filters"})
+        return [FilterState(**each) for each in answers[0][1]["filters"]] if answers else None
+
+    async def _upstreams(self) -> list[object]:
+        """Added up over workers; the health of an endpoint is what one of them finds."""
+        answers = await self._crew.ask({"do": "upstreams"})
+        found: list[object] = reduce(summed, (answer["upstreams"] for _, answer in answers), [])
+        return found
+
+    async def caches(self) -> list[object]:
+        """What is in memory added up over workers; the disk they share."""
+        answers = await self._crew.ask({"do": "caches"})
+        found: list[object] = reduce(summed, (answer["caches"] for _, answer in answers), [])
+        return found
+
+    async def purge(self, purge: Purge) -> list[str]:
+        """Answers when every worker has done it. One that cannot say so is replaced, and begins with nothing in memory.
+        Raises BadPurge, or OSError."""
+        answers = [answer for _, answer in await self._crew.ask({"do": "purge", "purge": purge.to_json()}, sure=True)]
+        for answer in answers:
+            if "bad" in answer:
+                raise BadPurge(answer["bad"])
+            if "failed" in answer:
+                raise OSError(answer["failed"])
+        return sorted({name for answer in answers for name in answer["names"]})
+
+    async def _metrics(self) -> bytes:
+        return render([*added([await self._crew.families(), self._own.families()]), *self._of_processes()])
+
+    def _of_processes(self) -> list[Family]:
+        crew = self._crew
+        outcomes = [["sluice_reloads_total", {"result": result}, n] for result, n in self.reloads.items()]
+        return [
+            _family("sluice_workers", "gauge", "Processes that serve", [["sluice_workers", {}, len(crew.serving)]]),
+            _family(
+                "sluice_workers_replaced", "counter", "Workers that ended unasked",
+                [["sluice_workers_replaced_total", {}, crew.replaced]],
+            ),
+            _family("sluice_reloads", "counter", "Reloads", outcomes),
+            _family(
+                "sluice_generation", "gauge", "Number of the configuration in effect",
+                [["sluice_generation", {}, crew.generation.number]],
+            ),
+        ]  # fmt: skip
+
+    async def _status(self) -> Message:
+        answers = await self._crew.ask({"do": "status"})
+        filters = await self._filters()
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "uptime": round(time() - self._began, 3),
+            "config": str(self._crew.generation.file.path),
+            "generation": self._crew.generation.number,
+            "draining": self.draining,
+            "listeners": [str(listener.address) for listener in self._config.listeners],
+            "workers": [{"worker": place, **answer} for place, answer in answers],
+            "filters": [{"name": each.name, "digest": each.digest, "state": each.state} for each in filters or ()],
+        }
+
+
+def _family(name: str, kind: str, text: str, samples: list[list[Any]]) -> Family:
+    return {"name": name, "type": kind, "help": text, "samples": samples}

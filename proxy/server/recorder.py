@@ -61,6 +61,12 @@ class Recorder:
         self._place = place
         self._tapes: list[_Tape] = []
 
+    def follow(self, handler: Handler) -> None:
+        """The proxy's own is another one now."""
+        self._handler = handler
+        if not self._tapes:
+            self._place(handler)
+
     def listen(self, wanted: Wanted) -> Pipe:
         """A stream of the exchanges that end from now on, until it is closed."""
         tape = _Tape(wanted, self._left)

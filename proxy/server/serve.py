@@ -1,140 +1,122 @@
-"""The process that serves a configuration: listeners, admin, logs, signals, reload and drain."""
+"""One process's worth of a configuration: its listeners, its logs, and what they answer with."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import signal
+import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import time
 from typing import Any
 
-import uvloop
-
-from proxy import admin, telemetry
+from proxy import telemetry
 from proxy.cache.purge import Purge
 from proxy.chain import Entry, Handler
 from proxy.config import model
-from proxy.config.errors import ConfigErrors
-from proxy.config.loader import ConfigFile, load
-from proxy.config.values import Address
+from proxy.config.loader import ConfigFile
 from proxy.downstream import Limits, Listener, OnDone, Service, Timeouts, serve
 from proxy.exchange import Request, Response
 from proxy.http.query import Names
 from proxy.sandbox import Engine
-from proxy.server.assemble import Lasting, assemble
-from proxy.server.cache_endpoints import cache_endpoints
+from proxy.server.assemble import Assembly, Lasting, assemble
 from proxy.server.cache_view import seen
 from proxy.server.dashboard import document
-from proxy.server.operations import endpoints
 from proxy.server.purge import carry_out
 from proxy.server.recorder import Recorder
 from proxy.server.samples import sample
+from proxy.server.sockets import Sockets, duplicates, keys
 from proxy.server.timing import ServerTiming, Traced
 from proxy.server.watch import Watch
 from proxy.telemetry import tracing
-
-logger = logging.getLogger(__name__)
-
-GRACE = 30.0
-"""Seconds that running exchanges get to end when the process is asked to stop."""
 
 REQUEST_LINE = 8 * 1024
 """Bytes of a request line, unless the whole header section is to be shorter."""
 
 
 class Server:
-    """One process's worth of a configuration. `start` binds, `drain` ends; `reload` changes what new exchanges meet."""
+    """What a worker runs. `start` listens, `drain` ends; `prepare` and `commit` change what new exchanges meet."""
 
-    def __init__(self, file: ConfigFile, engine: Engine, clock: Callable[[], float] = time) -> None:
-        """Compiles and links; raises ConfigErrors. Nothing listens yet. clock: seconds since the epoch, for caches."""
-        self.listeners: list[Listener] = []
-        self.admin: Listener | None = None
+    def __init__(
+        self,
+        file: ConfigFile,
+        engine: Engine,
+        clock: Callable[[], float] = time,
+        read: Callable[[Path], bytes] = Path.read_bytes,
+    ) -> None:
+        """Compiles and links; raises ConfigErrors. Nothing listens yet. clock: seconds since the epoch, for caches.
+        read: gives what is in a component's file."""
+        self._open: dict[str, Listener] = {}
+        """By their sockets' keys."""
+        self._retired: list[Listener] = []
         self.metrics = telemetry.Metrics(
-            upstreams=self._upstreams,
+            upstreams=self.upstreams,
             caches=self._cache_samples,
-            connections=lambda: sum(listener.connections for listener in self.listeners),
-            running=lambda: sum(listener.running for listener in self.listeners),
+            connections=lambda: sum(listener.connections for listener in self._all()),
+            running=lambda: sum(listener.running for listener in self._all()),
         )
         exporter = tracing.wanted()
         self._tracing = None if exporter is None else tracing.Tracing(tracing.provider(exporter))
         self._lasting = Lasting(
             engine, self.metrics, clock, timed=bool(file.config.server_timing), tracing=self._tracing, disks=True
         )
-        self._assembly = assemble(file, self._lasting)
-        self._entry = Entry(self._assembly.routes)
+        self.assembly = assemble(file, self._lasting, read=read)
+        self._entry = Entry(self.assembly.routes)
         self._handler = self._watched_entry(file.config)
-        self._services: list[Service] = []
+        self.recorder = Recorder(self._handler, self._place)
         self._on_done: OnDone = self.metrics.finished
+        self._also: OnDone | None = None
+        self._watch: Watch | None = None
         self._began = time()
-        self._generation = 1
-        self._recorder = Recorder(self._handler, self._place)
         self._sink: telemetry.Sink | None = None
-        self._draining = False
 
     @property
     def config(self) -> model.Config:
-        return self._assembly.file.config
+        return self.assembly.file.config
 
-    async def start(self) -> None:
-        """Open the logs and the listeners. Raises OSError when an address cannot be had or a file not be written."""
-        self._lasting.upstreams.keep(self._assembly.upstreams.values())
-        on_done = self._on_done = self._telling()
-        for index, declared in enumerate(self.config.listeners):
-            self._services.append(self._service(declared, self._assembly.tls.get(index), on_done))
-            self.listeners.append(await _listen(declared.address, self._services[-1]))
-        if self.config.admin is not None:
-            address = self.config.admin.address
-            view = admin.View(
-                filters=lambda: self._assembly.filters,
-                upstreams=self._upstreams,
-                draining=lambda: self._draining,
-                metrics=self.metrics.render,
-                config=lambda: self.config.model_dump(mode="json"),
-            )
-            watch = Watch(self._watched, asyncio.get_running_loop().call_later)
-            more = {
-                **endpoints(self._entry, self._recorder, lambda: self._dashboard() | watch.look()),
-                **cache_endpoints(self.caches, self.purge),
-            }
-            handler = admin.Admin(view, address.host, self.config.admin.token, more)
-            self.admin = await _listen(address, Service(handler))
+    @property
+    def handler(self) -> Handler:
+        """Answers requests as the listeners do."""
+        return self._entry
 
-    async def purge(self, purge: Purge) -> list[str]:
-        """Of this process; see `carry_out`."""
-        return await carry_out(purge, self._assembly.caches.values())
+    @property
+    def listeners(self) -> list[Listener]:
+        """In the order of the configuration."""
+        return list(self._open.values())
 
-    async def caches(self) -> list[dict[str, object]]:
-        """What is in the caches of this process, for people."""
-        return [await seen(name, stages) for name, stages in self._assembly.by_name()]
+    async def start(self, sockets: Sockets) -> None:
+        """Open the logs, and accept from duplicates of the sockets of every listener. Raises OSError when a file cannot
+        be written or somebody else listens there."""
+        self._lasting.upstreams.keep(self.assembly.upstreams.values())
+        self._begin_log()
+        await self._listen({}, sockets)
 
-    def _cache_samples(self) -> list[telemetry.CacheSample]:
-        return [
-            telemetry.CacheSample(name, store.count, store.size, store.disk_size, store.evictions)
-            for name, stages in self._assembly.by_name()
-            for store in (stages[0].store,)
-        ]
+    def prepare(self, file: ConfigFile) -> Assembly:
+        """What `commit` is to put in effect. Raises ConfigErrors, and nothing has happened. May be called in another
+        thread than all the rest."""
+        self._lasting.timed = bool(file.config.server_timing)
+        return assemble(file, self._lasting, previous=self.assembly)
 
-    def reload(self, path: Path) -> None:
-        """Let new exchanges meet what the file says now. Raises ConfigErrors, and all stays as it is.
+    def abandon(self, prepared: Assembly) -> None:
+        """It will not be committed."""
+        self._lasting.timed = bool(self.config.server_timing)
+        prepared.discard(self.assembly)
+        self._lasting.forget(self.assembly)
 
-        Listeners, admin and logs are those the process began with; a change of these needs a restart.
-        """
-        new = assemble(load(path), self._lasting)
-        old, self._assembly = self._assembly, new
-        self._generation += 1
-        self._entry.routes = new.routes
-        old.retire()  # the exchanges that run hold what they need of it, until they end
-        self._lasting.forget(new)
-        if [each.address for each in new.file.config.listeners] == [each.address for each in old.file.config.listeners]:
-            for index, service in enumerate(self._services):
-                if service.tls is not None and index in new.tls:
-                    service.tls = new.tls[index]
-        for part in ("listeners", "admin", "access_log", "log", "server_timing"):
-            if getattr(old.file.config, part) != getattr(new.file.config, part):
-                logger.warning("%s: a change of %s needs a restart", path, part)
+    async def commit(self, prepared: Assembly, sockets: Sockets) -> None:
+        """Let new exchanges meet what was prepared, and listen where it says. Those that run go on with what they began
+        with; who is connected to a listener that is gone or has other options now is served once more there."""
+        old, self.assembly = self.assembly, prepared
+        self._entry.routes = prepared.routes
+        old.retire(prepared)
+        if old.file.config.server_timing != self.config.server_timing:
+            self.recorder.follow(self._watched_entry(self.config))
+        self._lasting.forget(prepared)
+        if old.file.config.access_log != self.config.access_log:
+            await self._end_log()
+            self._begin_log()
+        declared = old.file.config.listeners
+        await self._listen(dict(zip(keys(declared), declared, strict=True)), sockets)
 
     def _watched_entry(self, config: model.Config) -> Handler:
         """What answers requests: the entry, and around it what was asked to look at each exchange."""
@@ -143,38 +125,86 @@ class Server:
             handler = ServerTiming(handler, tuple(config.server_timing))
         return handler if self._tracing is None else Traced(handler, self._tracing)
 
-    def _place(self, handler: Handler) -> None:
-        """Let new exchanges be answered by it."""
-        for service in self._services:
-            service.handler = handler
-
     def _watched(self, also: OnDone | None) -> None:
         """Tell another function too of each exchange that is over, or none any more."""
-        for service in self._services:
-            service.on_done = self._on_done if also is None else _one_after_the_other(self._on_done, also)
+        self._also = also
+        for listener in self._all():
+            listener.service.on_done = self._told()
 
-    def _dashboard(self) -> dict[str, Any]:
-        return document(self.config, self._assembly.filters, self.metrics, self._generation, self._began, time())
+    def _told(self) -> OnDone:
+        return self._on_done if self._also is None else _one_after_the_other(self._on_done, self._also)
+
+    def dashboard(self, generation: int) -> dict[str, Any]:
+        """What the dashboard shows of this process."""
+        if self._watch is None:
+            self._watch = Watch(self._watched, asyncio.get_running_loop().call_later)
+        shown = document(self.config, self.assembly.filters, self.metrics, generation, self._began, time())
+        return shown | self._watch.look()
+
+    async def purge(self, purge: Purge) -> list[str]:
+        """Of this process; see `carry_out`."""
+        return await carry_out(purge, self.assembly.caches.values())
+
+    async def caches(self) -> list[dict[str, object]]:
+        """What is in the caches of this process, for people."""
+        return [await seen(name, stages) for name, stages in self.assembly.by_name()]
+
+    def _cache_samples(self) -> list[telemetry.CacheSample]:
+        return [
+            telemetry.CacheSample(name, store.count, store.size, store.disk_size, store.evictions)
+            for name, stages in self.assembly.by_name()
+            for store in (stages[0].store,)
+        ]
 
     def reopen_logs(self) -> None:
         """For log rotation."""
         if self._sink is not None:
             self._sink.reopen()
 
+    async def retire(self, patience: float) -> None:
+        """Accept nothing new; whoever is connected is served once more, in so many seconds."""
+        for listener in self._open.values():
+            listener.retire()
+        left = [asyncio.ensure_future(listener.left()) for listener in self._all()]
+        _, staying = await asyncio.wait(left, timeout=patience)
+        for each in staying:
+            each.cancel()
+
     async def drain(self, grace: float) -> None:
         """Take nothing new, let running exchanges end for up to `grace` seconds, then end them."""
-        self._draining = True
-        await asyncio.gather(*(listener.drain(grace) for listener in self.listeners))
-        if self.admin is not None:
-            await self.admin.drain(0)
-        self._assembly.close()
+        await asyncio.gather(*(listener.drain(grace) for listener in self._all()))
+        self.assembly.close()
         self._lasting.close()
         if self._tracing is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._tracing.close)
-        if self._sink is not None:
-            self._sink.close()
+        await self._end_log()
 
-    def _service(self, declared: model.Listener, tls: ssl.SSLContext | None, on_done: OnDone) -> Service:
+    async def _listen(self, before: Mapping[str, model.Listener], sockets: Sockets) -> None:
+        """Listeners as they are declared now; `before`: as they were."""
+        old, self._open = self._open, {}
+        now = dict(zip(keys(self.config.listeners), self.config.listeners, strict=True))
+        for key, listener in old.items():
+            if before[key] != now.get(key):
+                listener.retire()
+                self._retired = [each for each in self._retired if each.connections] + [listener]
+        for index, (key, declared) in enumerate(now.items()):
+            tls = self.assembly.tls.get(index)
+            if before.get(key) == declared:
+                self._open[key] = old[key]
+                old[key].service.tls = tls  # its files may be others
+            else:
+                self._open[key] = await _listen(str(declared.address), sockets[key], self._service(declared, tls))
+
+    def _place(self, handler: Handler) -> None:
+        """Let new exchanges be answered by it."""
+        self._handler = handler
+        for listener in self._all():
+            listener.service.handler = handler
+
+    def _all(self) -> Sequence[Listener]:
+        return [*self._open.values(), *self._retired]
+
+    def _service(self, declared: model.Listener, tls: ssl.SSLContext | None) -> Service:
         limits = Limits(
             request_line=min(REQUEST_LINE, declared.max_header_size),
             field_section=declared.max_header_size,
@@ -184,7 +214,7 @@ class Server:
         timeouts = Timeouts(header=declared.header_timeout, body=declared.body_timeout, idle=declared.idle_timeout)
         return Service(
             self._handler,
-            on_done,
+            self._told(),
             limits,
             timeouts,
             declared.max_connections,
@@ -193,8 +223,19 @@ class Server:
             declared.proxy_protocol,
         )
 
-    def _upstreams(self) -> list[telemetry.UpstreamSample]:
-        return [sample(upstream) for upstream in self._assembly.upstreams.values()]
+    def upstreams(self) -> list[telemetry.UpstreamSample]:
+        """At this time."""
+        return [sample(upstream) for upstream in self.assembly.upstreams.values()]
+
+    def _begin_log(self) -> None:
+        self._on_done = self._telling()
+        for listener in self._all():
+            listener.service.on_done = self._told()
+
+    async def _end_log(self) -> None:
+        if self._sink is not None:
+            await asyncio.to_thread(self._sink.close)
+            self._sink = None
 
     def _telling(self) -> OnDone:
         """What is done with each finished exchange."""
@@ -227,50 +268,8 @@ def _format(declared: model.AccessLog) -> telemetry.Format:
     return telemetry.hiding(line, Names.of(declared.hide_params)) if declared.hide_params else line
 
 
-async def _listen(address: Address, service: Service) -> Listener:
+async def _listen(address: str, sockets: Sequence[socket.socket], service: Service) -> Listener:
     try:
-        return await serve((address.host, address.port), service)
+        return await serve(duplicates(sockets), service)
     except OSError as error:
         raise OSError(error.errno, f"cannot listen on {address}: {error.strerror}") from error
-
-
-def serve_forever(file: ConfigFile, engine: Engine, on_ready: Callable[[Server], object]) -> None:
-    """`run` on uvloop."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run(file, engine, on_ready))
-
-
-async def run(file: ConfigFile, engine: Engine, on_ready: Callable[[Server], object]) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; a second one ends at once. SIGHUP reloads, and reopens log files.
-
-    Raises ConfigErrors or OSError before anything is served.
-    """
-    server = Server(file, engine)
-    await server.start()
-    on_ready(server)
-    stopped = asyncio.Event()
-    forced = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        (forced if stopped.is_set() else stopped).set()
-
-    def reload() -> None:
-        server.reopen_logs()
-        try:
-            server.reload(file.path)
-        except ConfigErrors as errors:
-            logger.error("reload refused, everything stays as it is:\n%s", errors)
-        else:
-            logger.info("reloaded %s", file.path)
-
-    loop.add_signal_handler(signal.SIGTERM, stop)
-    loop.add_signal_handler(signal.SIGINT, stop)
-    loop.add_signal_handler(signal.SIGHUP, reload)
-    await stopped.wait()
-    logger.info("draining, for %d seconds at most", GRACE)
-    draining = asyncio.ensure_future(server.drain(GRACE))
-    await asyncio.wait((draining, asyncio.ensure_future(forced.wait())), return_when=asyncio.FIRST_COMPLETED)
-    if not draining.done():
-        draining.cancel()
-        await server.drain(0)

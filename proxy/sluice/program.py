@@ -67,6 +67,11 @@ class Program:
         else:
             instance.close()
 
+    def drain(self) -> None:
+        """Keep no idle instances from now on. Exchanges that began with this filter go on to use it."""
+        self.close()
+        self._idle = None
+
     def close(self) -> None:
         for instance in self._idle or ():
             instance.close()

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from proxy.exchange import Request, Response
+from proxy.telemetry.families import Family, family_of, render
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -170,9 +171,13 @@ class Metrics:
         """The tally of the filter of that name: the same one after a reload."""
         return self.filters.setdefault(name, FilterTally(name))
 
+    def families(self) -> list[Family]:
+        """All there is to tell, as values that can be sent to another process."""
+        return [family_of(metric) for metric in self._registry.collect()]
+
     def render(self) -> bytes:
         """The text format of Prometheus, CONTENT_TYPE."""
-        return generate_latest(self._registry)
+        return render(self.families())
 
 
 @lru_cache(maxsize=4096)

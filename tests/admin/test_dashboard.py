@@ -69,7 +69,7 @@ def test_the_document(tmp_path: Path) -> None:
             ]
             assert len(found["slowest"]) == 3
             assert found["generation"] == 1
-            proxy.server.reload(tmp_path / "sluice.yaml")
+            await proxy.reload()
             assert (await data(proxy))["generation"] == 2
 
     asyncio.run(scene())
@@ -78,10 +78,10 @@ def test_the_document(tmp_path: Path) -> None:
 def test_nothing_is_noted_while_nobody_looks(tmp_path: Path) -> None:
     async def scene() -> None:
         async with running(tmp_path) as proxy:
-            usual = proxy.server._services[0].on_done
+            usual = proxy.server.listeners[0].service.on_done
             await proxy.get("/a")
             assert (await data(proxy))["slowest"] == []
-            assert proxy.server._services[0].on_done is not usual
+            assert proxy.server.listeners[0].service.on_done is not usual
 
     asyncio.run(scene())
 

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict, replace
+from typing import Any, TypeVar
 
 import pytest
 
@@ -11,13 +13,25 @@ from proxy.exchange import Exchange, Request, Response
 from proxy.http.fields import Fields
 from proxy.telemetry import EndpointSample, UpstreamSample
 
+T = TypeVar("T")
 READY = FilterState("hello", "sha256:aa", "ready")
+
+
+def soon(value: T) -> Callable[[], Coroutine[Any, Any, T]]:
+    async def answer() -> T:
+        return value
+
+    return answer
+
+
 VIEW = View(
-    filters=lambda: [READY],
-    upstreams=lambda: [UpstreamSample("shop", 7, 0, [])],
+    filters=soon([READY]),
+    upstreams=soon([{"upstream": "shop", "retries": 7}]),
     draining=lambda: False,
-    metrics=lambda: b"up 1\n",
+    metrics=soon(b"up 1\n"),
     config=lambda: {"version": 1, "admin": {"token": "hush"}},
+    status=soon({"pid": 1}),
+    reload=soon(None),
 )
 
 
@@ -66,7 +80,7 @@ def test_readyz_names_each_filter_s_digest_and_state() -> None:
 @pytest.mark.parametrize("state", ["compiling", "failed"])
 def test_not_ready_while_a_filter_is_not(state: str) -> None:
     other = FilterState("late", "sha256:bb", "failed" if state == "failed" else "compiling", "why")
-    response = ask("/readyz", admin=Admin(replace(VIEW, filters=lambda: [READY, other]), "127.0.0.1"))
+    response = ask("/readyz", admin=Admin(replace(VIEW, filters=soon([READY, other])), "127.0.0.1"))
 
     assert response.status == 503
     assert json.loads(body_of(response))["filters"][1]["state"] == state
@@ -79,7 +93,7 @@ def test_not_ready_while_draining() -> None:
 
 
 def test_ready_without_any_filter() -> None:
-    assert ask("/readyz", admin=Admin(replace(VIEW, filters=list), "127.0.0.1")).status == 200
+    assert ask("/readyz", admin=Admin(replace(VIEW, filters=soon([])), "127.0.0.1")).status == 200
 
 
 def test_metrics() -> None:
@@ -96,8 +110,10 @@ def test_config_without_its_secrets() -> None:
 def test_the_index_lists_every_endpoint() -> None:
     listed = [line.split()[0] for line in body_of(ask("/")).decode().splitlines()]
 
-    assert listed == ["/", "/healthz", "/readyz", "/upstreams", "/metrics", "/config", "/dashboard"]
-    assert [ask(path).status for path in listed] == [200] * 7
+    assert listed == [
+        "/", "/healthz", "/readyz", "/upstreams", "/metrics", "/config", "/status", "/reload", "/dashboard",
+    ]  # fmt: skip
+    assert [ask(path).status for path in listed] == [*[200] * 7, 405, 200]
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/metrics", "/config", "/missing"])
@@ -153,7 +169,7 @@ def test_a_health_check_needs_no_token() -> None:
 
 def test_upstreams_are_shown_with_their_endpoints() -> None:
     endpoint = EndpointSample("10.0.0.1:80", "ejected", 1.0, 0, 3, 0, 17, 1, 4, 2, {"connection_refused": 5})
-    admin = Admin(replace(VIEW, upstreams=lambda: [UpstreamSample("shop", 7, 0, [endpoint])]), "127.0.0.1")
+    admin = Admin(replace(VIEW, upstreams=soon([asdict(UpstreamSample("shop", 7, 0, [endpoint]))])), "127.0.0.1")
     (shown,) = json.loads(body_of(ask("/upstreams", admin=admin)))
     assert (shown["upstream"], shown["retries"]) == ("shop", 7)
     assert shown["endpoints"][0]["state"] == "ejected"

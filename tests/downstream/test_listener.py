@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from proxy.downstream import Listener, Service, Timeouts, serve
+from proxy.downstream import Listener, Service, Timeouts, bind, serve
 from proxy.exchange import Request, Response, collect
 from proxy.http.fields import Fields
 from tests.downstream.wire import Handler, hello
@@ -34,7 +34,7 @@ def run(request: pytest.FixtureRequest) -> Run:
 
 @contextlib.asynccontextmanager
 async def listening(handler: Handler, **options: Any) -> AsyncIterator[Listener]:
-    listener = await serve(("127.0.0.1", 0), Service(handler, **options))
+    listener = await serve(bind("127.0.0.1", 0), Service(handler, **options))
     try:
         yield listener
     finally:
@@ -200,7 +200,7 @@ def test_an_address_in_use() -> None:
     async def scenario() -> None:
         async with listening(hello) as listener:
             with pytest.raises(OSError, match="in use"):
-                await serve(listener.addresses[0], Service(hello))
+                await serve(bind(*listener.addresses[0]), Service(hello))
 
     asyncio.run(scenario())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,9 +12,21 @@ from typing import Any
 
 import yaml
 
+from proxy.admin import Admin
 from proxy.config.loader import load
+from proxy.downstream import Service, serve
+from proxy.downstream import bind as bind_host
 from proxy.sandbox import Engine
+from proxy.server.cache_endpoints import cache_endpoints
+from proxy.server.channel import Message
+from proxy.server.operations import Operations
+from proxy.server.orders import Orders
+from proxy.server.recordings import Recordings
 from proxy.server.serve import Server
+from proxy.server.sockets import Sockets, bind, close, wanted
+from proxy.server.watching import endpoints
+from proxy.server.worker import Generation
+from proxy.telemetry.families import Family
 
 BUILT = Path(__file__).parents[2] / "filters" / "built"
 HOSTILE = Path(__file__).parents[1] / "hostile" / "built"
@@ -60,9 +73,21 @@ class Site:
     """port: the proxy's. asked: what reached the origin."""
 
     port: int
-    admin_port: int | None
+    admin_port: int
     server: Server
+    path: Path
+    sockets: Sockets
+    orders: Orders
     asked: list[Asked] = field(default_factory=list)
+    generation: int = 1
+
+    async def reload(self) -> None:
+        """Have what is in the file now put in effect."""
+        self.sockets.update(bind(load(self.path).config, self.sockets))
+        await self.orders({"do": "prepare", "path": str(self.path), "text": self.path.read_text()})
+        self.generation += 1
+        keys = list(wanted(load(self.path).config))
+        await self.orders({"do": "commit", "generation": self.generation, "keys": keys, "new": {}})
 
     async def get(self, target: str, **headers: str) -> Answer:
         return await self.request("GET", target, headers)
@@ -110,6 +135,29 @@ def unchunk(data: bytes) -> bytes:
         data = data[n + 2 :]
 
 
+class Alone:
+    """A worker in this process, as the admin listener sees all of them."""
+
+    replaced = 0
+
+    def __init__(self, server: Server, sockets: Sockets) -> None:
+        self.recordings = Recordings(self.ask)
+        self.generation = Generation(1, server.assembly.file, {})
+        self.serving = [server]
+        self.hatch = socket.socket()
+        self.orders = Orders(server, 1, sockets, self.hatch, self.recordings.heard)
+
+    async def ask(self, order: Message, *, one: bool = False, sure: bool = False) -> list[tuple[int, Message]]:
+        return [(0, await self.orders(order))]
+
+    async def families(self) -> list[Family]:
+        families: list[Family] = (await self.orders({"do": "metrics"}))["families"]
+        return families
+
+    async def reload(self) -> str | None:
+        raise NotImplementedError
+
+
 @asynccontextmanager
 async def site(
     directory: Path,
@@ -136,11 +184,21 @@ async def site(
     path = directory / "sluice.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     server = Server(load(path), engine(), clock=lambda: 1_000_000.0)
-    await server.start()
-    admin = server.admin.addresses[0][1] if server.admin is not None else None
+    sockets = bind(server.config, {})
+    await server.start(sockets)
+    alone = Alone(server, sockets)
+    token = None if server.config.admin is None else server.config.admin.token
+    operations = Operations(alone, alone.reload)
+    more = dict(endpoints(alone, alone.recordings)) | dict(cache_endpoints(operations.caches, operations.purge))
+    admin = await serve(bind_host("127.0.0.1", 0), Service(Admin(operations.view(), "127.0.0.1", token, more)))
     try:
-        yield Site(server.listeners[0].addresses[0][1], admin, server, asked)
+        yield Site(
+            server.listeners[0].addresses[0][1], admin.addresses[0][1], server, path, sockets, alone.orders, asked
+        )
     finally:
+        close(sockets)
+        alone.hatch.close()
+        await admin.drain(0)
         await server.drain(0)
         origin.close()
 

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.integration.site import Site, site, unchunk
-from tests.server.test_process import PATIENCE, SLUICE, Process, config
+from tests.server.process import PATIENCE, SLUICE, Process, config
 from tests.upstream.scripted import Peer, Scripted
 
 BODY = b"0123456789" * 20

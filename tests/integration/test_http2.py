@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from proxy.downstream import Listener, Service
+from proxy.downstream import Listener, Service, bind
 from proxy.downstream.listener import serve
 from proxy.exchange import Request, Response, collect
 from proxy.http.fields import Fields
@@ -30,7 +30,7 @@ async def site(request: Request) -> Response:
 
 @asynccontextmanager
 async def listening(*protocols: str) -> AsyncIterator[Listener]:
-    listener = await serve(("127.0.0.1", 0), Service(site, protocols=protocols or ("h2", "http/1.1")))
+    listener = await serve(bind("127.0.0.1", 0), Service(site, protocols=protocols or ("h2", "http/1.1")))
     try:
         yield listener
     finally:

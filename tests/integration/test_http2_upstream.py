@@ -16,7 +16,7 @@ import h2.events
 import pytest
 
 from proxy.chain import Entry, Match, Route, link
-from proxy.downstream import Service
+from proxy.downstream import Service, bind
 from proxy.downstream.listener import serve
 from proxy.errors import ProxyError
 from proxy.exchange import Exchange, Request, Response, collect
@@ -57,7 +57,7 @@ async def proxied(port: int) -> AsyncIterator[str]:
     """host:port of a proxy in front of an origin that speaks HTTP/2."""
     upstream = Upstream("origin", [Endpoint("127.0.0.1", port)], Limits(http2=True))
     entry = Entry([Route("all", Match(), link([Forward(upstream.send)]))])
-    listener = await serve(("127.0.0.1", 0), Service(entry))
+    listener = await serve(bind("127.0.0.1", 0), Service(entry))
     try:
         yield "{}:{}".format(*listener.addresses[0])
     finally:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.integration.site import BUILT
-from tests.server.test_process import PATIENCE, Process, config, running
+from tests.server.process import PATIENCE, Process, config, running
 
 MIB = 1 << 20
 GIB = 1 << 30

@@ -118,12 +118,12 @@ def test_a_reload_forgets_nothing_of_an_upstream_that_is_declared_as_before(tmp_
             config = yaml.safe_load(path.read_text())
             config["routes"].insert(0, {"match": {"path": "/new"}, "chain": [{"respond": {"body": "new"}}]})
             path.write_text(yaml.safe_dump(config))
-            place.server.reload(path)
+            await place.reload()
             assert (await place.get("/new")).body == b"new"
             assert await states(place) == ["ejected", "healthy"]
             config["upstreams"]["shop"]["slow_start"] = "10ms"
             path.write_text(yaml.safe_dump(config))
-            place.server.reload(path)
+            await place.reload()
             assert await states(place) == ["healthy", "healthy"]
             assert (await place.get("/")).status == 200
 

@@ -58,13 +58,13 @@ def test_a_reload_with_another_configuration_of_a_filter_does_not_answer_from_be
             path = tmp_path / "sluice.yaml"
             before = path.read_text()
             path.write_text(before.replace("snippet: old", "snippet: new"))
-            proxy.server.reload(path)
+            await proxy.reload()
             assert (await proxy.get("/")).body == b"<head>new</head>"
             # What is not about how responses are made leaves the caches as they are.
             path.write_text(
                 before.replace("upstreams:\n  origin:\n", "upstreams:\n  origin:\n    max_connections: 3\n")
             )
-            proxy.server.reload(path)
+            await proxy.reload()
             again = await proxy.get("/")
             assert (again.body, again.header("cache-status")) == (b"<head>old</head>", "pages; hit; ttl=60")
 
@@ -129,7 +129,7 @@ def test_what_was_before_a_reload_is_let_go(tmp_path: Path) -> None:
             path = tmp_path / "sluice.yaml"
             path.write_text(path.read_text().replace("name: pages", "name: other"))
             before = alive()
-            proxy.server.reload(path)
+            await proxy.reload()
             assert alive() == before
             assert (await proxy.get("/")).body == b"<head>x</head>"
 

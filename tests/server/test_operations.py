@@ -137,13 +137,13 @@ def test_only_one_route(tmp_path: Path) -> None:
 def test_it_ends_when_nobody_listens(tmp_path: Path) -> None:
     async def scene() -> None:
         async with site(tmp_path, PAGE, admin=ADMIN) as proxy:
-            usual = proxy.server._services[0].handler
+            usual = proxy.server.listeners[0].service.handler
             async with recording(proxy) as tape:
-                assert proxy.server._services[0].handler is not usual
+                assert proxy.server.listeners[0].service.handler is not usual
                 await proxy.get("/a")
                 await next_record(tape)
             async with asyncio.timeout(20):
-                while proxy.server._services[0].handler is not usual:  # noqa: ASYNC110
+                while proxy.server.listeners[0].service.handler is not usual:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
 
     asyncio.run(scene())

@@ -2,83 +2,18 @@
 
 from __future__ import annotations
 
-import http.client
 import os
-import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-SLUICE = Path(sys.executable).parent / "sluice"
-PATIENCE = 30.0
-
-
-def config(directory: Path, chain: list[dict[str, Any]], **more: Any) -> Path:
-    path = directory / "sluice.yaml"
-    content = {
-        "version": 1,
-        "listeners": [{"address": "127.0.0.1:0"}],
-        "access_log": "off",
-        "routes": [{"chain": chain}],
-        **more,
-    }
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
-    return path
-
-
-def respond(body: str) -> list[dict[str, Any]]:
-    return [{"respond": {"body": body}}]
-
-
-class Process:
-    """A running proxy. Its standard error is read line by line."""
-
-    def __init__(self, path: Path) -> None:
-        self.popen = subprocess.Popen([SLUICE, "run", path], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.port = int(self.until(r"listening on http://127\.0\.0\.1:(\d+)")[1])
-
-    def until(self, pattern: str) -> re.Match[str]:
-        """The first line that matches."""
-        assert self.popen.stderr is not None
-        seen = []
-        for line in self.popen.stderr:
-            seen.append(line)
-            if found := re.search(pattern, line):
-                return found
-        raise AssertionError(f"{pattern!r} was not printed, but: {''.join(seen)}")
-
-    def get(self, path: str = "/") -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        connection.request("GET", path)
-        response = connection.getresponse()
-        body = response.read()
-        connection.close()
-        return response.status, body
-
-    def refuses(self) -> None:
-        """Wait until nobody listens any more."""
-        with suppress(ConnectionError):
-            while True:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-
-
-@contextmanager
-def running(path: Path) -> Iterator[Process]:
-    process = Process(path)
-    try:
-        yield process
-    finally:
-        process.popen.kill()
-        process.popen.communicate()
+from tests.server.process import PATIENCE, SLUICE, config, respond, running
 
 
 @contextmanager

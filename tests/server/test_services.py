@@ -181,7 +181,7 @@ def test_a_reload_lets_go_of_it(tmp_path: Path) -> None:
             before = alive()
             for _ in range(3):
                 assert (await proxy.get("/greet")).status == 200
-                proxy.server.reload(tmp_path / "sluice.yaml")
+                await proxy.reload()
             assert (await proxy.get("/greet")).status == 200
             await asyncio.sleep(0)
             assert alive() == before

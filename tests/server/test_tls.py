@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from proxy.config.errors import ConfigErrors
 from proxy.config.loader import load
+from proxy.server.channel import Refused
 from proxy.server.serve import Server
 from tests.integration.site import Asked, Site, engine, ok, serving, site
 from tests.tls.certificates import Files, authority, client_context, issue
@@ -123,7 +124,7 @@ def test_a_reload_takes_the_new_certificate(tmp_path: Path) -> None:
             )
             _, before, _ = await get(at, client_context())
             issue(tmp_path, "a.example")
-            at.server.reload(tmp_path / "sluice.yaml")
+            await at.reload()
             _, after, _ = await get(at, client_context())
             assert before["serialNumber"] != after["serialNumber"]
             writer.write(GET)  # on the connection from before
@@ -138,8 +139,8 @@ def test_a_reload_with_a_wrong_certificate_keeps_the_old(tmp_path: Path) -> None
         files = issue(tmp_path, "a.example")
         async with site(tmp_path, ok(), listeners=tls(files)) as at:
             files.certificate.write_text("not a certificate")
-            with pytest.raises(ConfigErrors, match=r"a\.example\.pem: holds no certificate in PEM"):
-                at.server.reload(tmp_path / "sluice.yaml")
+            with pytest.raises(Refused, match=r"a\.example\.pem: holds no certificate in PEM"):
+                await at.reload()
             answer, _, _ = await get(at, client_context())
             assert answer.startswith(b"HTTP/1.1 200 ")
 
@@ -227,13 +228,13 @@ def test_an_origin_over_tls(tmp_path: Path) -> None:
             async with site(tmp_path, ok(), upstreams={"origin": upstream}) as at:
                 assert (await at.get("/")).status == 200
                 trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-                at.server.reload(tmp_path / "sluice.yaml")
+                await at.reload()
                 answer = await at.get("/")
                 assert answer.status == 502
                 assert "tls_certificate_error" in (answer.header("proxy-status") or "")
                 (tmp_path / "ca.pem").write_text("nothing")
-                with pytest.raises(ConfigErrors, match=r"upstreams\.origin\.tls\.ca: .*: holds no certificate in PEM"):
-                    at.server.reload(tmp_path / "sluice.yaml")
+                with pytest.raises(Refused, match=r"upstreams\.origin\.tls\.ca: .*: holds no certificate in PEM"):
+                    await at.reload()
 
     asyncio.run(scenario())
 

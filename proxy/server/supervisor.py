@@ -1,0 +1,208 @@
+"""The process that is started: it holds the sockets, keeps the workers, and answers on the admin listener.
+
+It never runs a thread, an engine or uvloop, so that it can fork at any time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from proxy import admin
+from proxy.config import model
+from proxy.config.values import Address
+from proxy.downstream import Listener, Service, serve
+from proxy.server.cache_endpoints import cache_endpoints
+from proxy.server.channel import Lost, Refused
+from proxy.server.crew import Crew, wanted_workers
+from proxy.server.inherited import activated, handed_over
+from proxy.server.notify import ALIVE, READY, STOPPING, main_is, notify, reloading, watchdog_interval
+from proxy.server.operations import Operations
+from proxy.server.reloading import read, reload
+from proxy.server.sockets import ADMIN, Sockets, bind, close, duplicates, keys
+from proxy.server.takeover import serves, start_successor, take_ready
+from proxy.server.watching import endpoints
+from proxy.server.worker import GRACE
+from proxy.telemetry import configure, tracing
+from proxy.telemetry.app_log import LEVELS
+
+logger = logging.getLogger(__name__)
+
+Announce = Callable[[str, str], object]
+"""Is told what it is that listens, "listening" or "admin", and its URL."""
+
+
+def supervise(path: Path, announce: Announce) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; a second one ends at once. SIGHUP reloads, and reopens log files.
+    SIGUSR2 has a new process take over.
+
+    Raises Refused before anything is served.
+    """
+    _raise_limit()
+    asyncio.run(Supervisor(path).run(announce))
+
+
+class Supervisor:
+    def __init__(self, path: Path) -> None:
+        """Raises Refused when the file is wrong, or an address cannot be had."""
+        self._path = path
+        self._ready = take_ready(os.environ)
+        given = handed_over(os.environ)
+        generation = read(path, 1)
+        _check_tracing()
+        config = generation.file.config
+        configure(level=LEVELS[config.log.level])
+        try:
+            given = given or activated(os.environ, config)
+            sockets = bind(config, given)
+        except OSError as error:
+            raise Refused(str(error)) from error
+        close(given, keep=sockets)
+        self._crew = Crew(generation, sockets)
+        self._operations = Operations(self._crew, self.reload)
+        self._changing = asyncio.Lock()
+        self._gently = False
+        """Another process serves meanwhile, so there is time."""
+        self._admin: Listener | None = None
+        self._admin_as: model.Admin | None = None
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    async def run(self, announce: Announce) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGCHLD, self._crew.reap)
+        try:
+            await self._crew.size(wanted_workers(self._crew.generation.file.config))
+        except (Refused, Lost) as error:
+            await self._crew.stop()
+            raise Refused(str(error)) from error
+        await self._serve_admin()
+        stopped = asyncio.Event()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(each, self._stop, stopped)
+        loop.add_signal_handler(signal.SIGHUP, self._do, self._hang_up)
+        loop.add_signal_handler(signal.SIGUSR2, self._do, lambda: self._restart(stopped))
+        for name, url in _addresses(self._crew.generation.file.config, self._crew.sockets):
+            announce(name, url)
+        notify(READY)
+        if self._ready is not None:
+            serves(self._ready)
+        if interval := watchdog_interval():
+            self._do(lambda: self._show_life(interval))
+        await stopped.wait()
+        await self._drain()
+
+    def _stop(self, stopped: asyncio.Event) -> None:
+        if stopped.is_set():
+            self._crew.hurry()
+        stopped.set()
+
+    def _do(self, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        task = asyncio.create_task(work())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _hang_up(self) -> None:
+        with suppress(Refused):
+            await self._crew.ask({"do": "reopen logs"})
+        await self.reload()
+
+    async def reload(self) -> str | None:
+        """What is wrong, or None when it is done."""
+        async with self._changing:
+            began = monotonic()
+            notify(reloading())
+            try:
+                await reload(self._crew, self._path)
+                await self._serve_admin()
+            except (Refused, Lost) as error:
+                self._operations.reloads["failure"] += 1
+                logger.error("reload refused, everything stays as it is:\n%s", error)
+                return str(error)
+            finally:
+                notify(READY)
+            self._operations.reloads["success"] += 1
+            configure(level=LEVELS[self._crew.generation.file.config.log.level])
+            logger.info("reloaded %s in %.0f ms", self._path, (monotonic() - began) * 1000)
+            return None
+
+    async def _restart(self, stopped: asyncio.Event) -> None:
+        async with self._changing:
+            try:
+                successor = await start_successor(self._crew.sockets)
+            except Refused as error:
+                logger.error("restart refused: %s", error)
+                return
+            logger.info("process %d serves from now on", successor)
+            notify(main_is(successor))
+            self._gently = True
+            stopped.set()
+
+    async def _show_life(self, interval: float) -> None:
+        """While there is a worker that answers."""
+        while True:
+            with suppress(Refused):
+                if await self._crew.ask({"do": "status"}):
+                    notify(ALIVE)
+            await asyncio.sleep(interval)
+
+    async def _serve_admin(self) -> None:
+        """As the configuration says now."""
+        declared = self._crew.generation.file.config.admin
+        if declared == self._admin_as:
+            return
+        if self._admin is not None:
+            self._admin.retire()
+            self._admin = None
+        if declared is not None:
+            seen = endpoints(self._crew, self._crew.recordings)
+            more = {**seen, **cache_endpoints(self._operations.caches, self._operations.purge)}
+            handler = admin.Admin(self._operations.view(), declared.address.host, declared.token, more)
+            sockets = self._crew.sockets[f"{ADMIN} {declared.address}"]
+            self._admin = await serve(duplicates(sockets), Service(handler))
+        self._admin_as = declared
+
+    async def _drain(self) -> None:
+        logger.info("draining, for %d seconds at most", GRACE)
+        if not self._gently:
+            notify(STOPPING)
+        self._operations.draining = True
+        close(self._crew.sockets)
+        if self._admin is not None and self._gently:
+            self._admin.retire()
+        await self._crew.stop(gently=self._gently)
+        if self._admin is not None:
+            await self._admin.drain(0)
+
+
+def _check_tracing() -> None:
+    try:
+        tracing.wanted()
+    except tracing.TracingError as error:
+        raise Refused(str(error)) from error
+
+
+def _addresses(config: model.Config, sockets: Sockets) -> list[tuple[str, str]]:
+    """What listens, and the URL of each socket."""
+    secure = {key for key, listener in zip(keys(config.listeners), config.listeners, strict=True) if listener.tls}
+    found = []
+    for key, each in sockets.items():
+        name = "admin" if key.startswith(f"{ADMIN} ") else "listening"
+        for one in each:
+            address = Address(*one.getsockname()[:2])
+            found.append((name, f"{'https' if key in secure else 'http'}://{address}"))
+    return found
+
+
+def _raise_limit() -> None:
+    """As many connections as this process is allowed."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

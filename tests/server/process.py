@@ -1,0 +1,100 @@
+"""`sluice run` as a process."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+SLUICE = Path(sys.executable).parent / "sluice"
+PATIENCE = 30.0
+
+
+def config(directory: Path, chain: list[dict[str, Any]], **more: Any) -> Path:
+    path = directory / "sluice.yaml"
+    content = {
+        "version": 1,
+        "listeners": [{"address": "127.0.0.1:0"}],
+        "access_log": "off",
+        "routes": [{"chain": chain}],
+        **more,
+    }
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return path
+
+
+def respond(body: str) -> list[dict[str, Any]]:
+    return [{"respond": {"body": body}}]
+
+
+class Process:
+    """A running proxy. Its standard error is read line by line."""
+
+    def __init__(self, path: Path, *options: str, environment: Mapping[str, str] | None = None) -> None:
+        self.popen = subprocess.Popen(
+            [SLUICE, "run", *options, path], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        self.port = int(self.until(r"listening on http://127\.0\.0\.1:(\d+)")[1])
+
+    def until(self, pattern: str) -> re.Match[str]:
+        """The first line that matches."""
+        assert self.popen.stderr is not None
+        seen = []
+        for line in self.popen.stderr:
+            seen.append(line)
+            if found := re.search(pattern, line):
+                return found
+        raise AssertionError(f"{pattern!r} was not printed, but: {''.join(seen)}")
+
+    def admin(self, method: str, path: str) -> tuple[int, str]:
+        """Asked on the admin listener."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=PATIENCE)
+        connection.request(method, path)
+        response = connection.getresponse()
+        body = response.read().decode()
+        connection.close()
+        return response.status, body
+
+    def workers(self) -> list[dict[str, Any]]:
+        """Those that serve, as /status has them."""
+        workers: list[dict[str, Any]] = json.loads(self.admin("GET", "/status")[1])["workers"]
+        return workers
+
+    @cached_property
+    def admin_port(self) -> int:
+        return int(self.until(r"admin on http://127\.0\.0\.1:(\d+)")[1])
+
+    def get(self, path: str = "/") -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        connection.request("GET", path)
+        response = connection.getresponse()
+        body = response.read()
+        connection.close()
+        return response.status, body
+
+    def refuses(self) -> None:
+        """Wait until nobody listens any more."""
+        with suppress(ConnectionError):
+            while True:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+
+
+@contextmanager
+def running(path: Path, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[Process]:
+    process = Process(path, *options, environment=environment)
+    try:
+        yield process
+    finally:
+        process.popen.terminate()
+        process.popen.terminate()
+        process.popen.communicate()
