@@ -8,12 +8,13 @@ applied again (`memo`). Nothing a filter returns reaches the wire unchecked: an 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
 from proxy.exchange import Request, Response
 from proxy.exchange.observation import Source
-from proxy.http.fields import Fields
+from proxy.http.fields import Fields, Line
 from proxy.http.syntax import is_authority, is_field_value, is_path, is_query, is_token
 
 Edit = tuple[Callable[..., None], tuple[Any, ...]]
@@ -35,6 +36,10 @@ MOST_ASKED = 2 << 20
 ASKED = 100
 
 
+_LONGEST_KNOWN = 256
+"""Characters of a line that is kept: filters write the same ones again and again."""
+
+
 class Refused(Exception):
     """A filter asked for something that is not HTTP. The text says what and why."""
 
@@ -47,14 +52,21 @@ def header_name(name: str) -> bytes:
     return encoded
 
 
-def header_line(name: str, value: str) -> tuple[bytes, bytes]:
+def header_line(name: str, value: str) -> Line:
     """A field line to write."""
+    return _line(name, value) if len(name) + len(value) > _LONGEST_KNOWN else _known_line(name, value)
+
+
+def _line(name: str, value: str) -> Line:
     key, encoded = header_name(name), value.encode().strip(b" \t")
     if key in FRAMING:
         raise Refused(f"the field {name!r} is set by the proxy, not by filters")
     if not is_field_value(encoded):
         raise Refused(f"the value {value!r} of the field {name!r} has a control character (RFC 9110 §5.5)")
     return key, encoded
+
+
+_known_line = lru_cache(maxsize=1024)(_line)
 
 
 def status(code: int) -> int:

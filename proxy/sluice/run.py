@@ -154,7 +154,10 @@ class Run:
             self._response_written.add(replaces)
 
     def _spend(self, edit: Edit) -> None:
-        self._left -= len(": \r\n") + sum(len(argument) for argument in edit[1] if isinstance(argument, (str, bytes)))
+        self._left -= len(": \r\n")
+        for argument in edit[1]:
+            if isinstance(argument, (str, bytes)):
+                self._left -= len(argument)
         if self._left < 0:
             raise Refused(f"more than {MOST_WRITTEN} bytes of names and values were written")
 
