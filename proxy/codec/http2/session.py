@@ -252,6 +252,7 @@ class Session(Sending, Generic[K]):
             raise Violation(frames.PROTOCOL_ERROR, "RST_STREAM on a stream that is not open")
         stream = self.streams.get(number)
         if stream is None:
+            self._gone.pop(number, None)  # it knows by now
             self._spend(calm.FRAME)
             return
         self.abandon(stream)

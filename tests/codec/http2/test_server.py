@@ -166,6 +166,15 @@ def test_an_answer_without_the_rest_of_its_request() -> None:
     assert talk.receive(headers(3, GET)) != []
 
 
+def test_who_has_reset_a_stream_sends_nothing_on_it() -> None:
+    talk = Talk()
+    talk.receive(headers(1, POST, end=False))
+    talk.answer(1)
+    talk.said()
+    talk.receive(rst_stream(1) + data(1, b"x"))
+    assert talk.said() == ["GOAWAY 1 STREAM_CLOSED"]
+
+
 def test_trailers() -> None:
     talk = Talk()
     talk.receive(headers(1, GET))
