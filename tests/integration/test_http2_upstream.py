@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import grpc
@@ -22,7 +23,10 @@ from proxy.errors import ProxyError
 from proxy.exchange import Exchange, Request, Response, collect
 from proxy.http.fields import Fields
 from proxy.stages.forward import Forward
+from proxy.tls.certificates import server_context
 from proxy.upstream import Endpoint, Limits, Upstream
+from proxy.upstream.secure import Secured
+from tests.tls.certificates import client_context, issue
 
 SERVICE = "test.Echo"
 
@@ -252,5 +256,29 @@ def test_an_origin_that_speaks_something_else(wire: bytes) -> None:
             await upstream.send(request("POST"))
         upstream.close()
         server.close()
+
+    asyncio.run(main())
+
+
+def test_over_tls(tmp_path: Path) -> None:
+    """An origin of our own, that speaks nothing but HTTP/2."""
+
+    async def site(request: Request) -> Response:
+        return Response(200, Fields([(b"x-scheme", request.scheme.encode())]), request.exchange.version.encode())
+
+    async def main() -> None:
+        pair = issue(tmp_path, "127.0.0.1").pair
+        listener = await serve(
+            bind("127.0.0.1", 0), Service(site, tls=server_context([pair], ["h2"]), protocols=("h2",))
+        )
+        endpoint = Endpoint(*listener.addresses[0], secure=True)
+        secured = Secured(client_context("h2"))
+        upstream = Upstream("o", [endpoint], Limits(http2=True), secured)
+        try:
+            response = await upstream.send(request())
+            assert (response.fields.get(b"x-scheme"), await collect(response.body, 10)) == (b"https", b"2")
+        finally:
+            upstream.close()
+            await listener.drain(1)
 
     asyncio.run(main())
