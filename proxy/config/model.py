@@ -165,6 +165,19 @@ def _form_of_grant(data: Any) -> str:
     return "[name]" if isinstance(data, str) else "[grant]"
 
 
+class Reuse(Options):
+    """How instances of a component of wasi:http 0.3 are used again. They keep their state."""
+
+    reuse: Annotated[int, Field(ge=1)] = 1
+    """Exchanges that an instance has in its life."""
+    concurrent: Annotated[int, Field(ge=1)] = 1
+    """Of these, how many at a time."""
+
+
+def _form_of_instance(data: Any) -> str:
+    return "[name]" if isinstance(data, str) else "[reuse]"
+
+
 class Filter(Options):
     """A WebAssembly component, and how it is run."""
 
@@ -174,8 +187,12 @@ class Filter(Options):
     """What the component gets from sluice:filter/config."""
     limits: FilterLimits = FilterLimits()
     """Beyond these the call ends as failed."""
-    instance: Literal["fresh", "pooled"] = "fresh"
-    """fresh: a new instance for each exchange. pooled: instances are used again, and keep their state."""
+    instance: Annotated[
+        Annotated[Literal["fresh", "pooled"], Tag("[name]")] | Annotated[Reuse, Tag("[reuse]")],
+        Discriminator(_form_of_instance),
+    ] = "fresh"
+    """fresh: a new instance for each exchange. pooled: instances are used again, and keep their state. How often, for
+    components of wasi:http 0.3: {reuse, concurrent}."""
     on_error: Literal["fail_closed", "fail_open"] = "fail_closed"
     """When a call fails: fail_closed answers with an error, fail_open goes on as if the filter were not there."""
     grants: list[

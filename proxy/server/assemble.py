@@ -249,6 +249,8 @@ def _program(name: str, declared: model.Filter, component: Component, engine: En
     detailed = [grant for grant in declared.grants if isinstance(grant, model.Grant)]
     if any(grant.http is not None or grant.filesystem is not None for grant in detailed):
         raise LinkError("is a filter: http and filesystem can be granted only to components that serve")
+    if isinstance(declared.instance, model.Reuse):
+        raise LinkError("is a component of sluice:filter: it has to be `instance: fresh` or `instance: pooled`")
     for needed, imported in wasi.needed(component.imports).items():
         if needed not in named:
             raise LinkError(f"imports {imported}, which has to be granted: add `grants: [{needed}]` to the filter")

@@ -56,8 +56,9 @@ def served(declared: model.Filter, component: Component, engine: Engine) -> Serv
             f"imports {asks}, which has to be granted: add `grants: [{{http: [http://HOST]}}]` to the filter, with the "
             "origins it may ask, or with none"
         )
-    if declared.instance == "pooled":
-        raise LinkError("serves, and has to be `instance: fresh`")
+    handles = handler_of(component.exports) is not None
+    if declared.instance == "pooled" or (isinstance(declared.instance, model.Reuse) and not handles):
+        raise LinkError("serves, and has to be `instance: fresh`" + " or `instance: {reuse: N}`" * handles)
     passes = handler_of(component.exports) is not None and passes_down(component)
     if declared.on_error == "fail_open" and not passes:
         raise LinkError("serves, so there is nothing to go on with without it: it has to be `on_error: fail_closed`")
@@ -66,7 +67,9 @@ def served(declared: model.Filter, component: Component, engine: Engine) -> Serv
     service: Service | Handler
     if handler_of(component.exports):
         imports |= handler_interfaces(environment(grants), folders)
-        service = Handler(component, engine, imports, limits, declared.limits.total)
+        how = declared.instance if isinstance(declared.instance, model.Reuse) else model.Reuse()
+        total, times = declared.limits.total, {"reuse": how.reuse, "concurrent": how.concurrent}
+        service = Handler(component, engine, imports, limits, total, **times)
     else:
         service = Service(component, engine, imports, limits)
     return Served(service, _client(grants), declared.limits.total, passes)

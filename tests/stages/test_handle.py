@@ -33,13 +33,18 @@ Below = Callable[[Request], Awaitable[Response]]
 
 
 @cache
-def handler(total: float) -> Handler:
+def handler(total: float, reuse: int = 1, concurrent: int = 1) -> Handler:
     imports = wasi.service_interfaces({}) | handler_interfaces({})
-    return Handler(decode(GUEST.read_bytes()), engine(), imports, LIMITS, total)
+    component = decode(GUEST.read_bytes())
+    return Handler(component, engine(), imports, LIMITS, total, reuse=reuse, concurrent=concurrent)
 
 
 def stage(client: Outgoing | None = None, total: float = TOTAL, *, fail_open: bool = False) -> Handle:
-    return Handle("mw", handler(total), client or Outgoing([]), FilterTally("mw"), passes=True, fail_open=fail_open)
+    return placed(handler(total), client, fail_open=fail_open)
+
+
+def placed(made: Handler, client: Outgoing | None = None, *, fail_open: bool = False) -> Handle:
+    return Handle("mw", made, client or Outgoing([]), FilterTally("mw"), passes=True, fail_open=fail_open)
 
 
 def request(target: str, body: Body = b"", method: str = "GET", **fields: str) -> Request:
@@ -341,7 +346,7 @@ def test_a_client_that_goes_ends_it() -> None:
         with pytest.raises(asyncio.CancelledError):
             await asked
         await asyncio.gather(*handler(TOTAL)._endings)
-        return handler(TOTAL)._alive
+        return handler(TOTAL).alive
 
     assert asyncio.run(leaving()) == 0
 
@@ -385,3 +390,57 @@ def test_an_origin_that_was_not_granted() -> None:
 
 def test_each_exchange_has_an_instance_of_its_own() -> None:
     assert [text("/calls") for _ in range(3)] == ["1", "1", "1"]
+
+
+# Instances that are used again.
+
+
+async def called(made: Handler, target: str) -> str:
+    """The answer, when everything about it is over."""
+    response = await placed(made)(request(target), Origin())
+    said = (await collect(response.body, 100)).decode()
+    await asyncio.gather(*made._endings)
+    return said
+
+
+def test_an_instance_that_has_several_exchanges() -> None:
+    async def calling() -> list[str]:
+        return [await called(handler(TOTAL, 3), "/calls") for _ in range(5)]
+
+    assert asyncio.run(calling()) == ["1", "2", "3", "1", "2"]
+
+
+def test_several_exchanges_at_a_time_in_one_instance() -> None:
+    async def calling() -> tuple[list[str], int]:
+        made = handler(TOTAL, 100, 4)
+        waiting = [asyncio.ensure_future(called(made, "/wait?20")) for _ in range(6)]
+        await asyncio.sleep(0)
+        instances = made.alive
+        await asyncio.gather(*waiting)
+        return [await called(made, "/calls"), await called(made, "/calls")], instances
+
+    assert asyncio.run(calling()) == (["1", "2"], 2)
+
+
+def test_what_is_read_is_observed_of_the_exchange_that_reads_it() -> None:
+    async def calling() -> list[Reads]:
+        made, observed = handler(TOTAL, 99, 4), [Reads(), Reads()]
+        asked = [request("/get?accept", accept="a"), request("/get?cookie", cookie="b")]
+        for each, reads in zip(asked, observed, strict=True):
+            each.observers = ((reads, frozenset()),)
+        responses = await asyncio.gather(*(placed(made)(each, Origin()) for each in asked))
+        assert [each.fields.get(b"x-seen") for each in responses] == [b"a", b"b"]
+        return observed
+
+    assert asyncio.run(calling()) == [PATH | {("header", "accept"): None}, PATH | {("header", "cookie"): None}]
+
+
+def test_one_that_fails_is_not_used_again() -> None:
+    async def calling() -> list[str]:
+        made = handler(TOTAL, 50, 4)
+        first = await called(made, "/calls")
+        with pytest.raises(ProxyError):
+            await called(made, "/trap")
+        return [first, await called(made, "/calls")]
+
+    assert asyncio.run(calling()) == ["1", "1"]

@@ -85,12 +85,15 @@ class Scheduler:
 
     # From the host.
 
-    def start(self, lifted: Lifted, arguments: tuple[Any, ...]) -> Call:
-        """Begins a call, and goes on for as long as anything is ready. Raises what it fails with at once."""
+    def start(self, lifted: Lifted, arguments: tuple[Any, ...], data: Any = None) -> Call:
+        """Begins a call, with `data` in the place of the instance's, and goes on for as long as anything is ready.
+        Raises what it fails with at once."""
         call = Call()
 
         def begin() -> None:
             task = Task(self._instance, lifted, lambda: arguments, call.resolve)
+            if data is not None:
+                task.data = data
             call.task = task
             self._calls[task] = call
             task.thread.resume()

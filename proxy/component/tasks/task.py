@@ -74,10 +74,12 @@ class State(Enum):
 class Task:
     """One call of a lifted function. It is over when its thread has ended, and has resolved before that."""
 
-    __slots__ = ("_on_resolve", "_on_start", "instance", "lifted", "scheduler", "scope", "state", "thread")
+    __slots__ = ("_on_resolve", "_on_start", "data", "instance", "lifted", "scheduler", "scope", "state", "thread")
 
     def __init__(self, instance: Instance, lifted: Lifted, on_start: OnStart, on_resolve: OnResolve) -> None:
         self.instance = instance
+        self.data = instance.data
+        """What host functions get that it calls: it is of the call from the host that it belongs to."""
         self.scheduler: Scheduler = instance.scheduler
         self.lifted = lifted
         self.state = State.INITIAL

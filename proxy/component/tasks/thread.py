@@ -70,8 +70,9 @@ class Thread:
         if self.wait is not None:
             scheduler.waiting.remove(self)
             self.wait = None
-        outer, storage = state.thread, state.storage
-        state.thread, state.storage = self, self.storage
+        instance = self.task.instance
+        outer, storage, data = state.thread, state.storage, instance.data
+        state.thread, state.storage, instance.data = self, self.storage, self.task.data
         state.running += 1
         try:
             if self._begun:
@@ -85,7 +86,7 @@ class Thread:
             pass
         finally:
             state.running -= 1
-            state.thread, state.storage = outer, storage
+            state.thread, state.storage, instance.data = outer, storage, data
 
     def call(self, instance: Instance, func: int, kind: CoreFuncType, values: RawValues, *, on_fiber: bool) -> Steps:
         """Calls a core function: arguments and results are in `values`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from proxy.component import Call, Component, HostInterface, Instance, Linked, LinkError, link
@@ -29,9 +30,31 @@ def passes_down(component: Component) -> bool:
     return handler_of(component.imports) is not None
 
 
+@dataclass(slots=True, eq=False)
+class Kept:
+    """An instance, how many exchanges it has had, and how many of them it has now."""
+
+    instance: Instance
+    had: int = 0
+    has: int = 0
+    retired: bool = False
+    """It gets no more."""
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """An exchange in the hands of an instance. `body`: what it writes, once it has answered."""
+
+    kept: Kept
+    handling: Handling
+    call: Call
+    late: asyncio.TimerHandle
+    body: Outgoing | None = None
+
+
 class Handler:
-    """Each exchange gets a fresh instance. `total`: seconds from its beginning to its end, all that it waits for
-    included."""
+    """`total`: seconds of an exchange from its beginning to its end, all that it waits for included. `reuse`: how many
+    exchanges an instance has in its life, and `concurrent` at a time; one has its own unless they are more."""
 
     def __init__(
         self,
@@ -40,6 +63,9 @@ class Handler:
         imports: Mapping[str, HostInterface],
         limits: Limits,
         total: float,
+        *,
+        reuse: int = 1,
+        concurrent: int = 1,
     ) -> None:
         """Compiles and links; raises LinkError when the component wants what there is not, or handles nothing."""
         name = handler_of(component.exports)
@@ -48,75 +74,109 @@ class Handler:
         self._linked: Linked = link(component, engine, imports, limits, suspends=True)
         self._handle: Any = self._linked.exports[name]["handle"]
         self._total = total
-        self._alive = 0
+        self._reuse = reuse
+        self._concurrent = concurrent
+        self._kept: list[Kept] = []
         self._over = False
         self._endings: set[asyncio.Task[None]] = set()
+
+    @property
+    def alive(self) -> int:
+        """Instances that have exchanges."""
+        return sum(kept.has > 0 for kept in self._kept)
 
     async def handle(self, handling: Handling) -> Response:
         """The answer; the component may go on after it. Raises Trap, PoolExhausted, and ProxyError for an error that it
         answers with."""
-        instance = self._linked.instantiate(handling)
-        self._alive += 1
+        run = self._begin(handling)
         try:
-            call: Call = self._handle.start(instance, GuestRequest.arrived(handling.request))
-        except BaseException:
-            self._end(instance, handling)
-            raise
-        late = asyncio.get_running_loop().call_later(self._total, self._late, instance)
-        body: Outgoing | None = None
-        try:
-            response = handling.answered(await call.result)
-            body = response.body if isinstance(response.body, Outgoing) else None
+            response = handling.answered(await run.call.result)
+            run.body = response.body if isinstance(response.body, Outgoing) else None
         except asyncio.CancelledError:
-            if instance.alive:
-                late.cancel()
-                late = asyncio.get_running_loop().call_later(GRACE, self._late, instance)
-                instance.scheduler.cancel(call)
+            if run.kept.instance.alive:
+                run.late.cancel()
+                run.late = asyncio.get_running_loop().call_later(GRACE, self._late, run)
+                run.kept.instance.scheduler.cancel(run.call)
             raise
         finally:
-            self._finish(instance, handling, call, body, late)
+            self._finish(run)
         return response
 
-    def _finish(
-        self, instance: Instance, handling: Handling, call: Call, body: Outgoing | None, late: asyncio.TimerHandle
-    ) -> None:
-        """Ends the instance when all is done."""
-        if call.ended.done() and (body is None or body.over):
-            late.cancel()
-            self._end(instance, handling)
+    def _begin(self, handling: Handling) -> Run:
+        kept = self._free_one(handling)
+        kept.had += 1
+        kept.has += 1
+        try:
+            arrived = GuestRequest.arrived(handling.request)
+            call: Call = self._handle.start(kept.instance, arrived, data=handling)
+        except BaseException:
+            self._release(kept, handling)
+            raise
+        run = Run(kept, handling, call, None)  # type: ignore[arg-type]
+        run.late = asyncio.get_running_loop().call_later(self._total, self._late, run)
+        return run
+
+    def _free_one(self, handling: Handling) -> Kept:
+        for kept in self._kept:
+            if kept.has < self._concurrent and self._usable(kept):
+                return kept
+        kept = Kept(self._linked.instantiate(handling))
+        self._kept.append(kept)
+        return kept
+
+    def _usable(self, kept: Kept) -> bool:
+        return not self._over and not kept.retired and kept.had < self._reuse and kept.instance.alive
+
+    def _finish(self, run: Run) -> None:
+        """Lets go of the instance when all is done."""
+        if run.call.ended.done() and (run.body is None or run.body.over):
+            self._done(run)
             return
-        ending = asyncio.get_running_loop().create_task(self._ended(instance, handling, call, body, late))
+        ending = asyncio.get_running_loop().create_task(self._ended(run))
         self._endings.add(ending)
         ending.add_done_callback(self._endings.discard)
 
-    async def _ended(
-        self, instance: Instance, handling: Handling, call: Call, body: Outgoing | None, late: asyncio.TimerHandle
-    ) -> None:
+    async def _ended(self, run: Run) -> None:
         try:
-            await asyncio.wait([call.ended])
-            if body is not None and not body.over:
-                body.abandoned()
-                await asyncio.wait([body.transmitted])
+            await asyncio.wait([run.call.ended])
+            if run.body is not None and not run.body.over:
+                run.body.abandoned()
+                await asyncio.wait([run.body.transmitted])
         finally:
-            late.cancel()
-            self._end(instance, handling)
+            self._done(run)
 
-    def _late(self, instance: Instance) -> None:
-        if instance.alive:
+    def _done(self, run: Run) -> None:
+        run.late.cancel()
+        self._release(run.kept, run.handling)
+
+    def _late(self, run: Run) -> None:
+        """It ends where it is. Others in the same instance are left to their end, but no new ones come."""
+        error = Trap(TrapKind.TIMEOUT, f"took longer than {self._total:g} s")
+        instance = run.kept.instance
+        run.kept.retired = True
+        if run.kept.has == 1 and instance.alive:
             instance.stop()
-            instance.scheduler.fail(Trap(TrapKind.TIMEOUT, f"took longer than {self._total:g} s"))
+            instance.scheduler.fail(error)
+        run.call.fail(error)
+        if run.body is not None:
+            run.body.fail(error)
 
-    def _end(self, instance: Instance, handling: Handling) -> None:
-        instance.close()
+    def _release(self, kept: Kept, handling: Handling) -> None:
+        kept.has -= 1
         handling.close()
-        self._alive -= 1
+        if not kept.has and not self._usable(kept):
+            self._kept.remove(kept)
+            kept.instance.close()
         self._free()
 
     def close(self) -> None:
         """No new exchange comes; what there is for them is freed after the last one."""
         self._over = True
+        for kept in [kept for kept in self._kept if not kept.has]:
+            self._kept.remove(kept)
+            kept.instance.close()
         self._free()
 
     def _free(self) -> None:
-        if self._over and not self._alive:
+        if self._over and not self._kept:
             self._linked.close()
