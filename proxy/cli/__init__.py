@@ -16,9 +16,11 @@ COMMANDS = (
     "inspect",
     "purge",
     "record",
+    "reload",
     "replay",
     "run",
     "schema",
+    "status",
     "version",
 )
 """Each is `command` in the module of its name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 
 from proxy.config import model
@@ -26,7 +26,22 @@ def ask(admin: model.Admin | None, target: str, body: object = None) -> Any:
     if response is None:
         return None
     with response:
-        return json.loads(response.read())
+        try:
+            return json.loads(response.read())
+        except (ValueError, HTTPException, OSError) as error:
+            raise AdminRefused(f"{response.url} does not answer as the admin listener of a proxy: {error}") from None
+
+
+def demand(admin: model.Admin | None, target: str, body: object = None) -> Any:
+    """As `ask`; raises AdminRefused where that has no answer."""
+    answer = ask(admin, target, body)
+    if answer is not None:
+        return answer
+    if admin is None:
+        raise AdminRefused("the proxy cannot be asked: give CONFIG an `admin: {address: 127.0.0.1:9901}`, and restart")
+    if admin.address.port == 0:
+        raise AdminRefused("the proxy cannot be asked: give `admin` in CONFIG a port other than 0, and restart")
+    raise AdminRefused(f"no proxy answers on {admin.address}: is it running, and with this `admin` in its CONFIG?")
 
 
 def connect(
@@ -50,4 +65,6 @@ def connect(
         if isinstance(error.reason, ConnectionRefusedError):
             return None
         raise AdminRefused(f"{address}: {error.reason}") from None
+    except (HTTPException, OSError) as error:
+        raise AdminRefused(f"{url} does not answer as the admin listener of a proxy: {error!r}") from None
     return response

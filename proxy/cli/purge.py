@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from proxy.cache.purge import BadPurge, Purge
-from proxy.cli.admin import AdminRefused, ask
+from proxy.cli.admin import AdminRefused, demand
 from proxy.config.errors import ConfigErrors
 from proxy.config.loader import load
 
@@ -39,10 +39,7 @@ def command(
     try:
         purge = Purge(urls, tags, prefixes, everything, soft, caches)
         admin = load(config).config.admin
-        answer = ask(admin, "/purge", asdict(purge))
-        if answer is None:
-            where = f"answers on {admin.address}" if admin is not None else "can be asked: CONFIG has no `admin`"
-            raise AdminRefused(f"no proxy {where}")
+        answer = demand(admin, "/purge", asdict(purge))
     except (BadPurge, ConfigErrors, AdminRefused) as error:
         click.echo(str(error), err=True)
         sys.exit(1 if isinstance(error, AdminRefused) else 2)
