@@ -187,10 +187,11 @@ async def site(
     sockets = bind(server.config, {})
     await server.start(sockets)
     alone = Alone(server, sockets)
-    token = None if server.config.admin is None else server.config.admin.token
+    declared = server.config.admin
+    token, port = (None, 0) if declared is None else (declared.token, declared.address.port)
     operations = Operations(alone, alone.reload)
     more = dict(endpoints(alone, alone.recordings)) | dict(cache_endpoints(operations.caches, operations.purge))
-    admin = await serve(bind_host("127.0.0.1", 0), Service(Admin(operations.view(), "127.0.0.1", token, more)))
+    admin = await serve(bind_host("127.0.0.1", port), Service(Admin(operations.view(), "127.0.0.1", token, more)))
     try:
         yield Site(
             server.listeners[0].addresses[0][1], admin.addresses[0][1], server, path, sockets, alone.orders, asked
