@@ -11,6 +11,8 @@ from proxy.component import Component, DecodeError, InstanceType, decode
 from proxy.component.binary import Reader
 from proxy.component.versions import compatible
 from proxy.sluice.interface import PACKAGE, VERSION, imports, name
+from proxy.wasi.p3 import handler_interfaces
+from proxy.wasi.p3.http import handler_of
 
 STEPS = ("on-request", "on-response", "on-body")
 """The interfaces of which a filter exports one or more."""
@@ -93,7 +95,7 @@ def describe(data: bytes) -> Description:
         size=len(data),
         digest=_digest(data),
         world=world,
-        other=_other(component.exports),
+        other="wasi:http/middleware" if handler_of(component.imports) else _other(component.exports),
         imports=found,
         exports=tuple(component.exports),
         core_modules=tuple(CoreModule(_digest(module), len(module)) for module in component.core_modules),
@@ -115,12 +117,22 @@ def _other(exports: Iterable[str]) -> str | None:
     return next((HANDLERS[export.split("@")[0]] for export in exports if export.split("@")[0] in HANDLERS), None)
 
 
+def _handled(exports: Iterable[str]) -> bool:
+    """Whether it handles exchanges as a component of wasi:http 0.3 does: a middleware or a service."""
+    return handler_of(dict.fromkeys(exports)) is not None
+
+
 def _imports(component: Component) -> Iterator[Import]:
+    handled = _handled(component.exports)
     offered = [*imports(), *wasi.interfaces(wasi.GRANTS, impure=lambda _: None, output=lambda *_: None)]
+    if handled:
+        offered = [*wasi.service_interfaces({}), *handler_interfaces({})]
     for wanted, kind in component.imports.items():
         functions = tuple(kind.functions) if isinstance(kind, InstanceType) else ()
         served = compatible(wanted, offered)
-        grant = None if served is None else next(iter(wasi.needed([wanted])), None)
+        grant = None if served is None or handled else next(iter(wasi.needed([wanted])), None)
+        if wanted.startswith("wasi:http/client@"):
+            grant = "http"
         yield Import(wanted, _reaches(wanted), functions, served, grant)
 
 
@@ -130,7 +142,7 @@ def _reaches(wanted: str) -> str:
 
 
 def _problems(exports: Iterable[str], world: tuple[str, ...], found: Iterable[Import]) -> Iterator[str]:
-    if not world:
+    if not world and not _handled(exports):
         yield f"it exports none of {', '.join(STEPS)} of {PACKAGE}@{VERSION}, so it is no filter"
     for export in exports:
         package, _, version = export.partition("@")
