@@ -132,7 +132,7 @@ def _imports(component: Component) -> Iterator[Import]:
         served = compatible(wanted, offered)
         grant = None if served is None or handled else next(iter(wasi.needed([wanted])), None)
         if wanted.startswith("wasi:http/client@"):
-            grant = "http"
+            grant = "{http: [http://HOST]}"
         yield Import(wanted, _reaches(wanted), functions, served, grant)
 
 

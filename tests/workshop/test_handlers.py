@@ -11,4 +11,8 @@ BUILT = Path(__file__).parents[2] / "filters" / "http" / "built"
 
 def test_a_middleware() -> None:
     described = describe((BUILT / "edge-include.wasm").read_bytes())
-    assert (described.other, described.problems, described.grants) == ("wasi:http/middleware", (), ("http",))
+    assert (described.other, described.problems, described.grants) == (
+        "wasi:http/middleware",
+        (),
+        ("{http: [http://HOST]}",),
+    )
