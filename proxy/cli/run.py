@@ -13,14 +13,15 @@ from proxy.server.supervisor import supervise
 
 @click.command(name="run")
 @click.argument("config", type=click.Path(path_type=Path))
-def command(config: Path) -> None:
+@click.option("--watch", is_flag=True, help="Reload when CONFIG, a component or a certificate changes.")
+def command(config: Path, watch: bool) -> None:
     """Serve CONFIG.
 
     SIGTERM and SIGINT finish what runs and stop, a second one stops at once; SIGHUP reloads CONFIG, and keeps what
     was there if the new one is wrong.
     """
     try:
-        supervise(config, _announce)
+        supervise(config, _announce, watch=watch)
     except Refused as error:
         click.echo(str(error), err=True)
         sys.exit(2)

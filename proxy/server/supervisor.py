@@ -21,6 +21,7 @@ from proxy.config import model
 from proxy.config.values import Address
 from proxy.downstream import Listener, Service, serve
 from proxy.server.cache_endpoints import cache_endpoints
+from proxy.server.changes import INTERVAL, Changes, stamps
 from proxy.server.channel import Lost, Refused
 from proxy.server.crew import Crew, wanted_workers
 from proxy.server.inherited import activated, handed_over
@@ -40,14 +41,14 @@ Announce = Callable[[str, str], object]
 """Is told what it is that listens, "listening" or "admin", and its URL."""
 
 
-def supervise(path: Path, announce: Announce) -> None:
+def supervise(path: Path, announce: Announce, *, watch: bool = False) -> None:
     """Serve until SIGTERM or SIGINT, then drain; a second one ends at once. SIGHUP reloads, and reopens log files.
-    SIGUSR2 has a new process take over.
+    SIGUSR2 has a new process take over. watch: reload when a file of the configuration changes.
 
     Raises Refused before anything is served.
     """
     _raise_limit()
-    asyncio.run(Supervisor(path).run(announce))
+    asyncio.run(Supervisor(path).run(announce, watch=watch))
 
 
 class Supervisor:
@@ -57,6 +58,7 @@ class Supervisor:
         self._ready = take_ready(os.environ)
         given = handed_over(os.environ)
         generation = read(path, 1)
+        self._changes = Changes(stamps(generation.file))
         _check_tracing()
         config = generation.file.config
         configure(level=LEVELS[config.log.level])
@@ -75,7 +77,7 @@ class Supervisor:
         self._admin_as: model.Admin | None = None
         self._tasks: set[asyncio.Task[object]] = set()
 
-    async def run(self, announce: Announce) -> None:
+    async def run(self, announce: Announce, *, watch: bool) -> None:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGCHLD, self._crew.reap)
         try:
@@ -96,6 +98,8 @@ class Supervisor:
             serves(self._ready)
         if interval := watchdog_interval():
             self._do(lambda: self._show_life(interval))
+        if watch:
+            self._do(self._watch)
         await stopped.wait()
         await self._drain()
 
@@ -152,6 +156,12 @@ class Supervisor:
                 if await self._crew.ask({"do": "status"}):
                     notify(ALIVE)
             await asyncio.sleep(interval)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(INTERVAL)
+            if self._changes.settled(stamps(self._crew.generation.file)):
+                await self.reload()
 
     async def _serve_admin(self) -> None:
         """As the configuration says now."""

@@ -82,6 +82,14 @@ class Process:
         connection.close()
         return response.status, body
 
+    def headers(self, path: str = "/") -> dict[str, str]:
+        """Of the response, names in lower case."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        connection.request("HEAD", path)
+        found = {name.lower(): value for name, value in connection.getresponse().getheaders()}
+        connection.close()
+        return found
+
     def refuses(self) -> None:
         """Wait until nobody listens any more."""
         with suppress(ConnectionError):
