@@ -9,7 +9,7 @@ nothing, so a hit is as cheap as it can be. `python -m tests.bench.cache_evictio
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Generic, TypeVar
 
 MOST_USES = 3
@@ -52,6 +52,7 @@ class Queues(Generic[T]):
         self._count = 0
         self._ghosts: dict[int, None] = {}
         self._ghost_queue: deque[int] = deque()
+        self._walked = False
         self.size = 0
 
     def put(self, item: T) -> None:
@@ -75,7 +76,7 @@ class Queues(Generic[T]):
     def remove(self, item: T) -> None:
         """It stays in its queue, empty, until its turn comes, or there are too many of its kind."""
         self._forget(item)
-        if len(self._small) + len(self._main) > 2 * self._count + 1000:
+        if not self._walked and len(self._small) + len(self._main) > 2 * self._count + 1000:
             for queue in (self._small, self._main):
                 self._tidy(queue)
 
@@ -85,6 +86,25 @@ class Queues(Generic[T]):
             item = queue.popleft()
             if item.queued:
                 queue.append(item)
+
+    def walk(self, visit: Callable[[T], object]) -> Iterator[None]:
+        """Visit every item, a place of a queue at a time; once at a time. Items may be put, removed and evicted between
+        two places, so no list of them is made: the queues are gone around. One that eviction puts back meanwhile may
+        be left out."""
+        self._walked = True  # this finds what is empty, and keeps the places in order
+        try:
+            for queue in (self._small, self._main):
+                for _ in range(len(queue)):
+                    if not queue:
+                        break
+                    item = queue.popleft()
+                    if item.queued:
+                        visit(item)
+                    if item.queued:
+                        queue.append(item)
+                    yield
+        finally:
+            self._walked = False
 
     def shrink(self, limit: int) -> None:
         """Evict until all that is left has at most `limit` bytes."""

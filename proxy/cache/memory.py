@@ -16,7 +16,7 @@ ARRIVING_SHARE = 2
 """Bodies on their way in may take one in two bytes, so that those that never end cannot empty the store."""
 
 STEP = 200
-"""Keys that a sweep goes through at once: less than a millisecond."""
+"""Keys and entries that a sweep looks at before others may have their turn: about a millisecond."""
 
 
 class MemoryStore:
@@ -97,12 +97,20 @@ class MemoryStore:
 
     def sweep(self) -> Iterator[None]:
         """Free what was purged. To be gone through, a step whenever there is time; once at a time."""
+        looked_at = 0
+
+        def compare(variants: Variants) -> None:
+            nonlocal looked_at
+            looked_at += variants.count
+            self._compared(variants)
+
         while self.unswept:
-            latest, keys = self._latest, list(self._variants)
-            for at, key in enumerate(keys):
-                self.peek(key)
-                if at % STEP == 0:
+            latest = self._latest
+            for _ in self._queues.walk(compare):
+                looked_at += 1
+                if looked_at >= STEP:
                     yield
+                    looked_at = 0
             self._swept = latest
             self._purged.compared(latest)
 

@@ -83,21 +83,38 @@ class Crew:
         starting = [worker.ready for worker in self._workers.values() if worker.state == "starting"]
         await asyncio.gather(*starting, return_exceptions=True)
 
-    async def ask(self, order: Message, *, one: bool = False, sure: bool = False) -> list[tuple[int, Message]]:
+    async def ask(self, order: Message, *, one: bool = False) -> list[tuple[int, Message]]:
         """What those that serve (or one of them) answer, by place, but for those that cannot. Raises Refused when one
-        will not. sure: those that cannot answer are killed, and replaced."""
+        will not."""
         workers = self.serving[:1] if one else self.serving
+        answers = await self._answers(workers, order)
+        return [(worker.place, answer) for worker, answer in answers.items() if answer is not None]
+
+    async def ask_every(self, order: Message) -> list[Message]:
+        """What all answer that serve somebody, those that drain or have only just begun among them. Those that cannot
+        are killed, and replaced; who begins when all others have done it is not asked."""
+        answers: dict[Worker, Message | None] = {}
+        while True:
+            await self.settled()
+            workers = [each for each in self._all() if each.state != "starting" and each not in answers]
+            if not workers:
+                return [answer for answer in answers.values() if answer is not None]
+            answers |= await self._answers(workers, order)
+            for worker in workers:
+                if answers[worker] is None:
+                    self.kill(worker)
+
+    async def _answers(self, workers: list[Worker], order: Message) -> dict[Worker, Message | None]:
+        """None from those that cannot."""
         asked = (asyncio.wait_for(worker.channel.ask(order), PATIENCE) for worker in workers)
         answers = await asyncio.gather(*asked, return_exceptions=True)
-        found = []
-        for worker, answer in zip(workers, answers, strict=True):
+        for answer in answers:
             if isinstance(answer, Refused):
                 raise answer
-            if isinstance(answer, dict):
-                found.append((worker.place, answer))
-            elif sure:
-                self.kill(worker)
-        return found
+        return {
+            worker: answer if isinstance(answer, dict) else None
+            for worker, answer in zip(workers, answers, strict=True)
+        }
 
     async def families(self) -> list[Family]:
         """What all workers count, and have counted."""

@@ -30,7 +30,9 @@ class Workers(Protocol):
     @property
     def serving(self) -> Sequence[object]: ...
 
-    async def ask(self, order: Message, *, one: bool = False, sure: bool = False) -> Sequence[tuple[int, Message]]: ...
+    async def ask(self, order: Message, *, one: bool = False) -> Sequence[tuple[int, Message]]: ...
+
+    async def ask_every(self, order: Message) -> Sequence[Message]: ...
 
     async def families(self) -> list[Family]: ...
 
@@ -80,7 +82,9 @@ class Operations:
     async def purge(self, purge: Purge) -> list[str]:
         """Answers when every worker has done it. One that cannot say so is replaced, and begins with nothing in memory.
         Raises BadPurge, or OSError."""
-        answers = [answer for _, answer in await self._crew.ask({"do": "purge", "purge": purge.to_json()}, sure=True)]
+        answers = await self._crew.ask_every({"do": "purge", "purge": purge.to_json()})
+        if not answers:
+            raise OSError("no worker was there to write it down")
         for answer in answers:
             if "bad" in answer:
                 raise BadPurge(answer["bad"])

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import tracemalloc
+from collections.abc import Iterator
+from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 
 from proxy.cache.entry import Entry, Variants
 from proxy.cache.key import Key
-from proxy.cache.memory import MemoryStore
+from proxy.cache.memory import STEP, MemoryStore
 from proxy.cache.policy import Terms
 from proxy.cache.status import say
 from proxy.codec.http1_response import encode_head
@@ -77,6 +80,67 @@ def test_what_is_deleted_takes_no_memory() -> None:
         assert tracemalloc.get_traced_memory()[1] < 2 << 20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("count", [1_000, 20_000])
+def test_a_step_of_a_sweep_is_as_small_however_much_is_stored(count: int) -> None:
+    """Not even a list of what there is is made."""
+    store = MemoryStore(1 << 30)
+    for number, key in enumerate(_keys(count)):
+        for cookie in "ab" if number % 2 else "a":
+            store.put(key, replace(entry(cookie=cookie), tags=("t",) * (number % 3 > 0)), store.mark())
+    store.purge([("tag", "t")])
+    before, steps, sweep = store.count, 0, store.sweep()
+    tracemalloc.start()
+    try:
+        while True:
+            tracemalloc.reset_peak()
+            held = tracemalloc.get_traced_memory()[0]
+            if next(sweep, "over") == "over":
+                break
+            assert tracemalloc.get_traced_memory()[1] - held < 50_000
+            assert before - store.count <= STEP
+            before, steps = store.count, steps + 1
+    finally:
+        tracemalloc.stop()
+    assert steps >= count / STEP
+    assert _held(store, _keys(count)) == list(range(0, count, 3))
+    assert store.size == sum(variants.size for variants in store.variants())
+
+
+meanwhile = st.tuples(st.sampled_from(["put", "get", "delete", "purge", "step"]), st.integers(0, 30))
+
+
+@given(taken=st.lists(meanwhile, max_size=200), limit=st.integers(2, 40))
+def test_a_sweep_goes_on_through_whatever_happens_meanwhile(taken: list[tuple[str, int]], limit: int) -> None:
+    store, keys, kept = MemoryStore(limit * (ROOM + 1)), _keys(31), set[int]()
+    sweep: Iterator[None] = iter(())
+    with patch("proxy.cache.memory.STEP", 2):
+        for what, which in taken:
+            match what:
+                case "put":
+                    store.put(keys[which], entry(), store.mark())
+                    kept.add(which)
+                case "get":
+                    store.get(keys[which])
+                case "delete":
+                    store.delete(keys[which])
+                    kept.discard(which)
+                case "purge":
+                    store.purge([("prefix", f"http://a.example/{which}")])
+                    kept -= {i for i in kept if str(i).startswith(str(which))}
+                case "step":
+                    sweep = sweep if next(sweep, "over") != "over" else store.sweep()
+            assert store.size <= limit * (ROOM + 1)
+            assert store.size == sum(variants.size for variants in store.variants())
+        for _ in sweep:
+            pass
+        for _ in store.sweep():
+            pass
+    assert not store.unswept
+    assert set(_held(store, keys)) <= kept
+    if limit > 31:
+        assert set(_held(store, keys)) == kept
 
 
 def test_what_is_arriving_counts() -> None:

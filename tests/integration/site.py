@@ -147,8 +147,11 @@ class Alone:
         self.hatch = socket.socket()
         self.orders = Orders(server, 1, sockets, self.hatch, self.recordings.heard)
 
-    async def ask(self, order: Message, *, one: bool = False, sure: bool = False) -> list[tuple[int, Message]]:
+    async def ask(self, order: Message, *, one: bool = False) -> list[tuple[int, Message]]:
         return [(0, await self.orders(order))]
+
+    async def ask_every(self, order: Message) -> list[Message]:
+        return [await self.orders(order)]
 
     async def families(self) -> list[Family]:
         families: list[Family] = (await self.orders({"do": "metrics"}))["families"]

@@ -56,14 +56,14 @@ class Process:
                 return found
         raise AssertionError(f"{pattern!r} was not printed, but: {''.join(seen)}")
 
-    def admin(self, method: str, path: str) -> tuple[int, str]:
+    def admin(self, method: str, path: str, body: str | None = None) -> tuple[int, str]:
         """Asked on the admin listener."""
         connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=PATIENCE)
-        connection.request(method, path)
+        connection.request(method, path, body, {"content-type": "application/json"} if body else {})
         response = connection.getresponse()
-        body = response.read().decode()
+        answer = response.read().decode()
         connection.close()
-        return response.status, body
+        return response.status, answer
 
     def workers(self) -> list[dict[str, Any]]:
         """Those that serve, as /status has them."""
