@@ -31,6 +31,9 @@ INSERT INTO purged VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
     id = excluded.id, moment = excluded.moment
 """
 
+FORGET_EVERY = 512
+"""Purges; finding those that are too many costs as much as there are."""
+
 
 class Record(NamedTuple):
     """One purge of one selector, by whichever process. stale_at: None when it was hard."""
@@ -88,7 +91,8 @@ class DiskPurged:
         self._db.execute("UPDATE clock SET moment = ?", (moment,))
         self.known.add(selectors, stale_at, moment)
         self.seen = moment
-        self._forget("kind = 'url'")
+        if moment % FORGET_EVERY == 0:
+            self._forget("kind = 'url'")
 
     def all_compared(self, moment: int) -> None:
         """All rows have been compared with what was written down up to that moment."""
