@@ -80,6 +80,8 @@ class Listener(Options):
     """A request body longer than this is answered with 413. No limit when absent."""
     max_connections: Count = 10_000
     """Connections open at once; further ones are closed at once."""
+    max_exchanges: Count = 10_000
+    """Exchanges under way at once in a worker; further requests are answered with 503 and Retry-After."""
 
 
 class Admin(Options):

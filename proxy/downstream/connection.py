@@ -269,11 +269,13 @@ class DownstreamConnection(asyncio.Protocol):
             self._end(None)
         else:
             self._task = task
+            service.load.running += 1
             task.add_done_callback(self._ended)
 
     async def _run(self, head: RequestHead, request: Request) -> None:
         try:
-            response = await self._service.handler(request)
+            load = self._service.load
+            response = await (self._service.handler if load.running < load.room else load.shed)(request)
         except Exception:
             logger.exception("no answer", extra={"request_id": request.exchange.id})
             response = Response(500, Fields())
@@ -325,6 +327,7 @@ class DownstreamConnection(asyncio.Protocol):
             raise
 
     def _ended(self, task: asyncio.Task[None]) -> None:
+        self._service.load.running -= 1
         self._end(asyncio.CancelledError() if task.cancelled() else task.exception())
         self._advance()
 

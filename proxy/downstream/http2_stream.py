@@ -111,12 +111,14 @@ class StreamExchange:
             self._end(None)
         else:
             self._task = task
+            service.load.running += 1
             task.add_done_callback(self._finished)
 
     async def _run(self) -> None:
         request = self.request
         try:
-            response = await self._service.handler(request)
+            load = self._service.load
+            response = await (self._service.handler if load.running < load.room else load.shed)(request)
         except Exception:
             logger.exception("no answer", extra={"request_id": request.exchange.id})
             response = Response(500, Fields())
@@ -269,6 +271,7 @@ class StreamExchange:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._task = None
+        self._service.load.running -= 1
         self._end(asyncio.CancelledError() if task.cancelled() else task.exception())
 
     def _end(self, error: BaseException | None) -> None:

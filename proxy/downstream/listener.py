@@ -9,6 +9,7 @@ from functools import partial
 
 from proxy.downstream.connection import DownstreamConnection
 from proxy.downstream.http2_connection import Http2Connection
+from proxy.downstream.overload import LOOK
 from proxy.downstream.relayed import RelayedConnection
 from proxy.downstream.secure import SecureConnection
 from proxy.downstream.service import Company, Member, Service
@@ -47,6 +48,8 @@ class Listener:
         for each in sockets:
             self._servers.append(await loop.create_server(self.connection, sock=each, backlog=BACKLOG))
         self._timer = loop.call_later(SWEEP, self._watch)
+        if self.service.max_exchanges is not None:
+            loop.call_later(LOOK, self._look, loop.time() + LOOK)
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -125,6 +128,14 @@ class Listener:
         self._connections.discard(connection)
         if not self._connections:
             self._empty.set()
+
+    def _look(self, due: float) -> None:
+        """How late the event loop comes to it."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self.service.load.look(now - due)
+        if self._servers or self._connections:
+            loop.call_later(LOOK, self._look, now + LOOK)
 
     def _watch(self) -> None:
         self.sweep()

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from proxy.codec.limits import Limits
 from proxy.downstream.clock import Clock
+from proxy.downstream.overload import Load
 from proxy.downstream.timeouts import Timeouts
 from proxy.exchange import Request, Response
 
@@ -77,7 +78,8 @@ class Service:
     """handler: answers a request. max_connections: more are answered 503, or by the end of the connection where that
     could be said only after a TLS handshake. protocols: those of PROTOCOLS that are spoken; in the clear, which one it
     is shows in what the client sends first. tls: what to shake hands with, for connections from now on. proxy_protocol:
-    each connection begins with whose it is."""
+    each connection begins with whose it is. max_exchanges: when more are under way, or the process has more to do than
+    it can, requests are answered 503; None: never."""
 
     handler: Callable[[Request], Coroutine[Any, Any, Response]]
     on_done: OnDone | None = None
@@ -87,9 +89,12 @@ class Service:
     protocols: Sequence[str] = PROTOCOLS
     tls: ssl.SSLContext | None = None
     proxy_protocol: bool = False
+    max_exchanges: int | None = None
     clock: Clock = field(default_factory=Clock)
     ids: RequestIds = field(default_factory=RequestIds)
     scheme: str = field(init=False)
+    load: Load = field(init=False)
 
     def __post_init__(self) -> None:
+        self.load = Load(self.max_exchanges)
         self.scheme = "http" if self.tls is None else "https"

@@ -221,6 +221,7 @@ class Server:
             tuple(declared.protocols),
             tls,
             declared.proxy_protocol,
+            declared.max_exchanges,
         )
 
     def upstreams(self) -> list[telemetry.UpstreamSample]:

@@ -50,8 +50,8 @@ def in_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
 class Talk:
     """A client that begins with HTTP/2 in the clear."""
 
-    def __init__(self, handler: Handler, *, limits: Limits | None = None, timeouts: Timeouts | None = None) -> None:
-        self.wire = Wire(handler, limits=limits, timeouts=timeouts)
+    def __init__(self, handler: Handler, **options: Any) -> None:
+        self.wire = Wire(handler, **options)
         self._reader = Reader()
         self.wire.send(HELLO)
         self.said()

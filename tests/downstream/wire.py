@@ -76,7 +76,13 @@ class Wire:
     """A client's end of a DownstreamConnection."""
 
     def __init__(
-        self, handler: Handler, *, limits: Limits | None = None, timeouts: Timeouts | None = None, most: int = 10
+        self,
+        handler: Handler,
+        *,
+        limits: Limits | None = None,
+        timeouts: Timeouts | None = None,
+        most: int = 10,
+        max_exchanges: int | None = None,
     ) -> None:
         self.now = 1000.0
         self.done: list[tuple[Request, Response, Outcome]] = []
@@ -87,6 +93,7 @@ class Wire:
             limits or Limits(),
             timeouts or Timeouts(),
             most,
+            max_exchanges=max_exchanges,
             clock=clock,
         )
         self.listener = Listener(self.service)

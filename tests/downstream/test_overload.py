@@ -1,0 +1,139 @@
+"""More to do than can be done: 503 at once, for what is under way to end in time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from proxy.downstream import Service, serve
+from proxy.downstream.bind import bind
+from proxy.downstream.overload import LATE, LOOK, Load
+from proxy.exchange import Request, Response
+from proxy.http.fields import Fields
+from tests.codec.http2.wire import GET as GET_2
+from tests.codec.http2.wire import headers
+from tests.downstream.test_http2 import Talk
+from tests.downstream.wire import Wire, hello, turn
+
+GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
+SHED = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b'proxy-status: sluicegate; error=proxy_internal_response; details="overloaded: too many exchanges under way"\r\n'
+    b"retry-after: 1\r\ncontent-length: 66\r\n\r\n"
+    b"503 Service Unavailable: overloaded: too many exchanges under way\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("late", "room"),
+    [
+        ([0.0, 0.1, 0.5], [7, 7, 7]),
+        ([0.6, 0.0, 0.6], [7, 7, 7]),  # it stood still once: nobody was busy
+        ([0.6, 0.6, 0.7, 0.2, 0.6], [7, 0, 0, 7, 7]),
+    ],
+)
+def test_when_there_is_room(late: list[float], room: list[int]) -> None:
+    load = Load(7)
+    found = []
+    for each in late:
+        load.look(each)
+        found.append(load.room)
+    assert found == room
+
+
+class Waiting:
+    """Answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.told = asyncio.Event()
+
+    async def __call__(self, request: Request) -> Response:
+        await self.told.wait()
+        return Response(200, Fields(), b"late")
+
+
+def test_no_more_exchanges_than_max_exchanges() -> None:
+    async def scenario() -> None:
+        handler = Waiting()
+        wire = Wire(handler, max_exchanges=1)
+        other, _ = wire.connect()
+        assert wire.exchange(GET) == b""
+        other.protocol.data_received(GET * 2)
+        assert b"".join(other.writes).replace(b"date: Thu, 01 Jan 1970 00:16:40 GMT\r\n", b"") == SHED * 2
+        assert [(done.exchange.failure, answer.status) for done, answer, _ in wire.done] == [
+            (("proxy_internal_response", "overloaded: too many exchanges under way"), 503)
+        ] * 2
+        handler.told.set()
+        await turn()
+        assert wire.received().endswith(b"late")
+        other.writes.clear()
+        other.protocol.data_received(GET)
+        await turn()
+        assert b"".join(other.writes).endswith(b"late")
+
+    asyncio.run(scenario())
+
+
+def test_a_client_that_leaves_makes_room() -> None:
+    async def scenario() -> None:
+        wire = Wire(Waiting(), max_exchanges=1)
+        wire.send(GET)
+        wire.transport.protocol.connection_lost(None)
+        await turn()
+        assert wire.service.load.running == 0
+
+    asyncio.run(scenario())
+
+
+def test_what_is_answered_at_once_is_never_too_much() -> None:
+    async def scenario() -> None:
+        wire = Wire(hello, max_exchanges=1)
+        assert wire.exchange(GET * 5).count(b"200 OK") == 5
+
+    asyncio.run(scenario())
+
+
+class Looked(Load):
+    """Remembers what room there was after each look."""
+
+    __slots__ = ("rooms",)
+
+    def __init__(self, most: int | None) -> None:
+        super().__init__(most)
+        self.rooms: list[int] = []
+
+    def look(self, late: float) -> None:
+        super().look(late)
+        self.rooms.append(self.room)
+
+
+@pytest.mark.parametrize(("most", "rooms"), [(7, [7, 0]), (None, [])])
+def test_an_event_loop_that_is_late_twice_sheds_unless_all_is_to_be_answered(
+    most: int | None, rooms: list[int]
+) -> None:
+    async def scenario() -> None:
+        service = Service(hello, max_exchanges=most)
+        load = service.load = Looked(most)
+        listener = await serve(bind("127.0.0.1", 0), service)
+        for _ in range(2):
+            time.sleep(LATE + 2 * LOOK)  # noqa: ASYNC251 - as what has too much to do
+            await turn()
+        assert load.rooms[:2] == rooms
+        await listener.drain(0)
+
+    asyncio.run(scenario())
+
+
+def test_streams_of_http2_count_each() -> None:
+    async def scenario() -> None:
+        handler = Waiting()
+        talk = Talk(handler, max_exchanges=1)
+        said = await talk.after(headers(1, GET_2), headers(3, GET_2))
+        assert [line.partition(" content-type")[0] for line in said[:1]] == ["3 HEADERS :status=503"]
+        handler.told.set()
+        assert await talk.after() == ["1 HEADERS :status=200 content-length=4", "1 DATA late END"]
+        assert talk.wire.service.load.running == 0
+
+    asyncio.run(scenario())
