@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from proxy.errors import ProxyError
 from proxy.http.fields import Fields
+from proxy.http.upgrade import Offer
 
 
 @dataclass(slots=True)
@@ -27,6 +28,7 @@ class RequestHead:
     fields: without `host`, hop-by-hop fields and `transfer-encoding`; `content-length` stays.
     length: of the body in bytes, None when only its End tells. version: as in `Via`, "1.0", "1.1" or "2".
     keep_alive: the client allows another request on this connection after the answer.
+    upgrade: what it would rather speak, where that may be; there is no body then.
     """
 
     method: str
@@ -38,6 +40,7 @@ class RequestHead:
     version: str
     keep_alive: bool
     stream: int = 0
+    upgrade: Offer | None = None
 
 
 class ResponseHead(NamedTuple):
@@ -61,6 +64,14 @@ class Interim(NamedTuple):
 
     status: int
     fields: Fields
+    stream: int = 0
+
+
+class Switched(NamedTuple):
+    """A 101 as it was asked for, the last event of HTTP on the connection. data: what came behind it."""
+
+    fields: Fields
+    data: bytes
     stream: int = 0
 
 
@@ -104,4 +115,4 @@ class Preface(NamedTuple):
 END = End()
 """The End of nearly every HTTP/1.1 message, made once."""
 
-Event = RequestHead | ResponseHead | Interim | Data | End | Reset | Preface | ProxyError
+Event = RequestHead | ResponseHead | Interim | Switched | Data | End | Reset | Preface | ProxyError

@@ -13,6 +13,7 @@ from proxy.errors import ProxyError
 from proxy.http import framing, target
 from proxy.http.fields import Fields, Line
 from proxy.http.hop_by_hop import HOP_BY_HOP, end_to_end, options
+from proxy.http.upgrade import offered
 
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-\"$-~]+) HTTP/1\.([01])\r\n")
 """RFC 9112 §3: single spaces, a token, a target in visible ASCII without fragment. llhttp is content with several
@@ -142,7 +143,10 @@ class HeadParser:
             fields.lines = end_to_end(fields.lines)
         if expected := _all(special, b"expect"):
             _check_expectation(expected, version, fields)
-        return RequestHead(method, authority, path, query, fields, length, version, keep_alive)
+        head = RequestHead(method, authority, path, query, fields, length, version, keep_alive)
+        if length == 0 and version == "1.1" and keep_alive:
+            head.upgrade = offered(method, special, fields)
+        return head
 
     def _host(self, version: str, special: list[Line]) -> bytes | None:
         hosts = _all(special, b"host")

@@ -12,12 +12,13 @@ from typing import cast
 import httptools
 
 from proxy import errors
-from proxy.codec.events import END, Data, End, Event, Interim, ResponseHead
+from proxy.codec.events import END, Data, End, Event, Interim, ResponseHead, Switched
 from proxy.codec.plain_response import plain_head
 from proxy.errors import Failure, ProxyError
 from proxy.http.fields import Fields, Line
 from proxy.http.framing import trailers
 from proxy.http.hop_by_hop import HOP_BY_HOP, end_to_end, options
+from proxy.http.upgrade import Offer, mistake
 
 MAX_SECTION = 64 * 1024
 """Bytes of a response's header section, of its trailer section, and of whatever else is not content."""
@@ -34,8 +35,11 @@ _ORDINARY = frozenset((b"close", b"keep-alive"))
 _H = ord("H")
 
 
-def encode_head(method: str, target: str, authority: str, lines: list[Line], length: int | None) -> bytes:
+def encode_head(
+    method: str, target: str, authority: str, lines: list[Line], length: int | None, upgrade: bytes | None = None
+) -> bytes:
     """A request's head. length: of the body in bytes, None: not known, so the body is to be sent chunked.
+    upgrade: the protocol to ask for.
 
     The framing and `host` are written here, whatever `lines` has of them. Raises ProxyError
     (proxy_internal_error) when a part would not stay in its place on the wire: nothing that a stage made up
@@ -49,7 +53,9 @@ def encode_head(method: str, target: str, authority: str, lines: list[Line], len
         lines = [line for line in lines if line[0] not in _OURS]
         offered = (b"te", b"trailers") in lines  # the one form of it that is passed on
     parts = [start.encode(), *map(_COLON.join, lines)]
-    if offered:
+    if upgrade is not None:
+        parts += (b"connection: upgrade, te" if offered else b"connection: upgrade", b"upgrade: " + upgrade)
+    elif offered:
         parts.append(b"connection: te")  # RFC 9110 §10.1.4
     if length is None:
         parts.append(b"transfer-encoding: chunked")
@@ -72,8 +78,8 @@ class Http1Client:
     """
 
     __slots__ = (
-        "_before", "_ended", "_events", "_head", "_hop", "_interims", "_left", "_lines", "_method", "_parser", "_quiet",
-        "_until_close", "reusable",
+        "_before", "_ended", "_events", "_head", "_hop", "_interims", "_left", "_lines", "_method", "_offer", "_parser",
+        "_quiet", "_switched", "_until_close", "reusable",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -82,12 +88,14 @@ class Http1Client:
         self.reusable = True
         self.expect("")
 
-    def expect(self, method: str) -> None:
-        """The next response answers a request of this method."""
+    def expect(self, method: str, offer: Offer | None = None) -> None:
+        """The next response answers a request of this method, that made this offer."""
         if self._method == "HEAD":
             # The parser cannot be told that no body follows, so each such answer is the last one it reads.
             self._parser = httptools.HttpResponseParser(self)
         self._method = method
+        self._offer = offer
+        self._switched: Fields | None = None
         self._events: list[Event] = []
         self._before = True  # no byte of the response has come
         self._ended = False
@@ -120,7 +128,12 @@ class Http1Client:
         self._quiet += len(data)
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._switched is not None:
+                self._events.append(Switched(self._switched, data[upgrade.args[0] :]))
+            else:
+                self._refused(upgrade)
+        except httptools.HttpParserError as error:
             self._refused(error)
         if not self._ended:
             if self._quiet > MAX_SECTION:
@@ -204,12 +217,16 @@ class Http1Client:
         self._interims += 1
         framing = any(name == b"content-length" and value.strip(b"0") for name, value in lines)
         framing |= any(name == b"transfer-encoding" for name, _ in hop)
-        if status == 101:
-            self._fail(errors.HTTP_PROTOCOL_ERROR, "101 Switching Protocols, which nobody asked for")
+        if status == 101 and (wrong := mistake(self._offer, lines, hop)) is not None:
+            self._fail(errors.HTTP_PROTOCOL_ERROR, f"101 Switching Protocols, {wrong}")
         elif framing:  # RFC 9110 §8.6, RFC 9112 §6.1: not in a 1xx; the parser reads a body all the same
             self._fail(errors.HTTP_PROTOCOL_ERROR, f"a {status} that says it has a body")
         elif self._interims > MAX_INTERIM:
             self._fail(errors.HTTP_PROTOCOL_ERROR, f"more than {MAX_INTERIM} interim responses")
+        elif status == 101:
+            self._switched = Fields(_kept(lines, hop))
+            self._ended = True
+            self.reusable = False
         else:
             self._quiet = 0
             self._events.append(Interim(status, Fields(_kept(lines, hop))))

@@ -23,6 +23,13 @@ def encode_interim(status: int, lines: list[Line]) -> bytes:
     return _section([status_line, *(_COLON.join(line) for line in lines if line[0] not in _CONNECTION)])
 
 
+def encode_switch(lines: list[Line], protocol: bytes) -> bytes:
+    """The head of a 101; what comes after it is spoken in this protocol. Raises ProxyError as `encode_head` does."""
+    kept = [_COLON.join(line) for line in lines if line[0] not in _CONNECTION]
+    start = f"HTTP/1.1 101 {reason(101)}".encode()
+    return _section([start, b"connection: upgrade", b"upgrade: " + protocol, *kept])
+
+
 def encode_head(
     status: int, lines: list[Line], date: bytes, framing: list[bytes], fixed: FixedLines | None = None
 ) -> bytes:

@@ -79,6 +79,13 @@ class Http1Server:
         self._at = self._left = 0
         self._chunked = None
 
+    def rest(self) -> bytes:
+        """What came after the last request, and is not HTTP any more."""
+        rest = self._data[self._at :]
+        self.stop()
+        self.pending = False
+        return rest
+
     def _head(self, events: list[Event]) -> None:
         data, at = self._data, self._at
         while data.startswith(b"\r\n", at):  # RFC 9112 §2.2: some clients end a body with one too many

@@ -72,6 +72,8 @@ class Listener(Options):
     """Between two pieces of a request body; then 408."""
     idle_timeout: Timeout = 60.0
     """How long a connection is kept without a request on it."""
+    tunnel_timeout: Timeout = 3600.0
+    """How long a tunnel, such as a WebSocket's, is kept while nothing comes from either side."""
     max_header_size: Size = 32 * 1024
     """Request line and header section together; more is answered with 431, or 414 for a request line that long."""
     max_headers: Count = 100

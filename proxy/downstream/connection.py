@@ -10,7 +10,7 @@ from typing import cast
 
 from proxy import errors
 from proxy.codec.events import END, Data, End, Event, Preface, RequestHead
-from proxy.codec.http1_response import encode_head, encode_interim
+from proxy.codec.http1_response import encode_head, encode_interim, encode_switch
 from proxy.codec.http1_server import Http1Server
 from proxy.downstream import responding
 from proxy.downstream.http2_connection import Http2Connection
@@ -18,7 +18,8 @@ from proxy.downstream.output import Output
 from proxy.downstream.request_body import RequestBody
 from proxy.downstream.service import Company, Service
 from proxy.errors import ProxyError
-from proxy.exchange import Body, Exchange, Request, Response, Stream
+from proxy.exchange import Body, Exchange, Request, Response, Stream, Switch, Tunnel
+from proxy.exchange import End as TunnelEnd
 from proxy.exchange.eager import start
 from proxy.http.fields import Fields
 from proxy.http.framing import of_response
@@ -48,7 +49,8 @@ class DownstreamConnection(asyncio.Protocol):
 
     __slots__ = (
         "_body", "_client", "_clock", "_codec", "_company", "_idle_limit", "_out", "_reading", "_request",
-        "_response", "_service", "_since", "_stalled", "_started", "_state", "_task", "_transport", "_unsent",
+        "_response", "_service", "_since", "_stalled", "_started", "_state", "_task", "_transport", "_tunnel",
+        "_unsent",
     )  # fmt: skip
 
     _transport: asyncio.Transport
@@ -65,6 +67,7 @@ class DownstreamConnection(asyncio.Protocol):
         self._response: Response | None = None
         self._task: asyncio.Task[None] | None = None
         self._body: RequestBody | None = None
+        self._tunnel: Tunnel | None = None
         self._reading = True
         self._started = 0.0
         self._since = 0.0
@@ -121,6 +124,8 @@ class DownstreamConnection(asyncio.Protocol):
 
     def drain(self) -> None:
         """The exchange that runs, if any, is the last."""
+        if self._tunnel is not None:
+            return
         if self._codec.pending and self._state is OPEN:
             self._state = LAST  # the head of a request has begun
         else:
@@ -139,7 +144,9 @@ class DownstreamConnection(asyncio.Protocol):
     def check(self, now: float) -> None:
         """Called about every second: end what has waited for too long."""
         timeouts, waited = self._service.timeouts, now - self._since
-        if unsent := self._out.waiting:
+        if self._tunnel is not None:
+            self._tunnel.check(now, timeouts.tunnel, timeouts.write)
+        elif unsent := self._out.waiting:
             if (unsent, self._out.sent) != self._unsent:
                 self._unsent = (unsent, self._out.sent)
                 self._stalled = now
@@ -258,6 +265,8 @@ class DownstreamConnection(asyncio.Protocol):
         request = self._request = Request(
             head.method, service.scheme, head.authority, head.path, head.query, head.fields, exchange, body
         )
+        if head.upgrade is not None:
+            request.switch = Switch(head.upgrade)
         if not head.keep_alive:
             self._no_more()
         try:
@@ -281,6 +290,9 @@ class DownstreamConnection(asyncio.Protocol):
             response = Response(500, Fields())
             self._no_more()
         self._response = response
+        if request.switch is not None and request.switch.origin is not None and response.status == 101:
+            await self._switch(response, request.switch, request.switch.origin)
+            return
         body = response.body
         if isinstance(body, bytes):
             if self._body is not None:
@@ -292,6 +304,21 @@ class DownstreamConnection(asyncio.Protocol):
                 await self._stream(head, response, body)
             finally:
                 body.close()
+
+    async def _switch(self, response: Response, switch: Switch, origin: TunnelEnd) -> None:
+        """The client hears that it may speak the other protocol, and nothing of HTTP any more."""
+        out = self._out
+        self._no_more()
+        out.write(encode_switch(response.fields.lines, switch.offer.protocol))
+        out.release()
+        client = TunnelEnd(self._transport, self._codec.rest(), reading=self._reading, full=out.paused)
+        tunnel = self._tunnel = Tunnel(client, origin)
+        try:
+            await tunnel.run()
+        finally:
+            out.sent += tunnel.sent
+        if tunnel.broken:
+            self._state = CLOSED
 
     def _begin_response(
         self, request: RequestHead, response: Response, length: int | None, content: bytes
@@ -337,6 +364,10 @@ class DownstreamConnection(asyncio.Protocol):
         now = self._since = self._clock.monotonic()
         complete = error is None and self._state is not CLOSED
         request.exchange.inform = None
+        if request.switch is not None and request.switch.origin is not None:
+            request.switch.origin.abort()  # else nobody would, where the origin's 101 was not passed on
+        if self._tunnel is not None:
+            self._company.leaves(self)  # the transport tells the tunnel, not us, that it is closed
         self._request = self._task = None
         self._idle_limit = service.timeouts.idle
         if error is not None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from proxy.exchange.body import Body
 from proxy.exchange.observation import Observers
+from proxy.exchange.tunnel import Switch
 from proxy.http.fields import Fields, FixedLines
 
 if TYPE_CHECKING:
@@ -71,10 +72,12 @@ class Request:
     `fields` holds no `host` (that is `authority`), no hop-by-hop field and no `transfer-encoding`;
     `content-length` stays, for stages to see, and the codec frames by `body`.
     `observers`: the caches above, each of which keys on what is read below it (see `observation`).
+    switch: what it asks to be upgraded to (RFC 9110 §7.8), for who forwards it; None: nothing.
     """
 
     __slots__ = (
         "authority", "body", "exchange", "fields", "method", "notes", "observers", "path", "query", "scheme",
+        "switch",
     )  # fmt: skip
 
     def __init__(
@@ -98,6 +101,7 @@ class Request:
         self.exchange: Exchange = exchange
         self.notes: Mapping[str, str] = NO_NOTES
         self.observers: Observers = ()
+        self.switch: Switch | None = None
 
     @property
     def target(self) -> str:
@@ -112,6 +116,7 @@ class Request:
         )  # fmt: skip
         new.notes = self.notes
         new.observers = self.observers
+        new.switch = self.switch
         return new
 
     def __repr__(self) -> str:
@@ -119,7 +124,8 @@ class Request:
 
 
 class Response:
-    """status (200 to 599), fields (no hop-by-hop field, no `transfer-encoding`), body, tags (surrogate keys).
+    """status (200 to 599; 101 where `Request.switch` has an origin), fields (no hop-by-hop field, no
+    `transfer-encoding`), body, tags (surrogate keys).
 
     The body of an answer to HEAD, of a 204 and of a 304 is b"" whatever `content-length` says.
     fixed: lines that `fields` most likely begins with, which saves a codec work if it does.

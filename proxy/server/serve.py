@@ -211,7 +211,12 @@ class Server:
             field_lines=declared.max_headers,
             body=declared.max_body,
         )
-        timeouts = Timeouts(header=declared.header_timeout, body=declared.body_timeout, idle=declared.idle_timeout)
+        timeouts = Timeouts(
+            header=declared.header_timeout,
+            body=declared.body_timeout,
+            idle=declared.idle_timeout,
+            tunnel=declared.tunnel_timeout,
+        )
         return Service(
             self._handler,
             self._told(),

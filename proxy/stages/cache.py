@@ -99,6 +99,8 @@ class Cache:
 
     async def __call__(self, request: Request, below: Below) -> Response:
         method = request.method
+        if request.switch is not None:
+            return await self._bypass(request, below, "upgrade")
         if self._is_particular and (method == "GET" or method == "HEAD"):
             if self._exceptions.cover(request):
                 return await self._bypass(request, below, "exception")

@@ -64,6 +64,9 @@ class Filter:
         except BaseException:
             self._over(session, request, perf_counter_ns())
             raise
+        if response.status == 101:  # as any 1xx; what follows it is no body of HTTP
+            self._over(session, request, perf_counter_ns())
+            return response
         return self._on_response(session, request, response)
 
     def _whole(self, request: Request) -> Request:

@@ -62,9 +62,11 @@ def outgoing(request: Request) -> Request:
         signed = add_via(lines, exchange.version, PSEUDONYM)
         fields.lines = add_forwarded(signed, exchange.client, request.scheme, request.authority)
         fields.set(*identity)
-    return Request(
+    sent = Request(
         request.method, request.scheme, request.authority, request.path, request.query, fields, exchange, request.body
     )
+    sent.switch = request.switch
+    return sent
 
 
 def passes(via: bytes) -> int:

@@ -122,7 +122,7 @@ class Layer(asyncio.Protocol, asyncio.Transport):
         return self._transport.get_write_buffer_size()
 
     def is_closing(self) -> bool:
-        return self._closing or self._transport.is_closing()
+        return self._transport.is_closing()
 
     def close(self) -> None:
         self._end()

@@ -10,9 +10,10 @@ from typing import cast
 
 from proxy import errors
 from proxy.codec.chunked import encode_chunk, encode_last_chunk
-from proxy.codec.events import Data, End, Event, Interim, ResponseHead
+from proxy.codec.events import Data, End, Event, Interim, ResponseHead, Switched
 from proxy.codec.http1_client import Http1Client
 from proxy.errors import ProxyError, Repeat
+from proxy.exchange import End as TunnelEnd
 from proxy.exchange import Pipe, Request, Response, Stream
 from proxy.http.fields import Fields
 from proxy.upstream.secure import failure as tls_failure
@@ -81,7 +82,7 @@ class Connection(asyncio.Protocol):
         self._heard = self._body_read = False
         if self.closed:
             raise ProxyError(errors.CONNECTION_TERMINATED, "the origin closed the connection")
-        self._codec.expect(request.method)
+        self._codec.expect(request.method, None if request.switch is None else request.switch.offer)
         self._request = request
         answer: asyncio.Future[Response] = self._loop.create_future()
         self._answer = answer
@@ -246,6 +247,9 @@ class Connection(asyncio.Protocol):
                 return
             elif isinstance(event, Interim):
                 self._inform(event)
+            elif isinstance(event, Switched):
+                self._switch(event)
+                return
             elif isinstance(event, ProxyError):
                 self._fail(event)
                 return
@@ -258,6 +262,22 @@ class Connection(asyncio.Protocol):
         inform = cast(Request, self._request).exchange.inform
         if inform is not None:
             inform(interim.status, interim.fields)
+
+    def _switch(self, switched: Switched) -> None:
+        """The connection speaks another protocol from now on, and is no longer one of the pool's."""
+        if self._writable is not None:
+            self._fail(ProxyError(errors.HTTP_PROTOCOL_ERROR, "101 Switching Protocols within the request"))
+            return
+        switch, answer = cast(Request, self._request).switch, self._answer
+        self._reset()
+        self.closed = True
+        end = TunnelEnd(self._transport, switched.data)
+        self._lost(self)
+        if switch is not None and answer is not None and not answer.done():
+            switch.origin = end
+            answer.set_result(Response(101, switched.fields))
+        else:
+            end.abort()
 
     def _streaming(self, head: ResponseHead) -> None:
         """The body did not come with the head: pass on what there is, and go on."""

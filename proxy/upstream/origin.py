@@ -63,7 +63,12 @@ class Origin:
                 self._failed(error, error.repeat)
                 raise
         head = encode_head(
-            request.method, request.target, request.authority, request.fields.lines, length_of(request.body)
+            request.method,
+            request.target,
+            request.authority,
+            request.fields.lines,
+            length_of(request.body),
+            None if request.switch is None else request.switch.offer.protocol,
         )
         connection = self._pool.take() or await self._wait(fresh=False)
         try:
