@@ -348,6 +348,7 @@ def _cache(declared: model.Cache, place: str, lasting: Lasting) -> Cache:
         keying=_keying(declared.key),
         exceptions=Exceptions(tuple(declared.bypass.cookies), tuple(declared.bypass.headers)),
         place=place,
+        refreshed=lasting.metrics.refreshed,
     )
 
 

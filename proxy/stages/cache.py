@@ -57,6 +57,8 @@ from proxy.http import conditional
 from proxy.http.cache_control import Directives, wishes
 from proxy.http.fields import Fields
 
+Refreshed = tuple[Key, Selecting, Values]
+
 PATIENCE = 5.0
 """Seconds a request waits for others that bring what it may share, before it goes on its own."""
 
@@ -67,6 +69,7 @@ class Cache:
 
     place: names what stands below this stage. Stages that share a store answer with each other's entries only where
     it is the same, since an entry depends on what the stages that made it read; they invalidate each other's always.
+    refreshed: told of each refresh in the background: its members of Cache-Status, this cache's last.
     """
 
     def __init__(
@@ -80,10 +83,11 @@ class Cache:
         keying: Keying = PLAIN,
         exceptions: Exceptions = NO_EXCEPTIONS,
         place: str = "",
+        refreshed: Callable[[list[str]], None] = lambda members: None,
     ) -> None:
-        self.name = name
-        self._label = label(name)
+        self.name, self._label = name, label(name)
         self.store = store
+        self._count_refresh = refreshed
         self._clock = clock
         self._place = place
         self._flights = Flights(clock)
@@ -95,7 +99,7 @@ class Cache:
         self._background: set[asyncio.Task[None]] = set()
         self._tidying = False
         self.missed = Missed()
-        self._refreshing: set[tuple[Key, Selecting, Values]] = set()
+        self._refreshing: set[Refreshed] = set()
 
     async def __call__(self, request: Request, below: Below) -> Response:
         method = request.method
@@ -132,10 +136,8 @@ class Cache:
     async def _bypass(self, request: Request, below: Below, why: str) -> Response:
         if request.exchange.trace is not None:
             self._begin(request, request.exchange.trace)
-        if why == "method":
-            member = unstored(self._label, Forward.METHOD)
-        else:
-            member = unstored(self._label, Forward.BYPASS, why)
+        forward, detail = (Forward.METHOD, None) if why == "method" else (Forward.BYPASS, why)
+        member = unstored(self._label, forward, detail)
         if request.method == "POST":
             return await self._post(request, below, member)
         response = await self._pass(request, below, member)
@@ -288,7 +290,7 @@ class Cache:
         member = collapsed(self._label, first.forward, int(offer.terms.fresh_until - now))
         request.exchange.cache_status.append(member)
         self._trace(request, member, offer.selecting)
-        response = offer.answer(request, partial(_ask, below, alone))
+        response = offer.answer(request, partial(alone.ask, below))
         response.fields.lines += (age_line(int(now - offer.terms.born)), (b"cache-status", member.encode()))
         return response
 
@@ -303,10 +305,11 @@ class Cache:
         if what not in self._refreshing:
             self._refreshing.add(what)
             decision, mark = Decision(stale, Forward.STALE, "refresh"), self.store.mark()
-            fetch = self._fetch(unattended(request, self._clock()), below, decision, None, mark=mark)
-            self._in_background(self._refreshed(fetch, what))
+            own = unattended(request, self._clock())
+            fetch = self._fetch(own, below, decision, None, mark=mark)
+            self._in_background(self._refreshed(fetch, what, own.exchange.cache_status))
 
-    async def _refreshed(self, fetch: Awaitable[Response], what: tuple[Key, Selecting, Values]) -> None:
+    async def _refreshed(self, fetch: Awaitable[Response], what: Refreshed, members: list[str]) -> None:
         try:
             with suppress(ProxyError):  # the next request tries again
                 body = (await fetch).body
@@ -316,6 +319,7 @@ class Cache:
                     body.close()
         finally:
             self._refreshing.discard(what)
+            self._count_refresh(members)
 
     async def _head(self, request: Request, below: Below, decision: Decision) -> Response:
         """RFC 9111 §4.3.5: an answer to HEAD updates what is stored, or tells that it is no longer what there is."""
@@ -464,7 +468,7 @@ class Cache:
             refusal = ended(body)
         else:
             tee = fill.tee(response, body, ended, partial(self._left, fill, below))
-            body = tee.reader(partial(_ask, below, fill))
+            body = tee.reader(partial(fill.ask, below))
             shared = now < verdict.fresh_until and response.status != 206
             fill.share(Offer(fill, response, verdict, now, tee) if shared else None)
         ttl = None if verdict.validate else int(verdict.fresh_until - now)
@@ -489,13 +493,9 @@ class Cache:
         if fill.flight is None or not fill.flight.waiters:
             tee.abandon()
         else:
-            self._in_background(tee.reader(partial(_ask, below, fill)).drain())
+            self._in_background(tee.reader(partial(fill.ask, below)).drain())
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
-
-
-async def _ask(below: Below, fill: Fill) -> Response:
-    return await fill.ask(below)

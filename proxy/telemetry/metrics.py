@@ -132,7 +132,7 @@ class Metrics:
         self.cache_sent: defaultdict[tuple[str, str], int] = defaultdict(int)
         """Bytes of responses, by name and outcome of the cache nearest to the client."""
         self.cache_events: defaultdict[tuple[str, str], int] = defaultdict(int)
-        """By name of the cache and what `cache_events` tells."""
+        """By name of the cache and what `cache_events` tells; refreshed and refresh-failed are in the background."""
         self.failures: defaultdict[str, int] = defaultdict(int)
         """By RFC 9209 type."""
         self.filters: dict[str, FilterTally] = {}
@@ -155,17 +155,33 @@ class Metrics:
         durations.buckets[bisect_left(BOUNDS, seconds)] += 1
         durations.seconds += seconds
         for member in exchange.cache_status:
-            outcome = cache_outcome(member)
-            self.cache[outcome] += 1
-            if outcome[1] != "hit":
-                for event in cache_events(member):
-                    self.cache_events[outcome[0], event] += 1
+            outcome = self._at_cache(member)
         if exchange.cache_status:
             self.cache_sent[outcome] += sent
         if not complete:
             self.aborted[route] += 1
         if exchange.failure is not None:
             self.failures[exchange.failure[0]] += 1
+
+    def _at_cache(self, member: str) -> tuple[str, str]:
+        outcome = cache_outcome(member)
+        self.cache[outcome] += 1
+        if outcome[1] != "hit":
+            for event in cache_events(member):
+                self.cache_events[outcome[0], event] += 1
+        return outcome
+
+    def refreshed(self, members: list[str]) -> None:
+        """Count a refresh in the background: a request to the caches below, and none to the one it was for, whose
+        member of `Cache-Status` is the last."""
+        if not members:
+            return  # it was ended before it came to anything
+        *below, own = members
+        for member in below:
+            self._at_cache(member)
+        name, events = cache_outcome(own)[0], cache_events(own)
+        for event in ("refreshed", *events) if "stored" in events else ("refresh-failed",):
+            self.cache_events[name, event] += 1
 
     def filter(self, name: str) -> FilterTally:
         """The tally of the filter of that name: the same one after a reload."""

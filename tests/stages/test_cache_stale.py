@@ -255,3 +255,19 @@ def test_where_nothing_may_stand_in(directive: str) -> None:
     scene.get()
     scene.now += 70
     assert scene.get("cache-control: stale-if-error=99").status == 503
+
+
+def test_each_refresh_is_told_with_what_came_of_it() -> None:
+    scene = Scene(response(WHILE, b"old"), response(WHILE, b"new"), DOWN)
+    told: list[list[str]] = []
+    scene.stage = scene.another(refreshed=told.append)
+
+    async def story() -> None:
+        await scene.ask(request())
+        for body in (b"old", b"new"):
+            scene.now += 70
+            assert (await scene.ask(request())).body == body
+            await settled()
+
+    run(story())
+    assert told == [["pages; fwd=stale; stored; ttl=60"], ["pages; fwd=stale; detail=connection_refused"]]

@@ -124,6 +124,25 @@ def test_caches_tell_bytes_events_and_what_is_in_them() -> None:
     assert of(samples, "sluice_cache_bytes", cache="outer", tier="disk") == 100
 
 
+@pytest.mark.parametrize(
+    ("own", "events"),
+    [
+        ("outer; fwd=stale; fwd-status=304; stored", {"refreshed", "revalidated", "stored"}),
+        ("outer; fwd=stale; stored; ttl=60", {"refreshed", "stored"}),
+        ("outer; fwd=stale; detail=status", {"refresh-failed"}),
+        ("outer; fwd=stale; fwd-status=503", {"refresh-failed"}),
+        ("outer; fwd=stale; detail=connection_refused", {"refresh-failed"}),
+        ("outer; fwd=stale", {"refresh-failed"}),
+    ],
+)
+def test_a_refresh_in_the_background_is_no_request_to_its_cache(own: str, events: set[str]) -> None:
+    metrics = Metrics()
+    metrics.refreshed(["inner; fwd=uri-miss; stored", own])
+    assert metrics.cache == {("inner", "uri-miss"): 1}
+    assert metrics.cache_events == {("inner", "stored"): 1, **{("outer", event): 1 for event in events}}
+    metrics.refreshed([])
+
+
 def test_failures_count_by_type() -> None:
     metrics = Metrics()
     asked = request()
