@@ -31,8 +31,16 @@ class ListenerTls(Options):
     certificates: Annotated[list[Certificate], Field(min_length=1)]
     """A client gets the first that has the host name it asks for (SNI), as it is or as *.example.com; the first of all
     when none has it."""
+    client_ca: Path | None = None
+    """A file in PEM with authorities, one of which has to vouch for a certificate that each client shows; relative to
+    this file. Clients are not asked for one when absent."""
     min_version: Literal["TLSv1.2", "TLSv1.3"] = "TLSv1.2"
     """The oldest version of TLS that is spoken."""
+
+    @field_validator("client_ca")
+    @classmethod
+    def _beside_the_file(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        return None if path is None else beside_the_file(path, info)
 
 
 class UpstreamTls(Options):

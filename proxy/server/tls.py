@@ -40,7 +40,7 @@ def _pairs(tls: ListenerTls) -> list[KeyPair]:
 
 def _context(tls: ListenerTls, protocols: Collection[str], pairs: list[KeyPair]) -> ssl.SSLContext:
     spoken = [protocol for protocol in PROTOCOLS if protocol in protocols]
-    return server_context(pairs, spoken, min_version=VERSIONS[tls.min_version])
+    return server_context(pairs, spoken, min_version=VERSIONS[tls.min_version], client_ca=tls.client_ca)
 
 
 def _wrong(file: ConfigFile, index: int, tls: ListenerTls) -> Iterator[ConfigError]:
@@ -51,8 +51,11 @@ def _wrong(file: ConfigFile, index: int, tls: ListenerTls) -> Iterator[ConfigErr
             if expires < datetime.now(UTC):
                 logger.warning("%s: expired on %s", pair.certificate, expires.date())
         except CertificateError as error:
-            path = ("listeners", index, "tls", "certificates", position, error.option)
-            yield file.error(path, str(error))
+            if error.option != "ca":
+                path = ("listeners", index, "tls", "certificates", position, error.option)
+                yield file.error(path, str(error))
+            elif position == 0:
+                yield file.error(("listeners", index, "tls", "client_ca"), str(error))
 
 
 Clients = dict[str, ssl.SSLContext]

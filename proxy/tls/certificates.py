@@ -56,10 +56,16 @@ def server_context(
     protocols: Sequence[str],
     *,
     min_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
+    client_ca: Path | None = None,
 ) -> ssl.SSLContext:
     """Gives each client the first certificate that has the name it asks for, and the first of all to one that asks for
-    no such name. protocols: for ALPN, the one we prefer first. Raises CertificateError."""
+    no such name. protocols: for ALPN, the one we prefer first. client_ca: PEM of authorities, one of which has
+    to vouch for each client. Raises CertificateError."""
     contexts = [_context(pair, protocols, min_version) for pair in pairs]
+    if client_ca is not None:
+        for context in contexts:  # OpenSSL takes the mode from the first, and the authorities from the one it chose
+            trust(context, client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
     if len(pairs) > 1:
         choose = _ByName(zip(pairs, contexts, strict=True))
         contexts[0].sni_callback = choose
@@ -73,6 +79,16 @@ def _context(pair: KeyPair, protocols: Sequence[str], min_version: ssl.TLSVersio
     context.set_alpn_protocols(list(protocols))
     load_pair(context, pair)
     return context
+
+
+def trust(context: ssl.SSLContext, ca: Path) -> None:
+    """Certificates that lead to those in this file, in PEM. Raises CertificateError."""
+    try:
+        context.load_verify_locations(ca)
+    except ssl.SSLError as error:
+        raise CertificateError("ca", f"{ca}: holds no certificate in PEM") from error
+    except OSError as error:
+        raise CertificateError("ca", f"{ca}: {error.strerror}") from error
 
 
 def load_pair(context: ssl.SSLContext, pair: KeyPair) -> None:

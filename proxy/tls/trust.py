@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
-from proxy.tls.certificates import CertificateError, KeyPair, load_pair
+from proxy.tls.certificates import KeyPair, load_pair, trust
 
 
 def client_context(
@@ -32,13 +32,3 @@ def client_context(
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def trust(context: ssl.SSLContext, ca: Path) -> None:
-    """Certificates that lead to those in this file, in PEM. Raises CertificateError."""
-    try:
-        context.load_verify_locations(ca)
-    except ssl.SSLError as error:
-        raise CertificateError("ca", f"{ca}: holds no certificate in PEM") from error
-    except OSError as error:
-        raise CertificateError("ca", f"{ca}: {error.strerror}") from error

@@ -261,3 +261,43 @@ def test_an_expired_certificate_is_logged(tmp_path: Path, caplog: pytest.LogCapt
     (tmp_path / "sluice.yaml").write_text(yaml.safe_dump(config))
     Server(load(tmp_path / "sluice.yaml"), engine())
     assert "a.pem: expired on 2020-01-01" in caplog.text
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("name", ["a.example", "b.example"])
+def test_clients_have_to_show_a_certificate(tmp_path: Path, version: ssl.TLSVersion, name: str) -> None:
+    known, stranger = trustme.CA(), trustme.CA()
+    known.cert_pem.write_to_path(str(tmp_path / "clients.pem"))
+
+    def client(issuer: trustme.CA | None) -> ssl.SSLContext:
+        context = client_context()
+        context.maximum_version = version
+        if issuer is not None:
+            issuer.issue_cert("client@a.example").configure_cert(context)
+        return context
+
+    async def scenario() -> None:
+        files = [issue(tmp_path, each) for each in ("a.example", "b.example")]
+        async with site(tmp_path, ok(), listeners=tls(*files, client_ca="clients.pem")) as at:
+            answer, _, _ = await get(at, client(known), name)
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            for nobody in (client(None), client(stranger)):
+                with pytest.raises((ssl.SSLError, ConnectionError)):
+                    await get(at, nobody, name)
+            assert len(at.asked) == 1
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "No such file"), ("nothing", "holds no certificate in PEM")])
+def test_authorities_that_are_none(tmp_path: Path, content: str | None, said: str) -> None:
+    if content is not None:
+        (tmp_path / "clients.pem").write_text(content)
+    path = tmp_path / "sluice.yaml"
+    listeners = tls(issue(tmp_path, "a.example"), client_ca="clients.pem")
+    path.write_text(yaml.safe_dump({"version": 1, "listeners": listeners, "routes": [{"chain": [{"respond": {}}]}]}))
+    with pytest.raises(ConfigErrors) as found:
+        Server(load(path), engine())
+    assert len(found.value.errors) == 1
+    assert "listeners[0].tls.client_ca" in str(found.value)
+    assert said in str(found.value)
