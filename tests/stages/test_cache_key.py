@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from proxy.cache.entry import Variants
 from proxy.cache.key import Keying
 from proxy.cache.lookup import Exceptions
 from proxy.cache.policy import Rules
@@ -204,3 +205,14 @@ def test_surrogate_control_counts_where_it_is_in_the_target_list() -> None:
     assert site.get().cache_status == "pages; fwd=uri-miss; stored; ttl=60"
     assert site.asked[0].fields.lines == [(b"surrogate-capability", b'sluicegate="Surrogate/1.0"')]
     assert Scene(said).get().outcome == "fwd=uri-miss; detail=no-store"
+
+
+def test_variants_without_end_are_bounded() -> None:
+    """A field that clients choose freely fills no more than its own key, and the newest are those that stay."""
+    scene = Scene(response("cache-control: max-age=60|vary: x", b""))
+    for i in range(500):
+        scene.now += 0.01
+        scene.get(f"x: {i}")
+    assert scene.variants == Variants.LIMIT
+    assert scene.get("x: 499").outcome == "hit"
+    assert scene.get("x: 0").outcome == "fwd=vary-miss; stored"
