@@ -10,11 +10,13 @@ from pathlib import Path
 @dataclass(frozen=True, slots=True)
 class Source:
     """folder: with the source of one component. scratch: a folder for what comes up while building it. wit: the folder
-    of its WIT package, which has a world `filter`."""
+    of its WIT package, which has a world `filter`. uses_wasi: whether that world is one of WASI, which then has to
+    stay."""
 
     folder: Path
     scratch: Path
     wit: Path
+    uses_wasi: bool = False
 
 
 @dataclass(frozen=True, slots=True)

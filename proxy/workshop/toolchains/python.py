@@ -11,10 +11,11 @@ REQUIREMENT = "componentize-py==0.25.1"
 
 
 def build(source: Source, component: Path) -> None:
-    """What the engine would ask WASI (files, the time, a seed for hashes) traps: the world has none of it."""
+    """What the engine would ask WASI (files, the time, a seed for hashes) traps, where the world has none of it."""
+    stub = () if source.uses_wasi else ("--stub-wasi",)
     run(
         "building with componentize-py", componentize_py(), "--quiet",
-        "--wit-path", source.wit, "--world", WORLD, "componentize", "--stub-wasi",
+        "--wit-path", source.wit, "--world", WORLD, "componentize", *stub,
         "--python-path", ".", "--output", component, "app",
         folder=source.folder,
     )  # fmt: skip
