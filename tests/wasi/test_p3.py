@@ -34,7 +34,8 @@ def stream(content: bytes) -> HostStream:
 def descriptor(data: Data, folder: Path, *, write: bool) -> tuple[dict[str, Any], Open]:
     """The methods of a descriptor, and the one of a folder that was granted."""
     offered = filesystem.interfaces([Folder(str(folder), "/", write)])
-    ((base, at),) = offered["filesystem/preopens"].functions["get-directories"](data)  # type: ignore[misc]
+    get_directories: Any = offered["filesystem/preopens"].functions["get-directories"]
+    ((base, at),) = get_directories(data)
     assert at == "/"
     functions = offered["filesystem/types"].functions
     return {name.removeprefix("[method]descriptor."): functions[name] for name in functions}, base
