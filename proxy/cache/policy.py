@@ -225,8 +225,9 @@ def _terms(received: Received, heard: Said) -> Terms | Refusal:
         if_unreachable=grace("stale-if-error", _or(rules.stale_if_error, UNREACHABLE_GRACE)),
         immutable="immutable" in said,
     )
-    if terms.fresh_until <= received.received_at and not _has_validator(received.fields):
-        return Refusal.NO_FRESHNESS  # could neither be used as it is nor be validated
+    of_use_until = terms.fresh_until + max(terms.while_revalidate, terms.if_error)
+    if of_use_until <= received.received_at and not _has_validator(received.fields):
+        return Refusal.NO_FRESHNESS  # could neither be used as it is, nor while stale, nor be validated
     return terms
 
 

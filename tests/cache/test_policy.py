@@ -52,6 +52,8 @@ def _judge(fields: str, *, status: int = 200, request: str = "", rules: Rules = 
         ("expires: 0", 200, Refusal.NO_FRESHNESS),
         ("cache-control: no-cache, max-age=5", 200, Refusal.NO_FRESHNESS),
         ("cache-control: max-age=5|age: 5", 200, Refusal.NO_FRESHNESS),
+        ("cache-control: max-age=5, stale-while-revalidate=5|age: 10", 200, Refusal.NO_FRESHNESS),
+        ("cache-control: no-cache, max-age=5, stale-while-revalidate=5", 200, Refusal.NO_FRESHNESS),
         ("etag: x", 302, Refusal.STATUS),
         ("etag: x", 500, Refusal.STATUS),
     ],

@@ -39,6 +39,22 @@ def test_stale_is_used_while_a_newer_one_is_fetched() -> None:
     assert scene.asked[1].fields.lines == [(b"x", b"1"), (b"if-none-match", b'"a"')]
 
 
+@pytest.mark.parametrize(
+    "given", ["max-age=0, stale-while-revalidate=30", "max-age=60, stale-while-revalidate=30|age: 70"]
+)
+def test_what_is_stale_from_the_beginning_is_used_likewise(given: str) -> None:
+    scene = Scene(response(f"cache-control: {given}", b"old"), response(f"cache-control: {given}", b"new"))
+
+    async def story() -> None:
+        await scene.ask(request())
+        scene.now += 5
+        assert (await scene.ask(request())).body == b"old"
+        await settled()
+        assert (await scene.ask(request())).body == b"new"
+
+    run(story())
+
+
 def test_one_newer_one_is_fetched_at_a_time_and_not_for_the_client() -> None:
     gate = asyncio.Event()
     scene = Scene(response(WHILE, b"old"), response(WHILE, b"new"))
