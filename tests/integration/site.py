@@ -9,12 +9,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import yaml
 
 from proxy.admin import Admin
 from proxy.config.loader import load
-from proxy.downstream import Service, serve
+from proxy.downstream import Service, overload, serve
 from proxy.downstream import bind as bind_host
 from proxy.sandbox import Engine
 from proxy.server.cache_endpoints import cache_endpoints
@@ -171,7 +172,8 @@ async def site(
     filters: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> AsyncIterator[Site]:
-    """A proxy with this chain (ended by the origin) or these routes, and an origin that gives these replies."""
+    """A proxy with this chain (ended by the origin) or these routes, and an origin that gives these replies. It does
+    not shed load for being late: the test runs in the same event loop."""
     asked: list[Asked] = []
 
     origin = await asyncio.start_server(serving(asked, reply), "127.0.0.1", 0)
@@ -196,9 +198,10 @@ async def site(
     more = dict(endpoints(alone, alone.recordings)) | dict(cache_endpoints(operations.caches, operations.purge))
     admin = await serve(bind_host("127.0.0.1", port), Service(Admin(operations.view(), "127.0.0.1", token, more)))
     try:
-        yield Site(
-            server.listeners[0].addresses[0][1], admin.addresses[0][1], server, path, sockets, alone.orders, asked
-        )
+        with patch.object(overload, "LATE", float("inf")):
+            yield Site(
+                server.listeners[0].addresses[0][1], admin.addresses[0][1], server, path, sockets, alone.orders, asked
+            )
     finally:
         close(sockets)
         alone.hatch.close()
