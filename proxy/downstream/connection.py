@@ -346,11 +346,13 @@ class DownstreamConnection(asyncio.Protocol):
         more, chunked = self._begin_response(request, response, body.length, b"")
         if not more:
             return
-        try:
+        if chunked or body.length is not None:
             await responding.send_stream(self._out, body, chunked)
-        except ProxyError:
-            if not chunked and body.length is None:
-                self.abort()  # closed in order, it would look like the end of the body
+            return
+        try:
+            await responding.send_unframed(self._out, body)
+        except BaseException:
+            self.abort()
             raise
 
     def _ended(self, task: asyncio.Task[None]) -> None:

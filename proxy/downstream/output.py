@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
+from contextlib import suppress
 
 _TOGETHER = 64 * 1024
 """Bytes that are copied together to be one write."""
+
+_RESETS, _ENDS = (struct.pack("ii", on, 0) for on in (1, 0))
+"""How a socket that is closed ends its connection: SO_LINGER of socket(7), for no time at all, or not set."""
 
 
 class Output:
@@ -61,6 +67,22 @@ class Output:
     def waiting(self) -> int:
         """Bytes that the client has not taken."""
         return self._transport.get_write_buffer_size() + self._size
+
+    def end_by_reset(self) -> None:
+        """Until `end_in_order` the end of the connection is a reset, whatever brings it about; the kernel sees to that
+        when this process is killed."""
+        self._when_closed(_RESETS)
+
+    async def end_in_order(self) -> None:
+        """Once the kernel has everything that was written."""
+        self._flush()
+        self._transport.set_write_buffer_limits(0)
+        await self.ready()
+        self._when_closed(_ENDS)
+
+    def _when_closed(self, linger: bytes) -> None:
+        with suppress(OSError):  # it is closed already
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
     def close(self) -> None:
         """What is written from now on goes nowhere."""

@@ -83,7 +83,7 @@ class _Named(asyncio.Transport):
         self._ends = {"peername": header.source, "sockname": header.destination}
         for name in (
             "write", "writelines", "write_eof", "can_write_eof", "get_write_buffer_size", "is_closing", "close",
-            "abort", "pause_reading", "resume_reading", "set_protocol", "get_protocol",
+            "abort", "pause_reading", "resume_reading", "set_protocol", "get_protocol", "set_write_buffer_limits",
         ):  # fmt: skip
             setattr(self, name, getattr(transport, name))
 

@@ -42,3 +42,11 @@ async def send_stream(out: Output, body: Stream, chunked: bool) -> None:
         raise ProxyError(errors.HTTP_RESPONSE_INCOMPLETE, f"the body is {left} bytes shorter than announced")
     if chunked:
         out.write(encode_last_chunk(body.trailers))
+
+
+async def send_unframed(out: Output, body: Stream) -> None:
+    """`send_stream` of a body that the end of the connection ends (RFC 9112 §6.3), as only HTTP/1.0 clients get it. An
+    end before its time must not look like one, so it is a reset."""
+    out.end_by_reset()
+    await send_stream(out, body, chunked=False)
+    await out.end_in_order()

@@ -121,6 +121,9 @@ class Layer(asyncio.Protocol, asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         return self._transport.get_write_buffer_size()
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self._transport.set_write_buffer_limits(high, low)
+
     def is_closing(self) -> bool:
         return self._transport.is_closing()
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import uvloop
 
 from proxy import errors
-from proxy.downstream import Limits
+from proxy.downstream import Limits, Service, bind, serve
 from proxy.errors import ProxyError
 from proxy.exchange import Request, Response
 from proxy.http.fields import Fields
@@ -245,6 +246,53 @@ def test_a_broken_body_that_only_the_close_would_end_is_reset() -> None:
     wire = Wire(answers(Response(200, Fields(), Script(b"ab", BROKEN))))
     wire.send(b"GET / HTTP/1.0\r\n\r\n")
     assert wire.transport.aborted
+    assert wire.transport.resets
+
+
+def test_a_body_that_only_the_close_ends_is_reset_until_the_kernel_has_all_of_it() -> None:
+    async def main() -> None:
+        async def handler(request: Request) -> Response:
+            wire.connection.pause_writing()  # the client is slow
+            return Response(200, Fields(), Script(b"ab", b"c"))
+
+        wire = Wire(handler)
+        wire.send(b"GET / HTTP/1.0\r\n\r\n")
+        await turn()
+        assert (wire.transport.resets, wire.transport.closed) == (True, False)
+        wire.connection.resume_writing()
+        await turn()
+        assert wire.received().endswith(b"\r\n\r\nabc")
+        assert (wire.transport.resets, wire.transport.closed) == (False, True)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("lines", ["", "connection: keep-alive\r\n"])
+def test_a_large_body_without_a_length_reaches_a_slow_client_whole_or_not_at_all(lines: str) -> None:
+    """Over real sockets: the end of the connection is the end of the body, a broken one ends it with a reset."""
+    piece = bytes(range(256)) * 256
+
+    async def ask(*pieces: bytes | Exception) -> bytes:
+        handler = answers(Response(200, Fields(), Script(*pieces)))
+        listener = await serve(bind("127.0.0.1", 0), Service(handler))
+        reader, writer = await asyncio.open_connection(*listener.addresses[0], limit=1024)
+        writer.write(f"GET / HTTP/1.0\r\n{lines}\r\n".encode())
+        received = b""
+        try:
+            while data := await reader.read(65536):
+                received += data
+                await asyncio.sleep(0)
+        finally:
+            writer.close()
+            await listener.drain(1)
+        return received.partition(b"\r\n\r\n")[2]
+
+    async def main() -> None:
+        assert await ask(*[piece] * 100) == piece * 100
+        with pytest.raises(ConnectionResetError):
+            await ask(*[piece] * 10, BROKEN)
+
+    uvloop.run(main())
 
 
 @pytest.mark.parametrize(

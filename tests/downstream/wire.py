@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
@@ -19,13 +20,15 @@ class Recorder(asyncio.Transport):
     """Takes every write, and says what was done with it."""
 
     def __init__(self) -> None:
-        super().__init__({"peername": ("192.0.2.7", 4711), "sockname": ("127.0.0.1", 8080)})
+        super().__init__({"peername": ("192.0.2.7", 4711), "sockname": ("127.0.0.1", 8080), "socket": self})
         self.writes: list[bytes] = []
         self.unsent = 0
         self.reading = True
         self.half_closed = False
         self.closed = False
         self.aborted = False
+        self.resets = False
+        """The end of the connection would be a reset."""
         self.protocol: asyncio.Protocol
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
@@ -39,6 +42,13 @@ class Recorder(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         return self.unsent
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        assert high == 0
+
+    def setsockopt(self, level: int, option: int, value: bytes) -> None:
+        assert (level, option) == (socket.SOL_SOCKET, socket.SO_LINGER)
+        self.resets = value != bytes(8)
 
     def can_write_eof(self) -> bool:
         return True
