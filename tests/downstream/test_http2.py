@@ -211,7 +211,7 @@ async def test_what_is_no_request_is_refused_and_told_of() -> None:
     assert body == "3 DATA 431 Request Header Fields Too Large: header section is longer than 400 bytes\n END"
     told = [(request.method, response.status, request.exchange.failure) for request, response, _ in talk.wire.done]
     assert [each[:2] for each in told] == [("-", 400), ("-", 431), ("GET", 200)]
-    assert told[0][2] == ("http_request_error", "b'transfer-encoding', which HTTP/2 does not have")
+    assert told[0][2] == ("http_request_error", "b'transfer-encoding', which only HTTP/1.1 has")
 
 
 @in_loop

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 from proxy import errors
+from proxy.codec import calm
 from proxy.codec.events import Interim, Reset, ResponseHead
 from proxy.codec.hpack.decoder import Entry
-from proxy.codec.http2 import calm, frames
-from proxy.codec.http2.kinds import CONTENT_LENGTH, DROPPED, METHOD, RESPONSE, STATUS, TE, Kind
+from proxy.codec.http2 import frames
 from proxy.codec.http2.session import STREAM_WINDOW, Session
 from proxy.codec.http2.stream import Stream
+from proxy.codec.section.kinds import CONTENT_LENGTH, DROPPED, METHOD, RESPONSE, STATUS, TE, Kind
 from proxy.errors import ProxyError
 from proxy.http import framing
 from proxy.http.fields import Fields, Line

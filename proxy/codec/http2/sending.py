@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 
+from proxy.codec import calm
+from proxy.codec.calm import Calm
 from proxy.codec.hpack.encoder import Encoder
-from proxy.codec.http2 import calm, frames
-from proxy.codec.http2.calm import Calm
+from proxy.codec.http2 import frames
 from proxy.codec.http2.stream import Stream
 from proxy.errors import ProxyError
 from proxy.http.fields import Fields, Line
@@ -45,12 +46,17 @@ class Sending:
         self.size = 0
         return data
 
-    def send_fields(self, stream: Stream, lines: list[Line], *, end: bool) -> None:
-        """A header section. Raises ProxyError (proxy_internal_error) when a line is none that a message may have, and
-        nothing is sent: nothing that a stage made up can become another field or another message further on."""
-        self.write(frames.headers(stream.id, self._encoder.encode(lines), end, FRAME))
+    def send_fields(self, stream: Stream, lines: list[Line], *, end: bool) -> int:
+        """A header section. Returns the bytes it takes. Raises ProxyError (proxy_internal_error) when a line is none
+        that a message may have, and nothing is sent: nothing that a stage made up can become another field or another
+        message further on."""
+        data = frames.headers(stream.id, self._encoder.encode(lines), end, FRAME)
+        size = len(data)
+        self._out.append(data)
+        self.size += size
         if end:
             self._sent_end(stream)
+        return size
 
     def send(self, stream: Stream, data: bytes, *, end: bool, trailers: Fields | None = None) -> None:
         """The next piece of the body, when nothing of it waits; it is written as windows and the turns of other streams

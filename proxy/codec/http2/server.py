@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from proxy import errors
+from proxy.codec import calm
 from proxy.codec.events import Reset
 from proxy.codec.hpack.decoder import Entry
-from proxy.codec.http2 import calm, frames
-from proxy.codec.http2.kinds import REQUEST, Kind
-from proxy.codec.http2.request import Malformed, request_head, trailers
+from proxy.codec.http2 import frames
 from proxy.codec.http2.session import STREAM_WINDOW, STREAMS, Session, Violation
 from proxy.codec.http2.stream import Stream
 from proxy.codec.limits import Limits
+from proxy.codec.section.kinds import REQUEST, Kind
+from proxy.codec.section.request import Malformed, request_head, trailers
 from proxy.errors import ProxyError
 
 
@@ -21,6 +22,8 @@ class Http2Server(Session[Kind]):
     """
 
     failure = errors.HTTP_REQUEST_ERROR
+    CANCELLED = frames.CANCEL
+    BROKEN = frames.INTERNAL_ERROR
 
     def __init__(self, limits: Limits) -> None:
         settings = {frames.MAX_CONCURRENT_STREAMS: STREAMS, frames.NO_RFC7540_PRIORITIES: 1}
@@ -80,7 +83,7 @@ class Http2Server(Session[Kind]):
             if entries is None:
                 detail = f"header section is longer than {self._limits.field_section} bytes"
                 raise ProxyError(errors.HTTP_REQUEST_ERROR, detail, status=431)
-            head = request_head(entries, number, end, self._limits)
+            head = request_head(entries, number, end, self._limits, "2")
         except Malformed as error:
             self.malformed(stream, str(error))
             return

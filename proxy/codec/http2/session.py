@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
+from proxy.codec import calm
 from proxy.codec.events import Data, End, Event, Reset
 from proxy.codec.hpack.decoder import Decoder, Entry, HpackError, Kinds
-from proxy.codec.http2 import calm, frames
+from proxy.codec.http2 import frames
 from proxy.codec.http2.sending import FRAME, Sending
 from proxy.codec.http2.stream import Stream
 from proxy.errors import Failure, ProxyError

@@ -1,4 +1,4 @@
-"""Heads of responses as lines of a header section (RFC 9113 §8.3.2)."""
+"""Heads of responses as lines of a header section (RFC 9113 §8.3.2, RFC 9114 §4.3.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Header sections as requests (RFC 9113 §8.3.1), and what is refused of them.
+"""Header sections as requests (RFC 9113 §8.3.1, RFC 9114 §4.3.1), and what is refused of them.
 
 Whatever an HTTP/1.1 origin, or a proxy before it, could read as another request than we do is malformed here.
 """
@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from proxy import errors
 from proxy.codec.events import RequestHead
 from proxy.codec.hpack.decoder import Entry
-from proxy.codec.http2.kinds import (
+from proxy.codec.limits import Limits
+from proxy.codec.section.kinds import (
     AUTHORITY,
     CONTENT_LENGTH,
     COOKIE,
@@ -25,7 +26,6 @@ from proxy.codec.http2.kinds import (
     TE,
     Kind,
 )
-from proxy.codec.limits import Limits
 from proxy.errors import ProxyError
 from proxy.http import framing, target
 from proxy.http.fields import Fields, Line
@@ -42,10 +42,10 @@ _REFUSED = {
 
 
 class Malformed(Exception):
-    """Not a request (§8.1.1)."""
+    """Not a request (RFC 9113 §8.1.1, RFC 9114 §4.1.2)."""
 
 
-def request_head(entries: Sequence[Entry[Kind]], stream: int, end: bool, limits: Limits) -> RequestHead:
+def request_head(entries: Sequence[Entry[Kind]], stream: int, end: bool, limits: Limits, version: str) -> RequestHead:
     """end: no body follows. Raises Malformed, or ProxyError when there is something to answer."""
     lines: list[Line] = []
     pseudo: list[bytes | None] = [None] * 12
@@ -79,7 +79,7 @@ def request_head(entries: Sequence[Entry[Kind]], stream: int, end: bool, limits:
         authority = target.authority(named)
     except ProxyError as error:
         raise Malformed(error.detail) from None
-    return RequestHead(method, authority, path, query, Fields(lines), length, "2", True, stream)
+    return RequestHead(method, authority, path, query, Fields(lines), length, version, True, stream)
 
 
 def _method(method: bytes | None) -> str:
@@ -115,7 +115,7 @@ def _special(
     length: int | None = 0 if end else None
     for kind, values in by_kind.items():
         if kind == COOKIE:
-            lines.append((b"cookie", b"; ".join(values)))  # §8.2.3
+            lines.append((b"cookie", b"; ".join(values)))  # RFC 9113 §8.2.3, RFC 9114 §4.2.1
         elif kind == HOST:
             if len(values) > 1 or (named is not None and values[0].lower() != named.lower()):
                 raise Malformed("host and :authority name different authorities")

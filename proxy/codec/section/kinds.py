@@ -1,4 +1,4 @@
-"""What the lines of a header section are, looked at once each: a table of HPACK keeps the answer with the line."""
+"""What the lines of a header section are, looked at once each: a decoder's table keeps the answer with the line."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ Kind = int | str
 PSEUDO = frozenset((METHOD, SCHEME, AUTHORITY, PATH, STATUS))
 
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
-"""RFC 9110 §5.6.2 and RFC 9113 §8.2.1: a token in lower case."""
+"""RFC 9110 §5.6.2, RFC 9113 §8.2.1 and RFC 9114 §4.2: a token in lower case."""
 
 _ONE_HOP = frozenset((
     b"connection", b"http2-settings", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade",
 ))  # fmt: skip
-"""RFC 9113 §8.2.2: what they say is said by frames, and who believes them sees other messages than we do."""
+"""RFC 9113 §8.2.2, RFC 9114 §4.2: what they say is said by frames, and who believes them sees other messages than
+we do."""
 
 _SPECIAL = {
     b"cookie": COOKIE,
@@ -53,7 +54,7 @@ def _field(name: bytes, value: bytes) -> Kind:
     if not is_field_value(value):
         return f"the value of {name!r} has characters that no field has, or spaces around it"
     if name in _ONE_HOP:
-        return f"{name!r}, which HTTP/2 does not have"
+        return f"{name!r}, which only HTTP/1.1 has"
     if name == b"te" and value.lower() != b"trailers":
         return "te with more than trailers"
     return _SPECIAL.get(name, PLAIN)

@@ -1,18 +1,16 @@
-"""One exchange of an HTTP/2 connection."""
+"""One exchange of a connection that carries many: of HTTP/2 and HTTP/3, which only the codec tells apart."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from proxy import errors
 from proxy.codec.events import RequestHead
-from proxy.codec.http2 import frames
-from proxy.codec.http2.response import interim_lines, response_lines
-from proxy.codec.http2.server import Http2Server
-from proxy.codec.http2.stream import Stream
+from proxy.codec.section.response import interim_lines, response_lines
+from proxy.codec.stream import Stream
 from proxy.downstream import responding
 from proxy.downstream.service import Service
 from proxy.errors import ProxyError
@@ -20,16 +18,50 @@ from proxy.exchange import Body, Exchange, Request, Response
 from proxy.exchange import Stream as BodyStream
 from proxy.exchange.eager import start
 from proxy.exchange.windowed import WindowedPipe
-from proxy.http.fields import Fields
+from proxy.http.fields import Fields, Line
 
 logger = logging.getLogger(__name__)
+
+
+class Codec(Protocol):
+    """The server's side of a connection, as exchanges see it. A stream that it is given is one of its own.
+
+    CANCELLED, BROKEN: codes of a `reset`, when the client is given up, and when a response is not whole. paused: the
+    client takes less than is written. size: bytes written that are not on their way.
+    """
+
+    CANCELLED: int
+    BROKEN: int
+    paused: bool
+    over: bool
+    size: int
+
+    @property
+    def streams(self) -> Mapping[int, Stream]: ...
+
+    def send_fields(self, stream: Any, lines: list[Line], *, end: bool) -> int:
+        """A header section. Returns its size as it is sent. Raises ProxyError (proxy_internal_error) when a line is
+        none that a message may have, and nothing is sent."""
+
+    def send(self, stream: Any, data: bytes, *, end: bool, trailers: Fields | None = None) -> None:
+        """The next piece of the body, when nothing of it waits. end: it is the last one, and trailers follow it."""
+
+    def reset(self, stream: Any, code: int) -> None: ...
+
+    def abandon(self, stream: Any) -> None:
+        """It ends here, before it is over, and nothing is sent."""
+
+    def consumed(self, number: int, size: int) -> None:
+        """So much of the body of a stream, which may be gone, was read and is out of memory."""
 
 
 class Carrier(Protocol):
     """The connection, as its exchanges see it."""
 
-    codec: Http2Server
     client: str
+
+    @property
+    def codec(self) -> Codec: ...
 
     def flush_soon(self) -> None:
         """Something is to be sent, or a window has to be told of."""
@@ -91,7 +123,7 @@ class StreamExchange:
         service, head = self._service, self._head
         given = head.fields.get(b"x-request-id")
         exchange = Exchange(
-            service.ids.of(given), self._carrier.client, self._started + service.clock.epoch, self._inform, "2"
+            service.ids.of(given), self._carrier.client, self._started + service.clock.epoch, self._inform, head.version
         )
         body: Body
         if whole is None:
@@ -145,18 +177,13 @@ class StreamExchange:
                 self._head.method, response.status, response.fields, self._service.clock.date_line, length
             )
             more = has_body and length != 0
-            before = codec.size
-            codec.send_fields(stream, lines, end=not more)
+            self._head_size += codec.send_fields(stream, lines, end=not more)
         except ProxyError as error:
             self._response = Response(error.status, Fields())
             self.request.exchange.failure = (error.failure.type, error.detail)
-            self._head_size = self.refuse(codec, stream, error)
+            self._head_size = refuse(codec, stream, error, self._service)
             return False
-        self._head_size += codec.size - before
         return more
-
-    def refuse(self, codec: Http2Server, stream: Stream, error: ProxyError) -> int:
-        return refuse(codec, stream, error, self._service)
 
     async def _send(self, response: Response, body: BodyStream) -> None:
         """As fast as the client takes it."""
@@ -226,7 +253,7 @@ class StreamExchange:
             self.broken(ProxyError(errors.HTTP_REQUEST_ERROR, "the request body stopped", status=408))
 
     def _give_up(self, error: ProxyError) -> None:
-        self._carrier.codec.reset(self.stream, frames.CANCEL)
+        self._carrier.codec.reset(self.stream, self._carrier.codec.CANCELLED)
         self.request.exchange.failure = (error.failure.type, error.detail)
         self.lost(error)
 
@@ -245,7 +272,7 @@ class StreamExchange:
         self.body = None
 
     def _inform(self, status: int, fields: Fields) -> None:
-        """Pass an interim response on, while there is no final one. HTTP/2 has no 101 (RFC 9113 §8.6)."""
+        """Pass an interim response on, while there is no final one. There is no 101 (RFC 9113 §8.6, RFC 9114 §4.5)."""
         if self._response is not None or status == 101 or not self.stream.sending:
             return
         if status == 100:
@@ -303,22 +330,20 @@ class StreamExchange:
         if self._response is None:
             self._response = Response(500, Fields())
             detail = "cancelled"
-            self._head_size = self.refuse(codec, self.stream, ProxyError(errors.PROXY_INTERNAL_ERROR, detail))
+            self._head_size = refuse(codec, self.stream, ProxyError(errors.PROXY_INTERNAL_ERROR, detail), self._service)
         else:
-            codec.reset(self.stream, frames.INTERNAL_ERROR)
+            codec.reset(self.stream, codec.BROKEN)
 
 
-def refuse(codec: Http2Server, stream: Stream, error: ProxyError, service: Service) -> int:
+def refuse(codec: Codec, stream: Stream, error: ProxyError, service: Service) -> int:
     """Answer what is no request, or came to nothing. Returns the size of the head."""
     lines, text = responding.refusal(error)
-    before = codec.size
     lines = [
         (b":status", b"%d" % error.status),
         *lines,
         service.clock.date_line,
         (b"content-length", b"%d" % len(text)),
     ]
-    codec.send_fields(stream, lines, end=False)
-    size = codec.size - before
+    size = codec.send_fields(stream, lines, end=False)
     codec.send(stream, text, end=True)
     return size
