@@ -8,11 +8,6 @@ from ipaddress import ip_address
 from proxy.exchange import Request
 
 
-def is_loopback(host: str) -> bool:
-    """May only this machine connect to a listener on that host (a name or an address, without port)?"""
-    return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
-
-
 def bearer_matches(request: Request, token: str) -> bool:
     """Does `Authorization` carry that bearer token (RFC 6750 §2.1)? Takes the same time wherever they differ."""
     scheme, _, credentials = (request.fields.get(b"authorization") or b"").partition(b" ")

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from proxy.admin.access import bearer_matches, host_is_literal, is_foreign, is_loopback
+from proxy.admin.access import bearer_matches, host_is_literal, is_foreign
 from proxy.admin.dashboard import page
 from proxy.admin.endpoint import Endpoint, respond, respond_json, respond_text
 from proxy.admin.redaction import redacted
@@ -46,18 +46,15 @@ class View:
 class Admin:
     """Answers requests to the admin listener (a `chain.Handler`).
 
-    host: what the listener is bound to, an address or a name without port. token: a bearer token that requests,
-    except for `/healthz`, must carry. Without one the host must be loopback, or ValueError is raised. more: further
-    endpoints, by path.
+    loopback: only this machine can reach the listener. token: a bearer token that requests, except for `/healthz`,
+    must carry; ValueError when there is none and other machines can. more: further endpoints, by path.
     """
 
     def __init__(
-        self, view: View, host: str, token: str | None = None, more: Mapping[str, Endpoint] = MappingProxyType({})
+        self, view: View, loopback: bool, token: str | None = None, more: Mapping[str, Endpoint] = MappingProxyType({})
     ) -> None:
-        if token is None and not is_loopback(host):
-            raise ValueError(
-                f"admin on {host} could be reached from other machines: give it a token, or bind it to 127.0.0.1"
-            )
+        if token is None and not loopback:
+            raise ValueError("admin could be reached from other machines: give it a token, or bind it to 127.0.0.1")
         self._view = view
         self._token = token
         self._endpoints: dict[str, Endpoint] = {

@@ -15,6 +15,7 @@ from proxy.cli import needs
 from proxy.cli.addresses import ADDRESS, Address
 from proxy.config.errors import ConfigErrors
 from proxy.config.loader import load
+from proxy.config.values import SocketFile
 from proxy.sandbox import Engine
 from proxy.server.code_cache import code_cache
 from proxy.server.live import Live
@@ -51,6 +52,8 @@ def command(
         file = load(config)
         logging.getLogger("proxy").setLevel(LEVELS[file.config.log.level])
         address = listen or file.config.listeners[0].address
+        if isinstance(address, SocketFile):
+            raise mitm.BadOption(f"mitmproxy does not listen on {address}: say where with --listen host:port")
         session = mitm.Session(
             (address.host, address.port), interface or "web", (web.host, web.port), keep, save=save, options=options
         )

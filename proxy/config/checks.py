@@ -20,7 +20,7 @@ from proxy.config.model import (
     ServeStage,
     stage_kind,
 )
-from proxy.config.values import Address
+from proxy.config.values import Address, SocketFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +44,23 @@ def check(draft: Draft) -> Iterator[Finding]:
 
 
 def _addresses(draft: Draft) -> Iterator[Finding]:
-    where: list[tuple[Path, Address]] = [
-        (("listeners", index, "address"), listener.address) for index, listener in draft.listeners.items()
+    declared: list[tuple[Path, Listener | Admin]] = [
+        (("listeners", index), listener) for index, listener in draft.listeners.items()
     ]
     if draft.admin is not None:
         address = draft.admin.address
-        where.append((("admin", "address"), address))
+        declared.append((("admin",), draft.admin))
         if draft.admin.token is None and not address.loopback:
             message = f"is required, because other machines can reach {address}; or listen on 127.0.0.1"
             yield Finding(("admin", "token"), message)
-    seen: set[Address] = set()
-    for path, address in where:
+    seen: set[Address | SocketFile] = set()
+    for path, each in declared:
+        address = each.address
         if address in seen:
-            yield Finding(path, f"{address} is already listened on")
-        if address.port != 0:  # which is another one each time
+            yield Finding((*path, "address"), f"{address} is already listened on")
+        if each.mode is not None and not isinstance(address, SocketFile):
+            yield Finding((*path, "mode"), "is of the file of a Unix socket, and this address is none")
+        if isinstance(address, SocketFile) or address.port != 0:  # which is another one each time
             seen.add(address)
 
 

@@ -40,6 +40,7 @@ from proxy.config.values import (
     ParamPattern,
     PathPattern,
     Size,
+    SocketMode,
     Status,
     Timeout,
     WebOrigin,
@@ -57,7 +58,9 @@ class Listener(Options):
     """An address that clients connect to."""
 
     address: ListenAddress
-    """host:port; [address]:port for IPv6; port 0 takes any free one."""
+    """host:port; [address]:port for IPv6; port 0 takes any free one; or unix:/path of a socket."""
+    mode: SocketMode | None = None
+    """Permissions of a Unix socket's file, whose writers may connect; 0600 when absent."""
     tls: ListenerTls | None = None
     """https, with these certificates; http when absent."""
     proxy_protocol: bool = False
@@ -90,9 +93,12 @@ class Admin(Options):
     """The endpoints for operators: health, metrics, configuration, filters, caches, purging."""
 
     address: ListenAddress
-    """host:port."""
+    """host:port, or unix:/path of a socket."""
+    mode: SocketMode | None = None
+    """Permissions of a Unix socket's file, whose writers may connect; 0600 when absent."""
     token: Annotated[str, Field(min_length=1)] | None = Field(default=None, repr=False, exclude=True)
-    """What a client must send as `Authorization: Bearer …`. Required when the address is not a loopback one."""
+    """What a client must send as `Authorization: Bearer …`. Required when the address is one that other
+    machines can reach."""
 
 
 LogField = Literal[

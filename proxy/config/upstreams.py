@@ -14,9 +14,9 @@ from proxy.config.values import (
     Duration,
     ErrorStatus,
     Host,
-    ListenAddress,
     OriginUrl,
     Percent,
+    ServerAddress,
     StatusPattern,
     Target,
     Timeout,
@@ -27,7 +27,7 @@ from proxy.config.values import (
 class Dns(Options):
     """How names of origins are looked up. What /etc/hosts says counts first."""
 
-    nameservers: list[ListenAddress] = Field(default_factory=list)
+    nameservers: list[ServerAddress] = Field(default_factory=list)
     """host:port of each, by address. By default those of /etc/resolv.conf."""
 
 

@@ -5,6 +5,7 @@ Each raises ValueError with what was expected. In JSON they are written the way 
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -126,11 +127,15 @@ class Address:
 
 def parse_address(value: Any) -> Address:
     """host:port, or [address]:port for IPv6."""
+    return _parse_address(value, "expected host:port, such as 127.0.0.1:8080, [::1]:8080 or 0.0.0.0:80")
+
+
+def _parse_address(value: Any, expected: str) -> Address:
     if isinstance(value, Address):
         return value
     match = _ADDRESS.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise ValueError("expected host:port, such as 127.0.0.1:8080, [::1]:8080 or 0.0.0.0:80")
+        raise ValueError(expected)
     host, port = match["v6"] or match["host"], int(match["port"])
     if match["v6"] or re.fullmatch(r"[0-9.]+", host, re.ASCII):
         try:
@@ -140,6 +145,38 @@ def parse_address(value: Any) -> Address:
     if port > 65535:
         raise ValueError(f"port {port} is not between 0 and 65535")
     return Address(host, port)
+
+
+@dataclass(frozen=True, slots=True)
+class SocketFile:
+    """Where to listen for this machine alone: the path of a Unix socket."""
+
+    path: str
+
+    loopback = True
+    """Only this machine can reach it."""
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+
+def parse_listen_address(value: Any) -> Address | SocketFile:
+    """As `parse_address` does it, or unix:/path."""
+    if isinstance(value, SocketFile):
+        return value
+    if isinstance(value, str) and value.startswith("unix:"):
+        return SocketFile(posixpath.normpath(socket_path(value)))  # one file has one name: it is bound once
+    return _parse_address(
+        value, "expected host:port or unix:/path, such as 127.0.0.1:8080, [::1]:80 or unix:/run/sluice.sock"
+    )
+
+
+def parse_mode(value: Any) -> int:
+    """Permissions as chmod takes them: three octal digits, with a 0 before them or not."""
+    written = str(value)
+    if isinstance(value, bool) or not re.fullmatch(r"0?[0-7]{3}", written, re.ASCII):
+        raise ValueError("expected permissions in octal, such as 0660")
+    return int(written, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,11 +411,28 @@ Duration = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["50ms"]}),
 ]
 Timeout = Annotated[Duration, AfterValidator(_positive)]
-ListenAddress = Annotated[
+ServerAddress = Annotated[
     Address,
     BeforeValidator(parse_address),
     PlainSerializer(str, str, when_used="json"),
     WithJsonSchema({"type": "string", "examples": ["127.0.0.1:8080"]}),
+]
+ListenAddress = Annotated[
+    Address | SocketFile,
+    BeforeValidator(parse_listen_address),
+    PlainSerializer(str, str, when_used="json"),
+    WithJsonSchema({"type": "string", "examples": ["127.0.0.1:8080", "unix:/run/sluice.sock"]}),
+]
+SocketMode = Annotated[
+    int,
+    BeforeValidator(parse_mode),
+    PlainSerializer(lambda mode: f"{mode:04o}", str, when_used="json"),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer", "minimum": 0, "maximum": 777}, {"type": "string", "pattern": "^0?[0-7]{3}$"}],
+            "examples": ["0660"],
+        }
+    ),
 ]
 WebOrigin = Annotated[
     Origin,

@@ -1,7 +1,7 @@
 """The client's side: listeners, connections, what they wait for and for how long."""
 
 from proxy.codec.limits import Limits
-from proxy.downstream.bind import addresses, bind
+from proxy.downstream.bind import addresses, bind, bind_file
 from proxy.downstream.clock import Clock
 from proxy.downstream.connection import DownstreamConnection
 from proxy.downstream.listener import Listener, serve
@@ -18,5 +18,6 @@ __all__ = [
     "Timeouts",
     "addresses",
     "bind",
+    "bind_file",
     "serve",
 ]

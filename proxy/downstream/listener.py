@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Sequence
 from functools import partial
 
@@ -46,15 +47,25 @@ class Listener:
         program listens there."""
         loop = asyncio.get_running_loop()
         for each in sockets:
-            self._servers.append(await loop.create_server(self.connection, sock=each, backlog=BACKLOG))
+            self._servers.append(await self._server(each))
         self._timer = loop.call_later(SWEEP, self._watch)
         if self.service.max_exchanges is not None:
             loop.call_later(LOOK, self._look, loop.time() + LOOK)
 
+    async def _server(self, each: socket.socket) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        if each.family != socket.AF_UNIX:
+            return await loop.create_server(self.connection, sock=each, backlog=BACKLOG)
+        if sys.version_info < (3, 13):
+            return await loop.create_unix_server(self.connection, sock=each, backlog=BACKLOG)
+        # Other processes go on with the socket, so its file stays.
+        return await loop.create_unix_server(self.connection, sock=each, backlog=BACKLOG, cleanup_socket=False)
+
     @property
     def addresses(self) -> list[tuple[str, int]]:
-        """(host, port) of each socket: a name may have several, and port 0 became a number."""
-        return [each.getsockname()[:2] for server in self._servers for each in server.sockets]
+        """(host, port) of each TCP socket: a name may have several, and port 0 became a number."""
+        names = [each.getsockname() for server in self._servers for each in server.sockets]
+        return [name[:2] for name in names if isinstance(name, tuple)]
 
     @property
     def connections(self) -> int:

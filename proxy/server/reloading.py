@@ -17,7 +17,8 @@ from proxy.server.assemble import digest
 from proxy.server.channel import Lost, Refused
 from proxy.server.crew import Crew, Worker, wanted_workers
 from proxy.server.orders import fingerprint
-from proxy.server.sockets import Sockets, bind, close
+from proxy.server.socket_files import SocketFiles
+from proxy.server.sockets import Sockets, bind, close, permit
 from proxy.server.worker import Generation
 
 logger = logging.getLogger(__name__)
@@ -36,25 +37,27 @@ def read(path: Path, number: int) -> Generation:
     return Generation(number, file, contents)
 
 
-async def reload(crew: Crew, path: Path) -> None:
-    """Puts in effect what the file says. Raises Refused. Sockets that are no longer listened on are closed."""
+async def reload(crew: Crew, path: Path, files: SocketFiles) -> None:
+    """Puts in effect what the file says. Raises Refused. Sockets that are no longer listened on are closed, and their
+    files removed."""
     crew.calm.clear()
     try:
         await crew.settled()
         new = read(path, crew.generation.number + 1)
         try:
-            sockets = bind(new.file.config, crew.sockets)
+            sockets = bind(new.file.config, crew.sockets, files)
         except OSError as error:
             raise Refused(str(error)) from error
         try:
             _listen(sockets, crew.sockets)
             await _prepare(crew, new)
         except (Refused, OSError) as error:
-            close(sockets, keep=crew.sockets)
+            close(sockets, keep=crew.sockets, files=files)
             raise Refused(str(error)) from error
         old, crew.sockets, crew.generation = crew.sockets, sockets, new
         await asyncio.gather(*(_commit(crew, worker, new, sockets, old) for worker in crew.serving))
-        close(old, keep=sockets)
+        close(old, keep=sockets, files=files)
+        permit(new.file.config, files)
     finally:
         crew.calm.set()
     await crew.size(wanted_workers(new.file.config))

@@ -8,12 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from proxy import downstream
 from proxy.config import model
-from proxy.config.values import Address
+from proxy.config.values import Address, SocketFile
+from proxy.server.socket_files import SocketFiles
 
 Sockets = dict[str, list[socket.socket]]
 """By what `keys` calls the listener they are of. A host name may have several addresses."""
 
 ADMIN = "admin"
+
+MODE = 0o600
+"""Permissions of a socket's file that nothing is said of: for the user that the proxy runs as."""
 
 
 def keys(listeners: Iterable[model.Listener]) -> Iterator[str]:
@@ -26,32 +30,59 @@ def keys(listeners: Iterable[model.Listener]) -> Iterator[str]:
         yield address if seen[address] == 1 else f"{address} #{seen[address]}"
 
 
-def wanted(config: model.Config) -> dict[str, Address]:
+def wanted(config: model.Config) -> dict[str, model.Listener | model.Admin]:
     """All that the configuration listens on."""
-    found = dict(zip(keys(config.listeners), (listener.address for listener in config.listeners), strict=True))
+    found: dict[str, model.Listener | model.Admin] = dict(zip(keys(config.listeners), config.listeners, strict=True))
     if config.admin is not None:
-        found[f"{ADMIN} {config.admin.address}"] = config.admin.address
+        found[f"{ADMIN} {config.admin.address}"] = config.admin
     return found
 
 
-def bind(config: model.Config, held: Mapping[str, list[socket.socket]]) -> Sockets:
+def bind(config: model.Config, held: Mapping[str, list[socket.socket]], files: SocketFiles) -> Sockets:
     """The sockets of a configuration; those already held are taken over. Nothing listens yet. OSError when an address
     cannot be had."""
     bound: Sockets = {}
     try:
-        for key, address in wanted(config).items():
-            bound[key] = held[key] if key in held else downstream.bind(address.host, address.port)
+        for key, declared in wanted(config).items():
+            bound[key] = held[key] if key in held else _bind(declared, files)
     except OSError as error:
-        close(bound, keep=held)
-        raise OSError(error.errno, f"cannot listen on {address}: {error.strerror}") from error
+        close(bound, keep=held, files=files)
+        raise OSError(error.errno, f"cannot listen on {declared.address}: {error.strerror}") from error
     return bound
 
 
-def close(sockets: Mapping[str, list[socket.socket]], *, keep: Mapping[str, list[socket.socket]] | None = None) -> None:
-    """Those that are not to be kept."""
+def _bind(declared: model.Listener | model.Admin, files: SocketFiles) -> list[socket.socket]:
+    address = declared.address
+    if isinstance(address, Address):
+        return downstream.bind(address.host, address.port)
+    bound = downstream.bind_file(address.path, _mode(declared))
+    files.made(address.path)
+    return [bound]
+
+
+def permit(config: model.Config, files: SocketFiles) -> None:
+    """Sockets that were there before get the permissions that the configuration says now."""
+    for declared in wanted(config).values():
+        if isinstance(declared.address, SocketFile):
+            files.permit(declared.address.path, _mode(declared))
+
+
+def _mode(declared: model.Listener | model.Admin) -> int:
+    return MODE if declared.mode is None else declared.mode
+
+
+def close(
+    sockets: Mapping[str, list[socket.socket]],
+    *,
+    keep: Mapping[str, list[socket.socket]] | None = None,
+    files: SocketFiles | None = None,
+) -> None:
+    """Those that are not to be kept. files: where nobody else goes on with them, so that theirs are removed."""
     for key, each in sockets.items():
         if keep is None or key not in keep:
             for one in each:
+                if files is not None and one.family == socket.AF_UNIX:
+                    files.remove(one.getsockname())
                 one.close()
 
 

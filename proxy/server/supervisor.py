@@ -28,7 +28,7 @@ from proxy.server.inherited import activated, handed_over
 from proxy.server.notify import ALIVE, READY, STOPPING, main_is, notify, reloading, watchdog_interval
 from proxy.server.operations import Operations
 from proxy.server.reloading import read, reload
-from proxy.server.sockets import ADMIN, Sockets, bind, close, duplicates, keys
+from proxy.server.sockets import ADMIN, Sockets, bind, close, duplicates, keys, permit
 from proxy.server.takeover import serves, start_successor, take_ready
 from proxy.server.watching import endpoints
 from proxy.server.worker import GRACE
@@ -38,7 +38,7 @@ from proxy.telemetry.app_log import LEVELS
 logger = logging.getLogger(__name__)
 
 Announce = Callable[[str, str], object]
-"""Is told what it is that listens, "listening" or "admin", and its URL."""
+"""Is told what it is that listens, "listening" or "admin", and its URL, or unix:/path."""
 
 
 def supervise(path: Path, announce: Announce, *, watch: bool = False) -> None:
@@ -56,7 +56,7 @@ class Supervisor:
         """Raises Refused when the file is wrong, or an address cannot be had."""
         self._path = path
         self._ready = take_ready(os.environ)
-        given = handed_over(os.environ)
+        given, self._files = handed_over(os.environ)
         generation = read(path, 1)
         self._changes = Changes(stamps(generation.file))
         _check_tracing()
@@ -64,10 +64,10 @@ class Supervisor:
         configure(level=LEVELS[config.log.level])
         try:
             given = given or activated(os.environ, config)
-            sockets = bind(config, given)
+            sockets = bind(config, given, self._files)
         except OSError as error:
             raise Refused(str(error)) from error
-        close(given, keep=sockets)
+        self._given = given
         self._crew = Crew(generation, sockets)
         self._operations = Operations(self._crew, self.reload)
         self._changing = asyncio.Lock()
@@ -84,7 +84,10 @@ class Supervisor:
             await self._crew.size(wanted_workers(self._crew.generation.file.config))
         except (Refused, Lost) as error:
             await self._crew.stop()
+            close(self._crew.sockets, keep=self._given, files=self._files)
             raise Refused(str(error)) from error
+        close(self._given, keep=self._crew.sockets, files=self._files)
+        permit(self._crew.generation.file.config, self._files)
         await self._serve_admin()
         stopped = asyncio.Event()
         for each in (signal.SIGTERM, signal.SIGINT):
@@ -124,7 +127,7 @@ class Supervisor:
             began = monotonic()
             notify(reloading())
             try:
-                await reload(self._crew, self._path)
+                await reload(self._crew, self._path, self._files)
                 await self._serve_admin()
             except (Refused, Lost) as error:
                 self._operations.reloads["failure"] += 1
@@ -140,7 +143,7 @@ class Supervisor:
     async def _restart(self, stopped: asyncio.Event) -> None:
         async with self._changing:
             try:
-                successor = await start_successor(self._crew.sockets)
+                successor = await start_successor(self._crew.sockets, self._files)
             except Refused as error:
                 logger.error("restart refused: %s", error)
                 return
@@ -174,7 +177,7 @@ class Supervisor:
         if declared is not None:
             seen = endpoints(self._crew, self._crew.recordings)
             more = {**seen, **cache_endpoints(self._operations.caches, self._operations.purge)}
-            handler = admin.Admin(self._operations.view(), declared.address.host, declared.token, more)
+            handler = admin.Admin(self._operations.view(), declared.address.loopback, declared.token, more)
             sockets = self._crew.sockets[f"{ADMIN} {declared.address}"]
             self._admin = await serve(duplicates(sockets), Service(handler))
         self._admin_as = declared
@@ -184,7 +187,7 @@ class Supervisor:
         if not self._gently:
             notify(STOPPING)
         self._operations.draining = True
-        close(self._crew.sockets)
+        close(self._crew.sockets, files=None if self._gently else self._files)
         if self._admin is not None and self._gently:
             self._admin.retire()
         await self._crew.stop(gently=self._gently)
@@ -200,14 +203,15 @@ def _check_tracing() -> None:
 
 
 def _addresses(config: model.Config, sockets: Sockets) -> list[tuple[str, str]]:
-    """What listens, and the URL of each socket."""
+    """What listens, and where each socket of it is."""
     secure = {key for key, listener in zip(keys(config.listeners), config.listeners, strict=True) if listener.tls}
     found = []
     for key, each in sockets.items():
         name = "admin" if key.startswith(f"{ADMIN} ") else "listening"
         for one in each:
-            address = Address(*one.getsockname()[:2])
-            found.append((name, f"{'https' if key in secure else 'http'}://{address}"))
+            where = one.getsockname()
+            scheme = "https" if key in secure else "http"
+            found.append((name, f"unix:{where}" if isinstance(where, str) else f"{scheme}://{Address(*where[:2])}"))
     return found
 
 

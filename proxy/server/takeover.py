@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from proxy.server.channel import Refused
-from proxy.server.inherited import SOCKETS
+from proxy.server.inherited import FILES, SOCKETS
+from proxy.server.socket_files import SocketFiles
 from proxy.server.sockets import Sockets
 
 READY = "SLUICE_READY"
@@ -21,7 +22,7 @@ READY = "SLUICE_READY"
 PATIENCE = 300.0
 """Seconds for that."""
 
-OURS = (SOCKETS, READY, "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_PID")
+OURS = (SOCKETS, FILES, READY, "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_PID")
 
 
 def take_ready(environment: Mapping[str, str]) -> int | None:
@@ -40,12 +41,12 @@ def serves(ready: int) -> None:
     os.close(ready)
 
 
-async def start_successor(sockets: Sockets) -> int:
+async def start_successor(sockets: Sockets, files: SocketFiles) -> int:
     """The new process, which serves already. Raises Refused when it came to nothing."""
     read, write = os.pipe()
     fds = {key: [each.fileno() for each in held] for key, held in sockets.items()}
     environment = {name: value for name, value in os.environ.items() if name not in OURS}
-    environment |= {SOCKETS: json.dumps(fds), READY: str(write)}
+    environment |= {SOCKETS: json.dumps(fds), FILES: files.to_json(), READY: str(write)}
     try:
         started = _start(environment, [write, *(fd for each in fds.values() for fd in each)])
     except OSError as error:

@@ -45,7 +45,7 @@ def ask(
 ) -> Response:
     fields = Fields([] if bearer is None else [(b"authorization", f"Bearer {bearer}".encode())])
     return asyncio.run(
-        (admin or Admin(VIEW, "127.0.0.1"))(Request(method, "http", host, path, None, fields, Exchange()))
+        (admin or Admin(VIEW, loopback=True))(Request(method, "http", host, path, None, fields, Exchange()))
     )
 
 
@@ -80,20 +80,20 @@ def test_readyz_names_each_filter_s_digest_and_state() -> None:
 @pytest.mark.parametrize("state", ["compiling", "failed"])
 def test_not_ready_while_a_filter_is_not(state: str) -> None:
     other = FilterState("late", "sha256:bb", "failed" if state == "failed" else "compiling", "why")
-    response = ask("/readyz", admin=Admin(replace(VIEW, filters=soon([READY, other])), "127.0.0.1"))
+    response = ask("/readyz", admin=Admin(replace(VIEW, filters=soon([READY, other])), loopback=True))
 
     assert response.status == 503
     assert json.loads(body_of(response))["filters"][1]["state"] == state
 
 
 def test_not_ready_while_draining() -> None:
-    response = ask("/readyz", admin=Admin(replace(VIEW, draining=lambda: True), "127.0.0.1"))
+    response = ask("/readyz", admin=Admin(replace(VIEW, draining=lambda: True), loopback=True))
 
     assert (response.status, json.loads(body_of(response))["draining"]) == (503, True)
 
 
 def test_ready_without_any_filter() -> None:
-    assert ask("/readyz", admin=Admin(replace(VIEW, filters=soon([])), "127.0.0.1")).status == 200
+    assert ask("/readyz", admin=Admin(replace(VIEW, filters=soon([])), loopback=True)).status == 200
 
 
 def test_metrics() -> None:
@@ -142,13 +142,12 @@ def test_a_page_that_rebinds_its_name_to_us_is_refused() -> None:
     assert b"version" not in body_of(response)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "admin.internal"])
-def test_no_listener_beyond_this_machine_without_a_token(host: str) -> None:
+def test_no_listener_beyond_this_machine_without_a_token() -> None:
     with pytest.raises(ValueError, match="give it a token"):
-        Admin(VIEW, host)
+        Admin(VIEW, loopback=False)
 
 
-GUARDED = Admin(VIEW, "0.0.0.0", "s3cret")
+GUARDED = Admin(VIEW, loopback=False, token="s3cret")
 
 
 @pytest.mark.parametrize("bearer", [None, "", "wrong", "s3cret2"])
@@ -169,7 +168,7 @@ def test_a_health_check_needs_no_token() -> None:
 
 def test_upstreams_are_shown_with_their_endpoints() -> None:
     endpoint = EndpointSample("10.0.0.1:80", "ejected", 1.0, 0, 3, 0, 17, 1, 4, 2, {"connection_refused": 5})
-    admin = Admin(replace(VIEW, upstreams=soon([asdict(UpstreamSample("shop", 7, 0, [endpoint]))])), "127.0.0.1")
+    admin = Admin(replace(VIEW, upstreams=soon([asdict(UpstreamSample("shop", 7, 0, [endpoint]))])), loopback=True)
     (shown,) = json.loads(body_of(ask("/upstreams", admin=admin)))
     assert (shown["upstream"], shown["retries"]) == ("shop", 7)
     assert shown["endpoints"][0]["state"] == "ejected"

@@ -55,7 +55,7 @@ def test_defaults_are_written_as_people_would() -> None:
 
 
 def test_the_options_at_a_path() -> None:
-    assert options(("listeners", 0))[:2] == ["address", "tls"]
+    assert options(("listeners", 0))[:2] == ["address", "mode"]
     assert options(("filters", "any", "limits")) == ["memory", "time", "total"]
     assert options(("routes", 0, "chain", 1)) == ["filter", "cache", "forward", "respond", "serve"]
     assert options(("routes", 0, "chain", 1, "respond")) == ["status", "headers", "body"]

@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 from proxy.config.values import (
     Address,
     Origin,
+    SocketFile,
     cookie_name,
     host_pattern,
     language_tag,
     param_pattern,
     parse_address,
     parse_duration,
+    parse_listen_address,
+    parse_mode,
     parse_size,
     parse_web_origin,
     path_pattern,
@@ -91,6 +94,28 @@ def test_addresses(written: str, address: Address, loopback: bool) -> None:
 def test_not_addresses(written: object) -> None:
     with pytest.raises(ValueError, match=r"expected host:port|not between 0 and 65535|not an IP address"):
         parse_address(written)
+
+
+def test_addresses_to_listen_on() -> None:
+    assert parse_listen_address("[::1]:8080") == Address("::1", 8080)
+    assert parse_listen_address("unix:/run/a.sock") == SocketFile("/run/a.sock")
+    assert parse_listen_address("unix:/run/./b/..//a.sock") == SocketFile("/run/a.sock")
+    assert str(parse_listen_address("unix:/run/a.sock")) == "unix:/run/a.sock"
+
+
+@pytest.mark.parametrize(
+    "written", ["unix:", "unix:a.sock", "unix://run/a.sock\0", "unix:/" + "a" * 107, "Unix:/a", "/run/a.sock", 80]
+)
+def test_not_addresses_to_listen_on(written: object) -> None:
+    with pytest.raises(ValueError, match=r"path of a Unix socket|or unix:/run/sluice.sock"):
+        parse_listen_address(written)
+
+
+def test_permissions() -> None:
+    assert [parse_mode(written) for written in ("0660", "660", 660)] == [0o660] * 3
+    for written in ("rw-rw----", "0o660", "1660", "60", "0880", True, None, -660, 6.6):
+        with pytest.raises(ValueError, match="expected permissions in octal"):
+            parse_mode(written)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import yaml
 
 from proxy.admin import Admin
 from proxy.config.loader import load
+from proxy.config.values import Address
 from proxy.downstream import Service, overload, serve
 from proxy.downstream import bind as bind_host
 from proxy.sandbox import Engine
@@ -24,6 +25,7 @@ from proxy.server.operations import Operations
 from proxy.server.orders import Orders
 from proxy.server.recordings import Recordings
 from proxy.server.serve import Server
+from proxy.server.socket_files import SocketFiles
 from proxy.server.sockets import Sockets, bind, close, wanted
 from proxy.server.watching import endpoints
 from proxy.server.worker import Generation
@@ -84,7 +86,7 @@ class Site:
 
     async def reload(self) -> None:
         """Have what is in the file now put in effect."""
-        self.sockets.update(bind(load(self.path).config, self.sockets))
+        self.sockets.update(bind(load(self.path).config, self.sockets, SocketFiles()))
         await self.orders({"do": "prepare", "path": str(self.path), "text": self.path.read_text()})
         self.generation += 1
         keys = list(wanted(load(self.path).config))
@@ -189,14 +191,19 @@ async def site(
     path = directory / "sluice.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     server = Server(load(path), engine(), clock=lambda: 1_000_000.0)
-    sockets = bind(server.config, {})
+    sockets = bind(server.config, {}, SocketFiles())
     await server.start(sockets)
     alone = Alone(server, sockets)
     declared = server.config.admin
-    token, port = (None, 0) if declared is None else (declared.token, declared.address.port)
+    token, port = None, 0
+    if declared is not None:
+        assert isinstance(declared.address, Address)
+        token, port = declared.token, declared.address.port
     operations = Operations(alone, alone.reload)
     more = dict(endpoints(alone, alone.recordings)) | dict(cache_endpoints(operations.caches, operations.purge))
-    admin = await serve(bind_host("127.0.0.1", port), Service(Admin(operations.view(), "127.0.0.1", token, more)))
+    admin = await serve(
+        bind_host("127.0.0.1", port), Service(Admin(operations.view(), loopback=True, token=token, more=more))
+    )
     try:
         with patch.object(overload, "LATE", float("inf")):
             yield Site(
