@@ -39,7 +39,7 @@ from proxy.stages.handle import Handle
 from proxy.stages.respond import Respond
 from proxy.stages.serve import Serve
 from proxy.stages.timed import Timed
-from proxy.telemetry import Metrics
+from proxy.telemetry import FilterTally, Metrics
 from proxy.telemetry.tracing import Tracing
 from proxy.upstream import Upstream
 from proxy.wasi.p3.http import Handler
@@ -143,7 +143,7 @@ def assemble(
     errors: list[ConfigError] = []
     for name, declared in file.config.filters.items():
         try:
-            guest, digest = _guest(name, declared, lasting.engine, partial(_in_filter, file, name), read, previous)
+            guest, digest = compiled(name, declared, lasting.engine, partial(_in_filter, file, name), read, previous)
         except ConfigErrors as found:
             errors += found.errors
         else:
@@ -190,26 +190,15 @@ def _answers(assembly: Assembly, name: str) -> bool:
 
 
 def compiled(
-    name: str, declared: model.Filter, engine: Engine, error: Callable[[Path, str], ConfigError]
-) -> tuple[Program, str]:
-    """The filter linked and ready, and the digest of its file. Raises ConfigErrors, each of which `error` makes of an
-    option of the filter and a message."""
-    guest, digest = _guest(name, declared, engine, error, FilePath.read_bytes, None)
-    if isinstance(guest, Served):
-        guest.close()
-        raise ConfigErrors([error(("component",), f"{declared.component}: answers by itself, so it is no filter")])
-    return guest, digest
-
-
-def _guest(
     name: str,
     declared: model.Filter,
     engine: Engine,
     error: Callable[[Path, str], ConfigError],
-    read: Callable[[FilePath], bytes],
-    previous: Assembly | None,
+    read: Callable[[FilePath], bytes] = FilePath.read_bytes,
+    previous: Assembly | None = None,
 ) -> tuple[Program | Served, str]:
-    """The component as what its exports make it."""
+    """The component linked and ready, as what its exports make it, and the digest of its file. Raises ConfigErrors,
+    each of which `error` makes of an option of the filter and a message."""
     if unknown := [error(("grants", index), message) for index, message in _unknown_grants(declared)]:
         raise ConfigErrors(unknown)
     try:
@@ -292,11 +281,9 @@ def stage_name(stage: model.Stage) -> tuple[str, str]:
 def _stage(chain: Sequence[model.Stage], assembly: Assembly, lasting: Lasting) -> Stage:
     """The first stage of what is left of a chain."""
     match chain[0]:
-        case model.FilterStage(filter=name) if name in assembly.services:
-            return _handling(name, assembly, lasting)
-        case model.FilterStage(filter=name):
-            fail_open = assembly.file.config.filters[name].on_error == "fail_open"
-            return Filter(assembly.programs[name], lasting.metrics.filter(name), fail_open=fail_open)
+        case model.FilterStage(filter=name) | model.ServeStage(serve=name):
+            guest = assembly.services.get(name) or assembly.programs[name]
+            return guest_stage(name, guest, assembly.file.config.filters[name], lasting.metrics.filter(name))
         case model.CacheStage(cache=cache):
             # Where the same stages stand below, one cache serves: what one route is fetching, the others wait for.
             place = _place(chain[1:], assembly)
@@ -305,22 +292,19 @@ def _stage(chain: Sequence[model.Stage], assembly: Assembly, lasting: Lasting) -
             return assembly.caches[cache.name, place]
         case model.ForwardStage(forward=name):
             return Forward(lasting.send or assembly.upstreams[name].send, name)
-        case model.ServeStage(serve=name):
-            guest = assembly.services[name]
-            if isinstance(guest.service, Handler):
-                return _handling(name, assembly, lasting)
-            return Serve(name, guest.service, guest.client, lasting.metrics.filter(name), guest.total)
         case model.RespondStage(respond=respond):
             fields = Fields((name.lower().encode(), value.encode()) for name, value in respond.headers.items())
             return Respond(respond.status, fields, respond.body.encode())
 
 
-def _handling(name: str, assembly: Assembly, lasting: Lasting) -> Handle:
-    guest = assembly.services[name]
-    assert isinstance(guest.service, Handler)
-    fail_open = assembly.file.config.filters[name].on_error == "fail_open"
-    tally = lasting.metrics.filter(name)
-    return Handle(name, guest.service, guest.client, tally, passes=guest.passes, fail_open=fail_open)
+def guest_stage(name: str, guest: Program | Served, declared: model.Filter, tally: FilterTally) -> Stage:
+    """The stage that runs a component."""
+    fail_open = declared.on_error == "fail_open"
+    if isinstance(guest, Program):
+        return Filter(guest, tally, fail_open=fail_open)
+    if isinstance(guest.service, Handler):
+        return Handle(name, guest.service, guest.client, tally, passes=guest.passes, fail_open=fail_open)
+    return Serve(name, guest.service, guest.client, tally, guest.total)
 
 
 def _place(below: Sequence[model.Stage], assembly: Assembly) -> str:

@@ -115,12 +115,16 @@ def differences(case: Case, given: Facts, found: Facts) -> list[Difference]:
     ]
 
 
-def contradictions(live: Facts, remembered: Facts) -> list[Difference]:
-    """Where a remembered run came out otherwise than the live one."""
+def contradictions(one: Facts, other: Facts, names: tuple[str, str]) -> list[Difference]:
+    """Where two runs that should have come out the same did not. `names`: what they are called."""
+    width = max(map(len, names))
     return [
-        Difference(path, (f"live        {_shown(live.get(path))}", f"remembered  {_shown(remembered.get(path))}"))
-        for path in dict.fromkeys([*live, *remembered])
-        if live.get(path) != remembered.get(path)
+        Difference(
+            path,
+            tuple(f"{name:{width}}  {_shown(run.get(path))}" for name, run in zip(names, (one, other), strict=True)),
+        )
+        for path in dict.fromkeys([*one, *other])
+        if one.get(path) != other.get(path)
     ]
 
 

@@ -18,6 +18,8 @@ from proxy.workshop import pytest_plugin
 from tests.config.documents import ROOT
 
 BUILT = ROOT / "filters/built"
+LEAKY = ROOT / "tests/hostile/built/leaky.wasm"
+MIDDLEWARE = ROOT / "tests/wasi/guests/built/middleware.wasm"
 
 Write = Callable[..., str]
 
@@ -308,3 +310,87 @@ cases:
 def test_failing_open_and_pooled(write: Write) -> None:
     result = run(write(FAILING_OPEN))
     assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "2 passed, 0 failed"), result.output
+
+
+LEAKING = f"""\
+filter: {{component: {LEAKY}}}
+cases:
+  - name: Ada
+    request: {{headers: {{x-user: ada}}}}
+    expect: {{request: {{headers: {{x-asking: ada}}}}}}
+  - name: nobody
+    expect: {{request: {{headers: {{x-asking: nobody}}}}}}
+  - name: with an instance of its own
+    config: {{}}
+    expect: {{request: {{headers: {{x-asking: nobody}}}}}}
+"""
+
+LEAKED = """\
+hello.yaml
+  ok      Ada (also remembered)
+  ok      nobody (also remembered)
+  ok      with an instance of its own (also remembered)
+  in one instance, forwards and backwards (--shuffle=7)
+  LEAKED  nobody (hello.yaml:6) after "Ada" in the same instance
+          request.headers.x-asking
+            alone  "nobody"
+            after  "ada"
+3 passed, 0 failed, 1 leaked
+"""
+
+
+def test_what_one_exchange_leaves_and_another_finds(write: Write) -> None:
+    result = run("--shuffle=7", write(LEAKING))
+    assert (result.exit_code, result.stdout) == (1, LEAKED), result.output
+
+
+def test_the_seed_of_a_shuffle_is_told(write: Write) -> None:
+    result = run("--shuffle", write(BODIES))
+    told, total = result.stdout.splitlines()[-2:]
+    assert re.fullmatch(r"  in one instance, forwards and backwards \(--shuffle=[0-9]+\)", told)
+    assert (result.exit_code, total) == (0, "2 passed, 0 failed, 0 leaked"), result.output
+    assert run("--shuffle=x", "hello.yaml").exit_code == 2
+
+
+OF_WASI = f"""\
+filter: {{component: {MIDDLEWARE}, grants: [{{http: []}}]}}
+cases:
+  - name: passed down
+    request: {{url: /pass, headers: {{accept: text/html}}}}
+    response: {{body: [he, llo], headers: {{x-origin: "1"}}}}
+    expect: {{verdict: next, request: {{}}, response: {{}}, reads: [path(), query()]}}
+  - name: answered
+    request: {{url: /answer}}
+    expect: {{verdict: reply, response: {{status: 200, body: answered here}}}}
+  - name: an error of its own
+    request: {{url: /error}}
+    expect: {{error: unavailable}}
+  - name: a trap
+    request: {{url: /trap}}
+    expect: {{error: unreachable}}
+  - name: the first call
+    request: {{url: /calls}}
+    expect: {{response: {{body: "1"}}}}
+"""
+
+
+def test_components_of_wasi_http(write: Write) -> None:
+    result = run("--shuffle=3", write(OF_WASI))
+    assert result.exit_code == 1
+    assert """\
+  LEAKED  the first call (hello.yaml:16) after "the first call" in the same instance
+          response.body
+            alone  "1"
+            after  "2"
+5 passed, 0 failed, 1 leaked
+""" in result.stdout  # fmt: skip
+
+
+def test_what_has_no_instance_to_share_is_not_shuffled(write: Write) -> None:
+    service = ROOT / "tests/wasi/guests/built/service.wasm"
+    cases = "cases: [{name: a, request: {url: /}, expect: {verdict: reply}}]\n"
+    text = f"filter: {{component: {service}, grants: [{{http: []}}]}}\n{cases}"
+    assert run(write(text)).exit_code == 0
+    result = run("--shuffle", write(text))
+    assert result.exit_code == 2
+    assert "of wasi:http 0.2, which has an instance for each exchange: nothing can leak" in result.stderr

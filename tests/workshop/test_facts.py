@@ -90,7 +90,7 @@ def test_long_bodies_are_compared_by_line() -> None:
 
 def test_a_memory_that_is_wrong() -> None:
     wrong: Facts = {**UNCHANGED, ("request", "headers", "x"): ("1",)}
-    (difference,) = contradictions(UNCHANGED, wrong)
+    (difference,) = contradictions(UNCHANGED, wrong, ("live", "remembered"))
     assert difference.path == ("request", "headers", "x")
     assert difference.lines == ("live        nothing", 'remembered  "1"')
-    assert contradictions(UNCHANGED, UNCHANGED) == []
+    assert contradictions(UNCHANGED, UNCHANGED, ("live", "remembered")) == []

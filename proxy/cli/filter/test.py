@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from random import randrange
 
 import click
 
@@ -14,13 +15,31 @@ from proxy.sandbox import Engine
 from proxy.server.code_cache import code_cache
 from proxy.workshop.cases import CaseFile, load
 from proxy.workshop.progress import progress
-from proxy.workshop.report import failure
+from proxy.workshop.report import failure, leak
+from proxy.workshop.shuffle import leaks
 from proxy.workshop.trial import try_case
 
+SEEDS = 1_000_000
 
-@click.command(name="test")
+
+class _Test(click.Command):
+    """With an option whose value may be left out, also before the files: click would take one of them for it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [f"--shuffle={randrange(SEEDS)}" if arg == "--shuffle" else arg for arg in args])
+
+
+@click.command(name="test", cls=_Test)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="[FILE.wasm] CASES.yaml…")
-def command(files: tuple[Path, ...]) -> None:
+@click.option(
+    "--shuffle",
+    "seed",
+    type=click.IntRange(min=0),
+    metavar="[=SEED]",
+    help="Run the cases once more, in a shuffled order in one instance, and tell which come out otherwise than alone. "
+    "SEED repeats an order.",
+)
+def command(files: tuple[Path, ...], seed: int | None) -> None:
     """Run the cases of each CASES.yaml on the filter it names, or on FILE.wasm.
 
     \b
@@ -37,20 +56,26 @@ def command(files: tuple[Path, ...]) -> None:
     Each is run in the same host that serves traffic, once with the filter and once from what was remembered of that
     run; both must come out the same. docs/writing-filters.md has all the keys.
 
-    Exits with 1 when a case fails, with 2 when a file is wrong. pytest runs the same files, if their names end in
-    .filter-test.yaml.
+    With --shuffle they are also run one after the other in one instance: a case that then comes out otherwise found
+    what another had left in the guest's memory, so instances of this component must not be used again.
+
+    Exits with 1 when a case fails or something leaks, with 2 when a file is wrong. pytest runs the same files, if their
+    names end in .filter-test.yaml.
     """
     component, cases = _arguments(files)
     try:
         loaded = [load(file, component) for file in cases]
         with closing(Engine(code_cache())) as engine:
-            failed = sum(_test(file, engine) for file in loaded)
+            failed = leaked = 0
+            for file in loaded:
+                failed += _test(file, engine)
+                leaked += 0 if seed is None else _shuffle(file, seed, engine)
     except ConfigErrors as errors:
         click.echo(str(errors), err=True)
         sys.exit(2)
     total = sum(len(file.suite.cases) for file in loaded)
-    click.echo(f"{total - failed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+    click.echo(f"{total - failed} passed, {failed} failed" + ("" if seed is None else f", {leaked} leaked"))
+    sys.exit(1 if failed or leaked else 0)
 
 
 def _arguments(files: Sequence[Path]) -> tuple[Path | None, Sequence[Path]]:
@@ -79,3 +104,17 @@ def _test(file: CaseFile, engine: Engine) -> int:
             for told in failure(file, index, trial):
                 click.echo(f"          {told}")
     return failed
+
+
+def _shuffle(file: CaseFile, seed: int, engine: Engine) -> int:
+    """How many cases found what others had left."""
+    click.echo(f"  in one instance, forwards and backwards (--shuffle={seed})")
+    leaked = 0
+    with progress(f"{file.path}: shuffled"):
+        for found in leaks(file, seed, engine):
+            leaked += 1
+            first, *more = leak(file, found)
+            click.echo(f"  LEAKED  {first}")
+            for told in more:
+                click.echo(f"          {told}")
+    return leaked

@@ -85,6 +85,11 @@ class Handler:
         """Instances that have exchanges."""
         return sum(kept.has > 0 for kept in self._kept)
 
+    async def rest(self) -> None:
+        """Until no exchange goes on."""
+        while self._endings:
+            await asyncio.wait(self._endings)
+
     async def handle(self, handling: Handling) -> Response:
         """The answer; the component may go on after it. Raises Trap, PoolExhausted, and ProxyError for an error that it
         answers with."""
