@@ -1,4 +1,5 @@
-"""Heads of requests: parsed by llhttp, and what it lets pass looked at again."""
+"""Heads of requests: those with anything particular about them are parsed by llhttp, and what it lets pass is looked at
+again."""
 
 from __future__ import annotations
 
@@ -8,18 +9,23 @@ import httptools
 
 from proxy import errors
 from proxy.codec.events import RequestHead
+from proxy.codec.known_lines import KnownLines, NotPlain
 from proxy.codec.limits import Limits
 from proxy.errors import ProxyError
 from proxy.http import framing, target
 from proxy.http.fields import Fields, Line
 from proxy.http.hop_by_hop import HOP_BY_HOP, end_to_end, options
+from proxy.http.target import authority
 from proxy.http.upgrade import offered
 
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-\"$-~]+) HTTP/1\.([01])\r\n")
 """RFC 9112 §3: single spaces, a token, a target in visible ASCII without fragment. llhttp is content with several
 spaces, takes a fragment, and knows RTSP and ICE."""
 
-_TARGET = re.compile(rb"[!-\"$-~]+")
+_PLAIN = re.compile(
+    rb"(GET|HEAD) (/[!-\"$->@-~]*)(?:\?([!-\"$-~]*))? HTTP/1\.1\r\n[Hh][Oo][Ss][Tt]:[ \t]*([!-~]+)[ \t]*(?=\r\n)"
+)
+"""How nearly every head begins: its path, query and Host."""
 
 _OTHER_VERSION = re.compile(rb"[!-~]+ [!-~]+(?: (?!HTTP/1\.[01]\r)[A-Z]+/[0-9.]+)?\r\n")
 """HTTP/0.9 has none."""
@@ -73,40 +79,48 @@ class _Section:
         self.lines.append(line)
 
 
-_Known = tuple[str, bytes, bytes, str, list[Line]]
-"""Of a head: its method, what is before and after all but the first byte of its target, its authority, its lines."""
-
-_NOTHING_KNOWN: _Known = "", b"\n", b"\n", "", []
+_KNOWN = KnownLines(_SPECIAL)
 
 
 class HeadParser:
-    """Parses the heads of one connection, one after the other.
-
-    Clients say the same of themselves with nearly every request on a connection. So the last head that holds nothing
-    to be looked at but its Host is remembered, and another one that differs from it in its target alone is known
-    without llhttp.
+    """Parses the heads of one connection, one after the other. Plain ones, as nearly every GET has, do without llhttp.
 
     default_authority: stands for the Host of an HTTP/1.0 request without one (RFC 9112 §3.3).
     """
 
-    __slots__ = ("_authority", "_known", "_limits", "_parser", "_section")
+    __slots__ = ("_authority", "_limits", "_lines", "_parser", "_said", "_section")
 
     def __init__(self, limits: Limits, default_authority: str) -> None:
         self._limits = limits
         self._authority = default_authority
         self._section = _Section()
         self._parser = httptools.HttpRequestParser(self._section)
-        self._known = _NOTHING_KNOWN
+        self._said = b""
+        self._lines: list[Line] = []
 
     def parse(self, head: bytes) -> RequestHead:
         """head: all of one, with its empty line. Raises ProxyError with status 400, 413, 417, 431, 501 or 505."""
-        method, start, rest, authority, lines = self._known
-        if head.endswith(rest) and head.startswith(start):
-            on_target = head[len(start) - 1 : -len(rest)]
-            if _TARGET.fullmatch(on_target):
-                path, mark, query = on_target.decode().partition("?")
-                return RequestHead(method, authority, path, query if mark else None, Fields(lines), 0, "1.1", True)
-        return self._parse(head)
+        begin = _PLAIN.match(head)
+        if begin is None:
+            return self._parse(head)
+        section = head[begin.end() :]
+        if section != self._said:
+            try:
+                self._lines = self._plain(section)
+            except NotPlain:
+                return self._parse(head)
+            self._said = section
+        method, path, query, host = begin.groups()
+        on_query = None if query is None else query.decode()
+        return RequestHead(
+            method.decode(), authority(host), path.decode(), on_query, Fields(self._lines), 0, "1.1", True
+        )
+
+    def _plain(self, section: bytes) -> list[Line]:
+        lines = section[2:-4].split(b"\r\n") if len(section) > 4 else []
+        if len(lines) > self._limits.field_lines:
+            raise NotPlain
+        return _KNOWN.parse(lines)
 
     def _parse(self, head: bytes) -> RequestHead:
         request_line = _REQUEST_LINE.match(head)
@@ -114,19 +128,14 @@ class HeadParser:
             raise _bad_request_line(head)
         method, on_target, minor = request_line.groups()
         section = self._parse_fields(head)
-        lines, special = section.lines, section.special
-        if len(lines) > self._limits.field_lines:
+        if len(section.lines) > self._limits.field_lines:
             raise refused(431, f"more than {self._limits.field_lines} field lines")
         name = method.decode()
         if name in _REFUSED:
             raise refused(501, f"{name} is refused: {_REFUSED[name]}")
-        if minor == b"1" and len(special) == 1 and special[0][0] == b"host":  # nearly every GET
-            authority, path, query = target.parse(name, on_target.decode(), special[0][1], "")
-            self._known = name, method + b" /", head[request_line.end(2) :], authority, lines
-            return RequestHead(name, authority, path, query, Fields(lines), 0, "1.1", True)
-        return self._unusual(name, on_target.decode(), "1.1" if minor == b"1" else "1.0", section)
+        return self._checked(name, on_target.decode(), "1.1" if minor == b"1" else "1.0", section)
 
-    def _unusual(self, method: str, on_target: str, version: str, section: _Section) -> RequestHead:
+    def _checked(self, method: str, on_target: str, version: str, section: _Section) -> RequestHead:
         special = section.special
         authority, path, query = target.parse(method, on_target, self._host(version, special), self._authority)
         length = framing.request_length(version, _all(special, b"content-length"), _all(special, b"transfer-encoding"))
