@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.client
 import os
 import socket
+import ssl
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -19,13 +21,15 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 @dataclass
 class Machine:
-    """Starts processes, each bound to a core, and ends them all by their pid on exit.
+    """Starts processes, each bound to its cores, and ends them all by their pid on exit.
 
-    scratch: an empty folder for their files. Core 0 of `cores` is for the server measured, core 1 for the rest.
+    scratch: an empty folder for their files. cores: those of the machine; the first `workers` of them are for the
+    server measured, the others for the rest, which shares them all when there are no others.
     """
 
     scratch: Path
-    cores: tuple[int, int]
+    cores: Sequence[int]
+    workers: int = 1
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __enter__(self) -> Machine:
@@ -41,23 +45,33 @@ class Machine:
                 process.kill()
                 process.wait()
 
-    def on_core(self, n: int, command: list[str]) -> list[str]:
-        return ["taskset", "--cpu-list", str(self.cores[n]), *command]
+    def measured(self, command: list[str]) -> list[str]:
+        """The command, on the cores of the server that is measured."""
+        return _on(self.cores[: self.workers], command)
 
-    def serve(self, name: str, core: int, command: list[str], port: int) -> int:
-        """Start a server and wait until it answers on the port; its pid. Its output goes to `scratch/name.log`."""
+    def beside(self, command: list[str]) -> list[str]:
+        """The command, on the other cores."""
+        return _on(self.cores[self.workers :] or self.cores, command)
+
+    def serve(self, name: str, command: list[str], port: int, *, secure: bool = False) -> int:
+        """Start a server (`command` says on which cores) and wait until it answers on the port; its pid. Its output
+        goes to `scratch/name.log`. secure: the port is for TLS."""
         log = self.scratch / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                self.on_core(core, command), stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.scratch
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.scratch
             )
         self.processes.append(process)
         deadline = time.monotonic() + STARTING
-        while not answers(port):
+        while not answers(port, secure):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{name} did not start:\n{log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.05)
         return process.pid
+
+
+def _on(cores: Sequence[int], command: list[str]) -> list[str]:
+    return ["taskset", "--cpu-list", ",".join(map(str, cores)), *command]
 
 
 def free_port() -> int:
@@ -67,28 +81,52 @@ def free_port() -> int:
         return port
 
 
-def answers(port: int) -> bool:
+def answers(port: int, secure: bool = False) -> bool:
     try:
-        get(port)
+        get(port, "/", secure=secure)
     except (OSError, http.client.HTTPException):
         return False
     return True
 
 
-def get(port: int) -> tuple[int, dict[str, str], bytes]:
-    """Status, fields (lower case) and body of the item."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+def get(port: int, path: str, *, secure: bool = False) -> tuple[int, dict[str, str], bytes]:
+    """Status, fields (lower case) and body. secure: over TLS, whoever it is."""
+    connection = _secure_connection(port) if secure else http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        connection.request("GET", "/item")
+        connection.request("GET", path)
         response = connection.getresponse()
         return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
     finally:
         connection.close()
 
 
-def cpu_seconds(pid: int) -> float:
-    """Processor time of a process and its living children so far."""
+def _secure_connection(port: int) -> http.client.HTTPSConnection:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=context)
+
+
+def cipher(port: int) -> str:
+    """What TLS agrees on there: version and cipher suite."""
+    connection = _secure_connection(port)
+    connection.connect()
+    try:
+        assert isinstance(connection.sock, ssl.SSLSocket)
+        suite = connection.sock.cipher()
+        return f"{connection.sock.version()} {suite[0] if suite else None}"
+    finally:
+        connection.close()
+
+
+def cpu_seconds(pid: int) -> tuple[float, float]:
+    """Processor time of a process and its living children so far: in user mode, and in the kernel."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    own = (int(fields[11]) + int(fields[12])) / TICK  # utime and stime, proc(5)
-    children = (task.read_text().split() for task in Path(f"/proc/{pid}/task").glob("*/children"))
-    return own + sum(cpu_seconds(int(child)) for group in children for child in group)
+    times = [(int(fields[11]) / TICK, int(fields[12]) / TICK)]  # utime and stime, proc(5)
+    times += map(cpu_seconds, children(pid))
+    return sum(user for user, _ in times), sum(system for _, system in times)
+
+
+def children(pid: int) -> list[int]:
+    """Of a process, those that live."""
+    lists = (task.read_text().split() for task in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [int(child) for each in lists for child in each]

@@ -10,47 +10,55 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tests.bench.load import measure
-from tests.bench.machine import Machine
-from tests.bench.target import Target
+from tests.bench.load import Load
+from tests.bench.machine import Machine, children
+from tests.bench.measure import measure
+from tests.bench.target import Missing, Target
 
 SHOWN = 25
 
+Stack = tuple[list[str], int]
+"""Frames as `function (file)`, the innermost last, and how often they were seen."""
 
-def top(machine: Machine, target: Target, seconds: int) -> Iterator[str]:
-    """The functions in which the most samples were taken, as lines to print."""
+
+def sampled(machine: Machine, target: Target, load: Load, seconds: int) -> list[Stack]:
+    """What the event loop of the worker does under the load, in Python and below. Being sampled slows it down: what
+    the time is shared among is right, how much there is of it is not."""
     program = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
     if program is None:
-        yield "missing: py-spy: .venv/bin/pip install -e '.[bench]'"
-        return
-    stacks = machine.scratch / f"{target.case.value}.stacks"
-    command = [program, "record", "--pid", str(target.pid), "--duration", str(seconds), "--rate", "500"]
+        raise Missing("py-spy: .venv/bin/pip install -e '.[bench]'")
+    (worker,) = children(target.pid)
+    file = machine.scratch / f"{target.case.value}.stacks"
+    options = ["--pid", str(worker), "--duration", str(seconds), "--rate", "250", "--native", "--threads"]
     spy = subprocess.Popen(
-        machine.on_core(1, [*command, "--threads", "--format", "raw", "--output", str(stacks)]),
+        machine.beside([program, "record", *options, "--format", "raw", "--output", str(file)]),
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    sample = measure(machine, target, seconds)
+    measure(machine, target, load, seconds)
     _, errors = spy.communicate(timeout=seconds + 30)
     if spy.returncode != 0:
-        yield f"py-spy: {errors.strip()}"
-        return
-    yield f"\n{target.case.value}: {sample.cpu:.1f} µs of processor time per request (while being sampled)"
-    yield f"{'self':>6} {'total':>6}  function"
-    yield from functions(stacks.read_text().splitlines())
+        raise RuntimeError(f"py-spy: {errors.strip()}")
+    return list(stacks(file.read_text().splitlines()))
 
 
-def functions(stacks: Iterable[str]) -> Iterator[str]:
-    """From lines `thread;outermost (file:line);…;innermost (file:line) count`: each function's share of the samples of
-    the main thread, its own and with what it called. Of the others py-spy cannot tell well whether they sleep."""
-    own: Counter[str] = Counter()
-    total: Counter[str] = Counter()
-    for line in stacks:
+def stacks(lines: Iterable[str]) -> Iterator[Stack]:
+    """From lines `thread;outermost (file:line);…;innermost (file:line) count`, those of the main thread. Of the others
+    py-spy cannot tell well whether they sleep."""
+    for line in lines:
         stack, _, count = line.rpartition(" ")
         thread, *frames = [re.sub(r":\d+\)$", ")", frame) for frame in stack.split(";")]
-        if not thread.endswith("MainThread"):
-            continue
-        own[frames[-1]] += int(count)
-        total.update(dict.fromkeys(frames, int(count)))
+        if thread.endswith("MainThread"):
+            yield frames, int(count)
+
+
+def functions(stacks: Iterable[Stack]) -> Iterator[str]:
+    """Each function's share of the samples, its own and with what it called."""
+    own: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+    for frames, count in stacks:
+        own[frames[-1]] += count
+        total.update(dict.fromkeys(frames, count))
     samples = max(own.total(), 1)
+    yield f"{'self':>6} {'total':>6}  function"
     for name, n in own.most_common(SHOWN):
         yield f"{n / samples:6.1%} {total[name] / samples:6.1%}  {name}"

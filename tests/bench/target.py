@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
 
 class Case(Enum):
@@ -11,6 +12,10 @@ class Case(Enum):
 
     HIT = "hit"
     """A response from memory."""
+    HIT_TLS = "hit-tls"
+    """HIT over TLS."""
+    HIT_HTTP2 = "hit-h2"
+    """HIT over HTTP/2 with TLS."""
     PASS = "pass"
     """A request forwarded, its response passed on."""
     FILTER = "filter"
@@ -23,6 +28,15 @@ class Case(Enum):
     """HIT with one such filter in front of the cache, its decisions remembered."""
 
 
+FILTERS_OF = {Case.FILTER: 2, Case.FILTER_FRESH: 2, Case.FILTER_POOLED: 2, Case.FILTER_HIT: 1}
+"""How many filters stand in the chain."""
+
+SECURE = frozenset({Case.HIT_TLS, Case.HIT_HTTP2})
+"""Over TLS."""
+
+CACHED = frozenset({Case.HIT, Case.FILTER_HIT}) | SECURE
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """pid: the server's, whose processor time is taken (with that of its children)."""
@@ -33,18 +47,25 @@ class Target:
     pid: int
 
     @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/item"
+    def secure(self) -> bool:
+        return self.case in SECURE
+
+    def url(self, target: str) -> str:
+        """target: path and query."""
+        return f"http{'s' * self.secure}://127.0.0.1:{self.port}{target}"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What all servers serve. origin: its port. chain, key: files of the certificate and its key, for 127.0.0.1."""
+
+    origin: int
+    chain: Path
+    key: Path
 
 
 class Missing(Exception):
     """A server, or what it needs, is not installed. The text says what, and how to get it."""
-
-
-FILTERS_OF = {Case.FILTER: 2, Case.FILTER_FRESH: 2, Case.FILTER_POOLED: 2, Case.FILTER_HIT: 1}
-"""How many filters stand in the chain."""
-
-CACHED = frozenset({Case.HIT, Case.FILTER_HIT})
 
 
 def filter_config(n: int) -> dict[str, object]:

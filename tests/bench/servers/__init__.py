@@ -1,1 +1,1 @@
-"""The servers, one file each. `start(machine, origin)` starts one and yields its targets, or raises Missing."""
+"""The servers, one file each. `start(machine, site)` starts one and yields its targets, or raises Missing."""

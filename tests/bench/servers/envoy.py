@@ -9,21 +9,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.bench.machine import Machine, free_port
-from tests.bench.target import CACHED, FILTERS_OF, Case, Missing, Target, filter_config
+from tests.bench.target import CACHED, FILTERS_OF, Case, Missing, Site, Target, filter_config
 
 WASM = Path(__file__).parents[1] / "peers" / "proxy_wasm_headers" / "headers.wasm"
 
 TYPE = "type.googleapis.com/envoy.extensions"
 
 
-def start(machine: Machine, origin: int) -> Iterator[Target]:
+def start(machine: Machine, site: Site) -> Iterator[Target]:
     program = _program()
     cases = [Case.HIT, Case.PASS, *([Case.FILTER] if WASM.exists() else [])]
     ports = {case: free_port() for case in cases}
     config = machine.scratch / "envoy.json"
-    config.write_text(json.dumps(_bootstrap(ports, origin)))
-    command = [program, "--config-path", str(config), "--concurrency", "1", "--disable-hot-restart", "-l", "warning"]
-    pid = machine.serve("envoy", 0, command, ports[Case.PASS])
+    config.write_text(json.dumps(_bootstrap(ports, site.origin)))
+    options = ["--concurrency", str(machine.workers), "--disable-hot-restart", "-l", "warning"]
+    command = machine.measured([program, "--config-path", str(config), *options])
+    pid = machine.serve("envoy", command, ports[Case.PASS])
     for case, port in ports.items():
         yield Target(case, "envoy", port, pid)
     if Case.FILTER not in ports:

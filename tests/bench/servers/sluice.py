@@ -8,32 +8,35 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.bench.machine import Machine, free_port
-from tests.bench.target import CACHED, FILTERS_OF, Case, Missing, Target, filter_config
+from tests.bench.target import CACHED, FILTERS_OF, SECURE, Case, Missing, Site, Target, filter_config
 
 HEADERS = Path(__file__).parents[3] / "filters" / "built" / "headers.wasm"
 
 
-def start(machine: Machine, origin: int, cases: tuple[Case, ...] = tuple(Case)) -> Iterator[Target]:
+def start(machine: Machine, site: Site) -> Iterator[Target]:
     program = Path(sys.executable).parent / "sluice"
-    for case in cases:
+    for case in Case:
         if case in FILTERS_OF and not HEADERS.exists():
             raise Missing(f"{HEADERS.name}: not built, see filters/build")
         port = free_port()
         config = machine.scratch / f"{case.value}.yaml"
-        config.write_text(json.dumps(_config(case, port, origin), indent=2))  # JSON is YAML
-        pid = machine.serve(f"sluice-{case.value}", 0, [str(program), "run", str(config)], port)
+        config.write_text(json.dumps(_config(case, port, site, machine.workers), indent=2))  # JSON is YAML
+        command = machine.measured([str(program), "run", str(config)])
+        pid = machine.serve(f"sluice-{case.value}", command, port, secure=case in SECURE)
         yield Target(case, "sluice", port, pid)
 
 
-def _config(case: Case, port: int, origin: int) -> dict[str, object]:
+def _config(case: Case, port: int, site: Site, workers: int) -> dict[str, object]:
     numbers = range(1, FILTERS_OF.get(case, 0) + 1)
     stages = [{"filter": f"headers-{n}"} for n in numbers]
     cache = [{"cache": {"name": "pages"}}] if case in CACHED else []
+    tls = {"tls": {"certificates": [{"certificate": str(site.chain), "key": str(site.key)}]}}
     return {
         "version": 1,
-        "listeners": [{"address": f"127.0.0.1:{port}"}],
+        "workers": workers,
+        "listeners": [{"address": f"127.0.0.1:{port}", **(tls if case in SECURE else {})}],
         "access_log": "off",
-        "upstreams": {"origin": {"endpoints": [f"http://127.0.0.1:{origin}"]}},
+        "upstreams": {"origin": {"endpoints": [f"http://127.0.0.1:{site.origin}"]}},
         "filters": {f"headers-{n}": _filter(case, n) for n in numbers},
         "routes": [{"chain": [*stages, *cache, {"forward": "origin"}]}],
     }

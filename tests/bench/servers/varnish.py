@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 from tests.bench.machine import Machine, free_port
-from tests.bench.target import Case, Missing, Target
+from tests.bench.target import Case, Missing, Site, Target
 
 VCL = """
 vcl 4.1;
@@ -15,17 +15,17 @@ sub vcl_recv {{ if (local.socket == "forward") {{ return (pass); }} }}
 """
 
 
-def start(machine: Machine, origin: int) -> Iterator[Target]:
+def start(machine: Machine, site: Site) -> Iterator[Target]:
     program = shutil.which("varnishd") or shutil.which("varnishd", path="/usr/sbin")
     if program is None:
         raise Missing("Varnish: apt-get install varnish")
     folder = machine.scratch / "varnish"
     folder.mkdir()
     vcl = folder / "bench.vcl"
-    vcl.write_text(VCL.format(origin=origin))
+    vcl.write_text(VCL.format(origin=site.origin))
     hit, forward = free_port(), free_port()
-    command = [program, "-F", "-n", str(folder / "state"), "-f", str(vcl), "-s", "malloc,64m", "-j", "none"]
+    command = [program, "-F", "-n", str(folder / "state"), "-f", str(vcl), "-s", "malloc,256m", "-j", "none"]
     listen = ["-a", f"hit=127.0.0.1:{hit}", "-a", f"forward=127.0.0.1:{forward}"]
-    pid = machine.serve("varnish", 0, [*command, *listen], hit)
+    pid = machine.serve("varnish", machine.measured([*command, *listen]), hit)
     yield Target(Case.HIT, "varnish", hit, pid)
     yield Target(Case.PASS, "varnish", forward, pid)
