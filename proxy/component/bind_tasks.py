@@ -48,6 +48,12 @@ class TaskBinder:
         self._suspends = suspends
         self._lifted: dict[LiftedFunc, Lifted] = {}
         definitions = list(_definitions(plan))
+        self._cancels_guests = {
+            item.options.component_instance
+            for item in definitions
+            if isinstance(item, Lowered) and item.options.is_async and isinstance(item.func, LiftedFunc)
+        }
+        """Component instances whose subtasks may be of a guest, which ends when it will; the host's end at once."""
         self.on_fibers = {owner for item in definitions if (owner := self._blocker(item)) is not None}
         """Component instances that import something that blocks."""
         self.threaded = self.on_fibers | {
@@ -58,7 +64,9 @@ class TaskBinder:
     def _blocker(self, definition: CoreDefinition) -> int | None:
         """The component instance that a definition may block in, None if it cannot."""
         if isinstance(definition, Builtin) and definition.name in BUILTINS:
-            return definition.component_instance if builtins.blocks(definition) else None
+            owner = definition.component_instance
+            at_once = definition.name == "subtask.cancel" and owner not in self._cancels_guests
+            return owner if builtins.blocks(definition) and not at_once else None
         if not isinstance(definition, Lowered) or definition.options.is_async:
             return None
         if definition.func.type.is_async or self._host_blocks(definition.func):

@@ -217,8 +217,8 @@ for _name, _stream, _arguments in (("stream", True, 3), ("future", False, 2)):
         f"{_name}.new": Kind(_core(0, "i64"), partial(_new, stream=_stream)),
         f"{_name}.read": Kind(_core(_arguments, "i32"), partial(_copy, end=_read), _is_sync),
         f"{_name}.write": Kind(_core(_arguments, "i32"), partial(_copy, end=_write), _is_sync),
-        f"{_name}.cancel-read": Kind(_core(1, "i32"), partial(_cancel_copy, end=_read), _is_sync),
-        f"{_name}.cancel-write": Kind(_core(1, "i32"), partial(_cancel_copy, end=_write), _is_sync),
+        f"{_name}.cancel-read": Kind(_core(1, "i32"), partial(_cancel_copy, end=_read)),
+        f"{_name}.cancel-write": Kind(_core(1, "i32"), partial(_cancel_copy, end=_write)),
         f"{_name}.drop-readable": Kind(_core(1), partial(_drop, end=_read)),
         f"{_name}.drop-writable": Kind(_core(1), partial(_drop, end=_write)),
     }

@@ -158,7 +158,8 @@ def copy(
 
 
 def cancel_copy(instance: Instance, ends: EndType, asynchronous: bool, index: int) -> Any:
-    """canon {stream,future}.cancel-{read,write}."""
+    """canon {stream,future}.cancel-{read,write}. Whoever is at the other end gives the buffer back at once, the host
+    too, so it never blocks."""
     end = ends.find(instance, index)
     if end.state is not CopyState.COPYING or end.has_sync_waiter:
         raise trap(f"no {end.verb} of the {end.what} is in progress that could be cancelled")
@@ -166,7 +167,7 @@ def cancel_copy(instance: Instance, ends: EndType, asynchronous: bool, index: in
     end.state = CopyState.CANCELLING_COPY
     if not end.has_pending_event() or end.shared.is_pending(end.buffer):
         end.shared.cancel()  # what was copied of it already is told with its end
-    return _outcome(end, asynchronous)
+    return end.get_pending_event()[2]
 
 
 def _check_set(end: CopyEnd, asynchronous: bool) -> None:

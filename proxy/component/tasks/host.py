@@ -30,7 +30,8 @@ def failed(error: BaseException) -> BaseException:
 
 
 class HostCall:
-    """A function of the host that a guest waits for."""
+    """A function of the host that a guest waits for. When it is cancelled it has resolved at once, with its result if
+    there is one by then: what it does on its way out is no concern of the guest's."""
 
     def __init__(self, scheduler: Scheduler, coroutine: Coroutine[Any, Any, Any], on_resolve: OnResolve) -> None:
         self._scheduler = scheduler
@@ -45,13 +46,21 @@ class HostCall:
             self._scheduler.complete(lambda: self._complete(task, error))
 
     def _complete(self, task: asyncio.Task[Any], error: BaseException | None) -> None:
-        self._scheduler.externals.pop(self, None)
+        if self not in self._scheduler.externals:
+            return  # it was cancelled when it had just ended, and resolved then
+        del self._scheduler.externals[self]
         if error is not None:
             raise failed(error) from error
         self._on_resolve(CANCELLED if task.cancelled() else task.result())
 
     def cancel(self) -> None:
-        self._task.cancel()
+        task = self._task
+        if task.done():
+            self._complete(task, None if task.cancelled() else task.exception())
+            return
+        self._scheduler.externals.pop(self, None)
+        task.cancel()
+        self._on_resolve(CANCELLED)
 
     def fail(self, error: BaseException) -> None:
         self._task.cancel()
