@@ -34,6 +34,7 @@ from proxy.cache.entry import Entry, Variants
 from proxy.cache.key import Key
 from proxy.cache.policy import Refusal
 from proxy.cache.purged import Selector
+from proxy.cache.sqlite import is_outside, statements, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,9 @@ USED_AGAIN = 60
 
 STEP = 200
 """Rows that a sweep looks at before others may have their turn."""
+
+QUIET = 10.0
+"""Seconds between two complaints about the disk."""
 
 TIMEOUT = 5.0
 """Seconds to wait for another process to finish its transaction."""
@@ -88,6 +92,7 @@ class DiskStore:
         self._purged: DiskPurged | None = None
         self._unrecorded: list[tuple[Sequence[Selector], float | None, str]] = []
         self._swept_to: tuple[int, int] | None = None
+        self._quiet_until = 0.0
         self._bodies.mkdir(parents=True, exist_ok=True)
         if not os.access(self._bodies, os.W_OK | os.X_OK):
             raise PermissionError(f"{self._bodies} cannot be written to")
@@ -112,7 +117,7 @@ class DiskStore:
             if alone:
                 self._sweep()
         except sqlite3.Error as error:
-            if _is_outside(error):
+            if is_outside(error):
                 raise
             self._start_anew(error)
             if alone:
@@ -125,29 +130,34 @@ class DiskStore:
             self._directory / "entries.sqlite", timeout=TIMEOUT, isolation_level=None, check_same_thread=False
         )
         try:
-            self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            (written,) = self._db.execute("PRAGMA user_version").fetchone()
+            if written == 0:
+                self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("PRAGMA journal_size_limit = 8388608")
-            self._prepare()
+            self._prepare(written)
         except BaseException:
             self._db.close()
             raise
 
-    def _prepare(self) -> None:
-        (written,) = self._db.execute("PRAGMA user_version").fetchone()
-        with _transaction(self._db):
-            if written not in (0, FORMAT):
-                for table in ("entries", "total", "purged", "clock"):
-                    self._db.execute(f"DROP TABLE IF EXISTS {table}")
-            for statement in _statements(_SCHEMA + SCHEMA):
-                self._db.execute(statement)
-            self._db.execute(f"PRAGMA user_version = {FORMAT}")
+    def _prepare(self, written: int) -> None:
+        with transaction(self._db):
+            if written != FORMAT:  # else nothing is written, so that a full disk keeps no process from beginning
+                self._make_tables(written)
             known, self._purged = self._purged, DiskPurged(self._db)
             if known is not None:
                 self._purged.begin(known.seen + 1)
             self._purged.catch_up()
             self._purged.foreign.clear()
+
+    def _make_tables(self, written: int) -> None:
+        if written != 0:
+            for table in ("entries", "total", "purged", "clock"):
+                self._db.execute(f"DROP TABLE IF EXISTS {table}")
+        for statement in statements(_SCHEMA + SCHEMA):
+            self._db.execute(statement)
+        self._db.execute(f"PRAGMA user_version = {FORMAT}")
 
     def _start_anew(self, error: sqlite3.Error) -> None:
         """The database cannot be read any more."""
@@ -283,7 +293,7 @@ class DiskStore:
         try:
             if file is not None and isinstance(body, bytes):
                 (self._bodies / file).write_bytes(body)
-            with _transaction(self._db):
+            with transaction(self._db):
                 if self.purged.catch_up():
                     raise _Interrupted
                 gone = self._remove("key = ? AND variant = ?", (name, identity))
@@ -308,7 +318,7 @@ class DiskStore:
 
     def _update(self, name: bytes, identity: bytes, record: bytes, body: FileBody, entry: Entry) -> bool:
         """New fields for a body that is stored: the file stays. False when there is no row that names it."""
-        with _transaction(self._db):
+        with transaction(self._db):
             if self.purged.catch_up():
                 raise _Interrupted
             row = self._db.execute(
@@ -346,7 +356,7 @@ class DiskStore:
         self._write_down()
 
     def _write_down(self) -> None:
-        with _transaction(self._db):
+        with transaction(self._db):
             self.purged.catch_up()
             gone: list[str] = []
             for selectors, stale_at, id in self._unrecorded:
@@ -374,7 +384,7 @@ class DiskStore:
                 return False
             self._swept_to = purged.seen, -1
         moment, last = self._swept_to
-        with _transaction(self._db):
+        with transaction(self._db):
             purged.catch_up()
             rows = self._db.execute(
                 "SELECT id, key, tags, compared FROM entries WHERE id > ? ORDER BY id LIMIT ?", (last, STEP)
@@ -419,7 +429,7 @@ class DiskStore:
             self._db.executescript(f"PRAGMA incremental_vacuum({free - FREE_PAGES // 2}); PRAGMA wal_checkpoint;")
 
     def _delete(self, condition: str, arguments: tuple[Any, ...]) -> None:
-        with _transaction(self._db):
+        with transaction(self._db):
             gone = self._remove(condition, arguments)
         self._unlink(gone)
 
@@ -437,59 +447,27 @@ class DiskStore:
             with suppress(_Interrupted):
                 return work()
         except OSError as error:
-            logger.error("cache in %s: %s", self._directory, error)
+            self._complain(error)
         except sqlite3.Error as error:
-            if _is_outside(error):
-                logger.error("cache in %s: %s", self._directory, error)
+            if is_outside(error):
+                self._complain(error)
                 return otherwise
             try:
                 self._start_anew(error)
             except (OSError, sqlite3.Error) as again:
-                logger.error("cache in %s: %s", self._directory, again)
+                self._complain(again)
         return otherwise
+
+    def _complain(self, error: OSError | sqlite3.Error) -> None:
+        """Now and then: while a disk is full, each entry fails."""
+        now = time.monotonic()
+        if now >= self._quiet_until:
+            self._quiet_until = now + QUIET
+            logger.error("cache in %s: %s", self._directory, error)
 
 
 class _Interrupted(Exception):
     """Something was purged while an entry was on its way in: it is not written."""
-
-
-_OUTSIDE = frozenset((
-    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY,
-))  # fmt: skip
-
-
-def _is_outside(error: sqlite3.Error) -> bool:
-    """It is the disk's fault, or another process's, and not that of what is in the file."""
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _OUTSIDE
-
-
-class _transaction:  # noqa: N801  # used like a function
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                self._db.execute("COMMIT")
-        finally:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-
-
-def _statements(script: str) -> list[str]:
-    """`executescript` would end the transaction it is called in."""
-    statements: list[str] = []
-    begun = ""
-    for part in script.split(";"):
-        begun += part + ";"
-        if part.strip() and sqlite3.complete_statement(begun):
-            statements.append(begun)
-            begun = ""
-    return statements
 
 
 def _checksum(name: bytes, record: bytes, body: bytes, sums: bytes) -> int:

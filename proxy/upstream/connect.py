@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -38,6 +39,9 @@ class Endpoint:
         host = self.address or self.host
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
+
+_OURS = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL))
+"""What this machine has too little of, which says nothing of the origin: descriptors, memory, local ports."""
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
@@ -83,4 +87,6 @@ def _failure(where: str, error: OSError) -> ProxyError:
         return ProxyError(errors.CONNECTION_TIMEOUT, f"{where} does not answer")
     if isinstance(error, ConnectionError):
         return ProxyError(errors.CONNECTION_TERMINATED, f"{where}: {error}")
+    if error.errno in _OURS:
+        return ProxyError(errors.CONNECTION_LIMIT_REACHED, f"no connection to {where} can be had: {error}")
     return ProxyError(errors.DESTINATION_IP_UNROUTABLE, f"{where}: {error}")

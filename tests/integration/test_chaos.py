@@ -6,19 +6,21 @@ from __future__ import annotations
 import asyncio
 import http.client
 import os
-import re
 import resource
+import signal
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.site import Site, site, unchunk
+from tests.codec.http2.wire import GET, HELLO, headers
+from tests.integration.site import Site, site
+from tests.integration.taken import ASKS, Taken, ask, taken, taken_h2
 from tests.server.process import PATIENCE, SLUICE, Process, config
 from tests.upstream.scripted import Peer, Scripted
 
@@ -56,6 +58,11 @@ async def at_once(peer: Peer) -> None:
     peer.reset()
 
 
+async def closes_at_the_next(peer: Peer) -> None:
+    await peer.send(SOUND)
+    await peer.request()
+
+
 FAULTS: dict[str, Fault] = {
     "resets at once": at_once,
     "closes at once": sends(b""),
@@ -81,6 +88,9 @@ FAULTS: dict[str, Fault] = {
     "sends another answer, too": sends(SOUND + SOUND.replace(b"0123456789", b"somebody's")),
     "sends a head without end": sends(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 50_000, then=stall),
     "dribbles": dribble,
+    "closes between requests": sends(SOUND),
+    "resets between requests": sends(SOUND, reset=True),
+    "closes at the next request": closes_at_the_next,
 }
 
 
@@ -113,35 +123,24 @@ async def in_front(directory: Path, fault: Fault, chain: list[dict[str, Any]]) -
     assert origin.failure is None
 
 
-def whole(raw: bytes) -> tuple[int, bytes] | None:
-    """Status and body of an answer that a client would take for whole. None: it cannot be."""
-    head, separator, rest = raw.partition(b"\r\n\r\n")
-    if not separator:
-        return None
-    status = int(head[9:12])
-    if length := re.search(rb"\r\ncontent-length: ([0-9]+)", head):
-        assert len(rest) <= int(length[1])
-        return (status, rest) if len(rest) == int(length[1]) else None
-    assert b"\r\ntransfer-encoding: chunked" in head, "only its end would end it"
-    try:
-        return status, unchunk(rest)
-    except (ValueError, AssertionError):
-        return None
+BARE: list[dict[str, Any]] = []
+CACHED: list[dict[str, Any]] = [{"cache": {"name": "pages"}}]
 
 
-GET = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
-
-
-@pytest.mark.parametrize("chain", [[], [{"cache": {"name": "pages"}}]], ids=["bare", "cached"])
+@pytest.mark.parametrize(
+    ("chain", "version"),
+    [(BARE, "1.1"), (BARE, "1.0"), (BARE, "2"), (CACHED, "1.1")],
+    ids=["bare-1.1", "bare-1.0", "bare-2", "cached"],
+)
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
-def test_an_origin_that(fault: Fault, chain: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_an_origin_that(fault: Fault, chain: list[dict[str, Any]], version: str, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with in_front(tmp_path, fault, chain) as (place, _):
-            answer = whole(await place.raw(GET))
+            answer = await ask(place.port, version)
             if answer is not None and answer[0] < 500:
                 assert answer == (200, BODY)
             for _ in range(2):  # nothing of it is left, neither on a connection nor in a cache
-                assert whole(await place.raw(GET)) == (200, BODY)
+                assert await ask(place.port, version) == (200, BODY)
 
     asyncio.run(scenario())
 
@@ -150,8 +149,8 @@ def test_an_origin_that(fault: Fault, chain: list[dict[str, Any]], tmp_path: Pat
 def test_a_failure_is_told(fault: str, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with in_front(tmp_path, FAULTS[fault], []) as (place, _):
-            raw = await place.raw(GET)
-            answer = whole(raw)
+            raw = await place.raw(ASKS["1.1"])
+            answer = taken(raw, ended=True)
             assert answer is not None
             assert answer[0] in (502, 504)
             assert b"\r\nproxy-status: sluicegate; error=" in raw
@@ -160,21 +159,69 @@ def test_a_failure_is_told(fault: str, tmp_path: Path) -> None:
 
 
 class Limited(Process):
-    """With limits of its own on what the process may use."""
+    """With limits of its own on what the process may use. command: what starts it."""
 
-    def __init__(self, path: Path, *limits: tuple[int, int]) -> None:
+    def __init__(self, path: Path, *limits: tuple[int, int], command: Sequence[str] = ()) -> None:
         def limit() -> None:
             for kind, most in limits:
                 resource.setrlimit(kind, (most, most))
 
         self.popen = subprocess.Popen(
-            [SLUICE, "run", path], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=limit
+            [*command, SLUICE, "run", path],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=limit,
         )
         self.port = int(self.until(r"listening on http://127\.0\.0\.1:(\d+)")[1])
 
     def end(self) -> None:
         self.popen.kill()
         self.popen.communicate()
+
+
+UNSHARE = ["unshare", "--user", "--map-root-user", "--mount"]
+"""In a mount namespace of its own: what is mounted there goes with the process."""
+MOUNT = 'mount -t tmpfs -o size=1m none "$0" && exec "$@"'
+
+
+def may_mount() -> bool:
+    with suppress(FileNotFoundError):
+        return subprocess.run([*UNSHARE, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True).returncode == 0
+    return False
+
+
+@pytest.mark.skipif(not may_mount(), reason="a file system cannot be mounted here: unshare --user --mount is refused")
+def test_a_full_file_system_costs_no_answer_and_is_used_when_there_is_room(tmp_path: Path) -> None:
+    """What the cache stores and the access log are on it."""
+    full = tmp_path / "full"
+    full.mkdir()
+    served = {"status": 200, "headers": {"cache-control": "max-age=60"}, "body": "x" * 20_000}
+    small = {"max_size": "64KiB", "max_object_size": "30KiB"}  # memory for two
+    chain: list[dict[str, Any]] = [
+        {"cache": {"name": "pages", **small, "disk": {"path": str(full / "stored")}}},
+        {"respond": served},
+    ]
+    path = config(tmp_path, chain, access_log={"to": str(full / "access.log")})
+    process = Limited(path, command=[*UNSHARE, "sh", "-c", MOUNT, str(full)])
+    try:
+        inside = Path(f"/proc/{process.popen.pid}/root{full}")
+        with suppress(OSError), (inside / "filler").open("wb", buffering=0) as filler:
+            while True:
+                filler.write(b"x" * 1024)
+        for number in range(40):
+            assert process.get(f"/{number % 10}") == (200, b"x" * 20_000)
+        assert asyncio.run(ask(process.port, "2")) == (200, b"x" * 20_000)
+        os.kill(_children(process.popen.pid)[0], signal.SIGKILL)
+        _until_served(process, b"x" * 20_000)
+        (inside / "filler").unlink()
+        for number in range(10):
+            assert process.get(f"/{number}") == (200, b"x" * 20_000)
+        stored = sum(each.stat().st_size for each in (inside / "stored").rglob("*") if each.is_file())
+        assert stored > 10 * 20_000
+        _until(lambda: b'"/9"' in (inside / "access.log").read_bytes())
+    finally:
+        process.end()
 
 
 def test_a_full_disk_costs_no_answer(tmp_path: Path) -> None:
@@ -213,13 +260,66 @@ def test_out_of_file_descriptors(tmp_path: Path) -> None:
         process.end()
 
 
-def _until_served(process: Process) -> None:
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
+def test_out_of_file_descriptors_for_origins(tmp_path: Path) -> None:
+    """More exchanges than there can be connections to the origin, on one connection of HTTP/2: each is answered, whole
+    or with a clear failure, and when there is room again all are as before."""
+    released = asyncio.Event()
+    streams = range(1, 100, 2)
+
+    async def play(peer: Peer) -> None:
+        await peer.request()
+        await released.wait()
+        await peer.send(SOUND)
+
+    async def many(port: int) -> list[Taken | None]:
+        """The origin answers when the first ones have failed."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HELLO)
+        assert await reader.read(65536)  # its settings
+        writer.write(b"".join(headers(stream, GET) for stream in streams))
+        raw = b""
+        while not all(taken_h2(raw, stream) for stream in streams):
+            piece = await asyncio.wait_for(reader.read(65536), PATIENCE)
+            assert piece, "the connection ended"
+            raw += piece
+            released.set()
+        writer.close()
+        return [taken_h2(raw, stream) for stream in streams]
+
+    async def main() -> None:
+        origin = Scripted(play)
+        server = await asyncio.start_server(origin.serve, "127.0.0.1", 0)
+        endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        upstream = {"endpoints": [endpoint], "retries": {"attempts": 0}}
+        path = config(tmp_path, [{"forward": "origin"}], upstreams={"origin": upstream})
+        process = Limited(path, (resource.RLIMIT_NOFILE, 50))
+        try:
+            assert {each and each[0] for each in await many(process.port)} == {200, 503}
+            for version in ("1.1", "2"):
+                while await ask(process.port, version) is None:
+                    pass  # connections are being closed
+                assert await ask(process.port, version) == (200, BODY)
+        finally:
+            await asyncio.to_thread(process.end)
+            server.close()
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+
+
+def _until_served(process: Process, body: bytes = b"ok") -> None:
+    def served() -> bool:
         with suppress(ConnectionError, http.client.HTTPException):
-            assert process.get() == (200, b"ok")
-            return
-    raise AssertionError("it serves nobody any more")
+            return process.get() == (200, body)
+        return False
+
+    _until(served)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.02)
 
 
 def _asks(client: socket.socket) -> bool:

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from tests.codec.http2.wire import DATA, END_STREAM, GET, HELLO, frames, headers
-from tests.integration.site import unchunk
+from tests.codec.http2.wire import GET, HELLO, headers
+from tests.integration.taken import taken, taken_h2
 from tests.server.process import PATIENCE, Process, config, respond, running
 from tests.server.test_workers import ADMIN, pids
 
@@ -74,28 +74,17 @@ class Client:
                 self.raw += piece
                 self.end = "" if piece else "closed"
 
-    def body(self) -> bytes:
-        """As far as it has come."""
-        if self.framing == "h2":
-            return b"".join(each.payload for each in frames(self.raw) if each.type == DATA)
-        return self.raw.partition(b"\r\n\r\n")[2]
+    def half(self) -> bool:
+        """Half an answer has come."""
+        return HALF in self.raw
 
     def taken(self) -> bytes | None:
         """The body of an answer that the client takes for whole; None: it knows that it is not."""
-        head, _, rest = self.raw.partition(b"\r\n\r\n")
-        match self.framing:
-            case "h2":
-                ended = any(each.type == DATA and each.flags & END_STREAM for each in frames(self.raw))
-                return self.body() if ended else None
-            case "close":
-                assert b"content-length" not in head
-                return rest if self.end == "closed" else None
-            case "length":
-                assert b"content-length: %d" % (2 * len(HALF)) in head
-                return rest if len(rest) == 2 * len(HALF) else None
-        with suppress(ValueError, AssertionError):
-            return unchunk(rest)
-        return None
+        found = taken_h2(self.raw) if self.framing == "h2" else taken(self.raw, ended=self.end == "closed")
+        return None if found is None else found[1]
+
+    def whole(self) -> bool:
+        return self.taken() is not None
 
     def close(self) -> None:
         self._writer.close()
@@ -177,7 +166,7 @@ async def in_the_middle(proxy: Process, victim: int, workers: set[int]) -> list[
     while True:
         connected = await asyncio.gather(*(asyncio.open_connection("127.0.0.1", proxy.port) for _ in FRAMINGS * 4))
         new = [Client(framing, *each) for framing, each in zip(FRAMINGS * 4, connected, strict=True)]
-        await asyncio.gather(*(each.read(lambda client=each: HALF in client.raw) for each in new))  # type: ignore[misc]
+        await asyncio.gather(*(each.read(each.half) for each in new))
         clients += new
         of = owners(workers, proxy.port)
         held = [(each.framing, of[each.port] == victim) for each in clients]
@@ -199,7 +188,7 @@ async def kill_one(proxy: Process, origin: Origin, victim: int) -> Outcome:
             await asyncio.sleep(0.005)
         outcome = Outcome(time.monotonic() - began)
         origin.released.set()
-        await asyncio.gather(*(each.read(lambda client=each: client.taken() is not None) for each in clients))  # type: ignore[misc]
+        await asyncio.gather(*(each.read(each.whole) for each in clients))
         for client in clients:
             _judge(outcome, client, of[client.port] == victim)
             client.close()
