@@ -34,6 +34,11 @@ class ListenerTls(Options):
     client_ca: Path | None = None
     """A file in PEM with authorities, one of which has to vouch for a certificate that each client shows; relative to
     this file. Clients are not asked for one when absent."""
+    verify_client: Literal["required", "optional"] = "required"
+    """With client_ca, whether a client may also show none. One that nobody vouches for is refused in any case."""
+    forward_client_cert: bool = False
+    """Filters and origins are told the certificate in the field Client-Cert (RFC 9440). What clients themselves say in
+    it is then removed, on all listeners."""
     min_version: Literal["TLSv1.2", "TLSv1.3"] = "TLSv1.2"
     """The oldest version of TLS that is spoken."""
 
@@ -41,6 +46,12 @@ class ListenerTls(Options):
     @classmethod
     def _beside_the_file(cls, path: Path | None, info: ValidationInfo) -> Path | None:
         return None if path is None else beside_the_file(path, info)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ListenerTls:
+        if self.client_ca is None and (self.verify_client == "optional" or self.forward_client_cert):
+            raise ValueError("verify_client and forward_client_cert need a client_ca, for clients to be asked at all")
+        return self
 
 
 class UpstreamTls(Options):

@@ -2,6 +2,7 @@
 
 from proxy.codec.limits import Limits
 from proxy.downstream.bind import addresses, bind, bind_file
+from proxy.downstream.client_cert import ClientCert
 from proxy.downstream.clock import Clock
 from proxy.downstream.connection import DownstreamConnection
 from proxy.downstream.listener import Listener, serve
@@ -9,6 +10,7 @@ from proxy.downstream.service import OnDone, Service
 from proxy.downstream.timeouts import Timeouts
 
 __all__ = [
+    "ClientCert",
     "Clock",
     "DownstreamConnection",
     "Limits",

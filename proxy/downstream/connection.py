@@ -13,6 +13,8 @@ from proxy.codec.events import END, Data, End, Event, Preface, RequestHead
 from proxy.codec.http1_response import encode_head, encode_interim, encode_switch
 from proxy.codec.http1_server import Http1Server
 from proxy.downstream import responding
+from proxy.downstream.client_cert import ClientCert, certify, shown
+from proxy.downstream.ends import client_address, own_authority
 from proxy.downstream.http2_connection import Http2Connection
 from proxy.downstream.output import Output
 from proxy.downstream.request_body import RequestBody
@@ -21,7 +23,7 @@ from proxy.errors import ProxyError
 from proxy.exchange import Body, Exchange, Request, Response, Stream, Switch, Tunnel
 from proxy.exchange import End as TunnelEnd
 from proxy.exchange.eager import start
-from proxy.http.fields import Fields
+from proxy.http.fields import Fields, Line
 from proxy.http.framing import of_response
 
 logger = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ class State(Enum):
     CLOSED = auto()
 
 
+PASSED, TOLD = ClientCert.PASSED, ClientCert.TOLD
 OPEN, LAST, OVER, LINGERING, CLOSED = State  # looking a member up in its class is slow, and done often
 
 
@@ -48,12 +51,14 @@ class DownstreamConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_body", "_client", "_clock", "_codec", "_company", "_idle_limit", "_out", "_reading", "_request",
-        "_response", "_service", "_since", "_stalled", "_started", "_state", "_task", "_transport", "_tunnel",
-        "_unsent",
+        "_body", "_certificate", "_client", "_clock", "_codec", "_company", "_idle_limit", "_out", "_reading",
+        "_request", "_response", "_service", "_since", "_stalled", "_started", "_state", "_task", "_transport",
+        "_tunnel", "_unsent",
     )  # fmt: skip
 
     _transport: asyncio.Transport
+    _certificate: Line | None
+    _client: str
     _codec: Http1Server
     _out: Output
 
@@ -62,7 +67,6 @@ class DownstreamConnection(asyncio.Protocol):
         self._clock = service.clock
         self._company = company
         self._state = OPEN
-        self._client = "unknown"
         self._request: Request | None = None
         self._response: Response | None = None
         self._task: asyncio.Task[None] | None = None
@@ -81,10 +85,9 @@ class DownstreamConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
         self._out = Output(self._transport)
         self._since = self._clock.monotonic()
-        peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        if isinstance(peer, tuple):
-            self._client = peer[0]
-        self._codec = Http1Server(self._service.limits, _authority(here))
+        self._client = client_address(transport)
+        self._certificate = shown(transport) if self._service.client_cert is TOLD else None
+        self._codec = Http1Server(self._service.limits, own_authority(transport))
         if not self._company.joins(self):
             self._refuse(ProxyError(errors.CONNECTION_LIMIT_REACHED, "too many connections"))
             self._settle()
@@ -265,6 +268,8 @@ class DownstreamConnection(asyncio.Protocol):
         request = self._request = Request(
             head.method, service.scheme, head.authority, head.path, head.query, head.fields, exchange, body
         )
+        if service.client_cert is not PASSED:
+            certify(request.fields, self._certificate)
         if head.upgrade is not None:
             request.switch = Switch(head.upgrade)
         if not head.keep_alive:
@@ -487,11 +492,3 @@ class DownstreamConnection(asyncio.Protocol):
             self._body = None
         if self._task is not None:
             self._task.cancel()
-
-
-def _authority(address: object) -> str:
-    """host:port of our end, for HTTP/1.0 requests that name none."""
-    if not isinstance(address, tuple):
-        return "localhost"
-    host, port = address[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -8,6 +8,8 @@ from typing import cast
 from proxy import errors
 from proxy.codec.http2 import frames
 from proxy.codec.http2.server import Http2Server
+from proxy.downstream.client_cert import ClientCert, shown
+from proxy.downstream.ends import client_address
 from proxy.downstream.multiplexed import NOTICE, ONE_WRITE, Multiplexed
 from proxy.downstream.service import Company, Service
 from proxy.errors import ProxyError
@@ -44,9 +46,9 @@ class Http2Connection(Multiplexed, asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        peer = transport.get_extra_info("peername")
-        if isinstance(peer, tuple):
-            self.client = peer[0]
+        self.client = client_address(transport)
+        if self._service.client_cert is ClientCert.TOLD:
+            self.certificate = shown(transport)
         if not self._company.joins(self):
             self.codec.end(frames.ENHANCE_YOUR_CALM, b"too many connections")
             self._close()

@@ -9,7 +9,7 @@ from proxy.downstream.service import Company, Service
 from proxy.downstream.stream_exchange import Codec, StreamExchange, refuse
 from proxy.errors import ProxyError
 from proxy.exchange import Exchange, Request, Response
-from proxy.http.fields import Fields
+from proxy.http.fields import Fields, Line
 
 ONE_WRITE = 64 * 1024
 """Bytes that are put together for one write."""
@@ -22,7 +22,10 @@ class Multiplexed:
     """From events to exchanges and back. Exchanges that have nothing to wait for are answered before `_handle` returns,
     all with one write."""
 
-    __slots__ = ("_company", "_exchanges", "_flushing", "_handling", "_idle_limit", "_idle_since", "_service", "client")
+    __slots__ = (
+        "_company", "_exchanges", "_flushing", "_handling", "_idle_limit", "_idle_since", "_service", "certificate",
+        "client",
+    )  # fmt: skip
 
     version: str
     """Of HTTP, as in `Via`."""
@@ -36,6 +39,7 @@ class Multiplexed:
         self._idle_since = service.clock.monotonic()
         self._idle_limit = service.timeouts.header
         self.client = "unknown"
+        self.certificate: Line | None = None
 
     @property
     def codec(self) -> Codec:

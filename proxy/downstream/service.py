@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from proxy.codec.limits import Limits
+from proxy.downstream.client_cert import ClientCert
 from proxy.downstream.clock import Clock
 from proxy.downstream.overload import Load
 from proxy.downstream.timeouts import Timeouts
@@ -90,6 +91,7 @@ class Service:
     tls: ssl.SSLContext | None = None
     proxy_protocol: bool = False
     max_exchanges: int | None = None
+    client_cert: ClientCert = ClientCert.PASSED
     clock: Clock = field(default_factory=Clock)
     ids: RequestIds = field(default_factory=RequestIds)
     scheme: str = field(init=False)

@@ -12,6 +12,7 @@ from proxy.codec.events import RequestHead
 from proxy.codec.section.response import interim_lines, response_lines
 from proxy.codec.stream import Stream
 from proxy.downstream import responding
+from proxy.downstream.client_cert import ClientCert, certify
 from proxy.downstream.service import Service
 from proxy.errors import ProxyError
 from proxy.exchange import Body, Exchange, Request, Response
@@ -59,6 +60,8 @@ class Carrier(Protocol):
     """The connection, as its exchanges see it."""
 
     client: str
+    certificate: Line | None
+    """What is told of the client's (`client_cert`)."""
 
     @property
     def codec(self) -> Codec: ...
@@ -134,6 +137,8 @@ class StreamExchange:
         self.request = Request(
             head.method, service.scheme, head.authority, head.path, head.query, head.fields, exchange, body
         )
+        if service.client_cert is not ClientCert.PASSED:
+            certify(head.fields, self._carrier.certificate)
         try:
             task = start(self._run())
         except (Exception, asyncio.CancelledError) as error:

@@ -11,12 +11,13 @@ from proxy.http.fields import Fields, Line
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,17}")
 
 _NOT_IN_TRAILERS = frozenset((
-    b"authorization", b"cache-control", b"connection", b"content-encoding", b"content-length", b"content-range",
-    b"content-type", b"cookie", b"expect", b"host", b"keep-alive", b"max-forwards", b"proxy-authenticate",
-    b"proxy-authorization", b"proxy-connection", b"range", b"set-cookie", b"te", b"trailer", b"transfer-encoding",
-    b"upgrade",
+    b"authorization", b"cache-control", b"client-cert", b"client-cert-chain", b"connection", b"content-encoding",
+    b"content-length", b"content-range", b"content-type", b"cookie", b"expect", b"host", b"keep-alive",
+    b"max-forwards", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"range", b"set-cookie",
+    b"te", b"trailer", b"transfer-encoding", b"upgrade",
 ))  # fmt: skip
-"""RFC 9110 §6.5.1: framing, routing, modifiers, authentication and content format do not come after the content."""
+"""RFC 9110 §6.5.1: framing, routing, modifiers, authentication and content format do not come after the content. Nor
+does a proxy say there who its client is (RFC 9440 §2)."""
 
 
 def content_length(value: bytes) -> int:

@@ -15,7 +15,7 @@ from proxy.cache.purge import Purge
 from proxy.chain import Entry, Handler
 from proxy.config import model
 from proxy.config.loader import ConfigFile
-from proxy.downstream import Limits, Listener, OnDone, Service, Timeouts, serve
+from proxy.downstream import ClientCert, Limits, Listener, OnDone, Service, Timeouts, serve
 from proxy.exchange import Request, Response
 from proxy.http.query import Names
 from proxy.sandbox import Engine
@@ -192,6 +192,7 @@ class Server:
             if before.get(key) == declared:
                 self._open[key] = old[key]
                 old[key].service.tls = tls  # its files may be others
+                old[key].service.client_cert = self._client_cert(declared)
             else:
                 self._open[key] = await _listen(str(declared.address), sockets[key], self._service(declared, tls))
 
@@ -227,7 +228,15 @@ class Server:
             tls,
             declared.proxy_protocol,
             declared.max_exchanges,
+            self._client_cert(declared),
         )
+
+    def _client_cert(self, declared: model.Listener) -> ClientCert:
+        """An origin that believes what one listener says is behind the others as well."""
+        if declared.tls is not None and declared.tls.forward_client_cert:
+            return ClientCert.TOLD
+        told = any(each.tls is not None and each.tls.forward_client_cert for each in self.config.listeners)
+        return ClientCert.STRIPPED if told else ClientCert.PASSED
 
     def upstreams(self) -> list[telemetry.UpstreamSample]:
         """At this time."""

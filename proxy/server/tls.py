@@ -40,7 +40,13 @@ def _pairs(tls: ListenerTls) -> list[KeyPair]:
 
 def _context(tls: ListenerTls, protocols: Collection[str], pairs: list[KeyPair]) -> ssl.SSLContext:
     spoken = [protocol for protocol in PROTOCOLS if protocol in protocols]
-    return server_context(pairs, spoken, min_version=VERSIONS[tls.min_version], client_ca=tls.client_ca)
+    return server_context(
+        pairs,
+        spoken,
+        min_version=VERSIONS[tls.min_version],
+        client_ca=tls.client_ca,
+        client_optional=tls.verify_client == "optional",
+    )
 
 
 def _wrong(file: ConfigFile, index: int, tls: ListenerTls) -> Iterator[ConfigError]:

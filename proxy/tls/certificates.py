@@ -57,15 +57,16 @@ def server_context(
     *,
     min_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
     client_ca: Path | None = None,
+    client_optional: bool = False,
 ) -> ssl.SSLContext:
     """Gives each client the first certificate that has the name it asks for, and the first of all to one that asks for
     no such name. protocols: for ALPN, the one we prefer first. client_ca: PEM of authorities, one of which has
-    to vouch for each client. Raises CertificateError."""
+    to vouch for each client; client_optional: which may also show no certificate. Raises CertificateError."""
     contexts = [_context(pair, protocols, min_version) for pair in pairs]
     if client_ca is not None:
         for context in contexts:  # OpenSSL takes the mode from the first, and the authorities from the one it chose
             trust(context, client_ca)
-            context.verify_mode = ssl.CERT_REQUIRED
+            context.verify_mode = ssl.CERT_OPTIONAL if client_optional else ssl.CERT_REQUIRED
     if len(pairs) > 1:
         choose = _ByName(zip(pairs, contexts, strict=True))
         contexts[0].sni_callback = choose
