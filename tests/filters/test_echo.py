@@ -16,17 +16,18 @@ from tests.integration.site import Answer, ok, parse, site
 
 BUILT = Path(__file__).parents[2] / "filters" / "http" / "built"
 LIMITS = {"memory": "64MiB", "time": "5s"}
+LANGUAGES = ("c", "javascript", "python")
 FEATURES = ("-W", "component-model-async=y", "-S", "p3=y,cli=y", "-O", "opt-level=0")
 LARGE = bytes(range(256)) * 1024
 
 ASKED = [
     ("GET", "/", {}, b""),
-    ("POST", "/a?b=c", {"x-greeting": "good day"}, b"some content"),
+    ("POST", "/a?b=c", {"x-greeting": 'say "good\\day"'}, b"some content"),
     ("PUT", "/pot", {"x-greeting": "tea"}, LARGE),
 ]
 ANSWERED = [
     (200, "application/json", b'{"method":"GET","path":"/","greeting":""}\n'),
-    (200, "application/json", b'{"method":"POST","path":"/a?b=c","greeting":"good day"}\nsome content'),
+    (200, "application/json", b'{"method":"POST","path":"/a?b=c","greeting":"say \\"good\\\\day\\""}\nsome content'),
     (200, "application/json", b'{"method":"PUT","path":"/pot","greeting":"tea"}\n' + LARGE),
 ]
 
@@ -35,7 +36,7 @@ def looked_at(answer: Answer) -> tuple[int, str | None, bytes]:
     return answer.status, answer.header("content-type"), answer.body
 
 
-@pytest.mark.parametrize("language", ["javascript", "python"])
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_through_the_proxy(tmp_path: Path, language: str) -> None:
     echo = {"component": str(BUILT / f"echo-{language}.wasm"), "limits": LIMITS}
 
@@ -47,7 +48,19 @@ def test_through_the_proxy(tmp_path: Path, language: str) -> None:
     assert [looked_at(answer) for answer in asyncio.run(answers())] == ANSWERED
 
 
-@pytest.mark.parametrize("language", ["javascript", "python"])
+def test_several_at_once_in_one_instance(tmp_path: Path) -> None:
+    """In C, what an exchange is about is where its task's context points to."""
+    echo = {"component": str(BUILT / "echo-c.wasm"), "limits": LIMITS, "instance": {"reuse": 100, "concurrent": 10}}
+
+    async def answers() -> list[Answer]:
+        routes = [{"chain": [{"serve": "echo"}]}]
+        async with site(tmp_path, ok(), routes=routes, filters={"echo": echo}) as proxy:
+            return await asyncio.gather(*(proxy.request(*asked) for asked in ASKED * 3))
+
+    assert [looked_at(answer) for answer in asyncio.run(answers())] == ANSWERED * 3
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_under_wasmtime(language: str) -> None:
     """The same answers from the other host, to the same requests."""
 
