@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import logging
 import ssl
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 from proxy.config.errors import ConfigError
 from proxy.config.loader import ConfigFile
 from proxy.config.tls import ListenerTls, UpstreamTls
 from proxy.downstream.service import PROTOCOLS
-from proxy.tls import CertificateError, KeyPair, client_context, server_context
+from proxy.tls import CertificateError, KeyPair, client_context, server_context, share
 from proxy.tls.certificates import VERSIONS
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ def listener_contexts(file: ConfigFile, errors: list[ConfigError]) -> Contexts:
         errors += wrong
         if not wrong:
             contexts[index] = _context(listener.tls, listener.protocols, _pairs(listener.tls))
+            share(contexts[index], _scope(listener.tls))
     return contexts
 
 
@@ -47,6 +49,12 @@ def _context(tls: ListenerTls, protocols: Collection[str], pairs: list[KeyPair])
         client_ca=tls.client_ca,
         client_optional=tls.verify_client == "optional",
     )
+
+
+def _scope(tls: ListenerTls) -> bytes:
+    """Changes with whatever a client is shown, or has to show."""
+    files = [tls.client_ca, *(path for each in tls.certificates for path in (each.certificate, each.key))]
+    return tls.model_dump_json().encode() + said_in(files)
 
 
 def _wrong(file: ConfigFile, index: int, tls: ListenerTls) -> Iterator[ConfigError]:
@@ -85,10 +93,6 @@ def _client_context(tls: UpstreamTls, protocol: str) -> ssl.SSLContext:
     return client_context([protocol], ca=tls.ca, pair=pair, verify=tls.verify, min_version=version)
 
 
-def said_by(tls: UpstreamTls) -> str:
-    """A digest of what its files hold."""
-    digest = hashlib.sha256()
-    for path in (tls.ca, tls.certificate, tls.key):
-        if path is not None:
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+def said_in(files: Iterable[Path | None]) -> bytes:
+    """A digest of what they hold."""
+    return hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in files if path)).digest()

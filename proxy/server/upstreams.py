@@ -13,7 +13,7 @@ from proxy.config.upstreams import HealthCheck as DeclaredCheck
 from proxy.config.upstreams import Upstream as Declared
 from proxy.exchange import Request
 from proxy.exchange.observation import value_of
-from proxy.server.tls import Clients, said_by
+from proxy.server.tls import Clients, said_in
 from proxy.upstream import Connect, Endpoint, Limits, Origin, Policy, Upstream
 from proxy.upstream.balance import Balance, ConsistentHash, LeastRequests, RoundRobin
 from proxy.upstream.checks import Check
@@ -65,7 +65,8 @@ class Upstreams:
 
 
 def _key(name: str, declared: Declared, dns: Dns) -> Known:
-    return name, declared.model_dump_json() + dns.model_dump_json() + said_by(declared.tls)
+    files = said_in([declared.tls.ca, declared.tls.certificate, declared.tls.key])
+    return name, declared.model_dump_json() + dns.model_dump_json() + files.hex()
 
 
 def _resolver(declared: Dns) -> Resolver:

@@ -2,6 +2,7 @@
 
 from proxy.tls.certificates import CertificateError, KeyPair, server_context
 from proxy.tls.layer import Layer
+from proxy.tls.tickets import share
 from proxy.tls.trust import client_context
 
-__all__ = ["CertificateError", "KeyPair", "Layer", "client_context", "server_context"]
+__all__ = ["CertificateError", "KeyPair", "Layer", "client_context", "server_context", "share"]
