@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from tests.bench.load import Load
@@ -24,17 +24,22 @@ Stack = tuple[list[str], int]
 def sampled(machine: Machine, target: Target, load: Load, seconds: int) -> list[Stack]:
     """What the event loop of the worker does under the load, in Python and below. Being sampled slows it down: what
     the time is shared among is right, how much there is of it is not."""
+    return during(machine, target.case.value, target.pid, seconds, lambda: measure(machine, target, load, seconds))
+
+
+def during(machine: Machine, name: str, pid: int, seconds: int, loaded: Callable[[], object]) -> list[Stack]:
+    """The same of a server with that pid, while it is loaded for that long."""
     program = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
     if program is None:
         raise Missing("py-spy: .venv/bin/pip install -e '.[bench]'")
-    (worker,) = children(target.pid)
-    file = machine.scratch / f"{target.case.value}.stacks"
+    (worker,) = children(pid)
+    file = machine.scratch / f"{name}.stacks"
     options = ["--pid", str(worker), "--duration", str(seconds), "--rate", "250", "--native", "--threads"]
     spy = subprocess.Popen(
         machine.beside([program, "record", *options, "--format", "raw", "--output", str(file)]),
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    measure(machine, target, load, seconds)
+    loaded()
     _, errors = spy.communicate(timeout=seconds + 30)
     if spy.returncode != 0:
         raise RuntimeError(f"py-spy: {errors.strip()}")
