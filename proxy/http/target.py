@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from ipaddress import IPv6Address
 
 from proxy import errors
 from proxy.errors import ProxyError
@@ -42,8 +43,21 @@ def _absolute(method: str, target: str, host: str | None) -> tuple[str, str, str
 
 @lru_cache(maxsize=1024)
 def authority(value: bytes) -> str:
-    """A Host field's value, or the authority of a URI, in lower case. Raises ProxyError with status 400."""
+    """A Host field's value, or the authority of a URI, in lower case, an IPv6 address in its one canonical form
+    (RFC 5952 §4), as those of routes are. Raises ProxyError with status 400."""
     text = value.decode("latin-1").lower()
     if len(text) > _LONGEST_AUTHORITY or not syntax.is_authority(text):
-        raise ProxyError(errors.HTTP_REQUEST_ERROR, "Host is not a host with an optional port")
-    return text
+        raise _no_host()
+    return _canonical(text) if text.startswith("[") else text
+
+
+def _canonical(literal: str) -> str:
+    host, _, port = literal[1:].partition("]")
+    try:
+        return f"[{IPv6Address(host)}]{port}"
+    except ValueError:
+        raise _no_host() from None
+
+
+def _no_host() -> ProxyError:
+    return ProxyError(errors.HTTP_REQUEST_ERROR, "Host is not a host with an optional port")
