@@ -5,8 +5,8 @@ ResponseHead. A ProxyError may come instead of any of them: it is the last event
 connection, in HTTP/1.1), and its `status` is what a server answers. It is an event, not a raised exception, because
 the messages in front of it in the same read are whole and are to be handled first.
 
-`stream` tells the messages of one connection apart in HTTP/2; in HTTP/1.1 it is always 0. There a message can also come
-to nothing by itself, with a Reset, and a ProxyError is about the whole connection.
+`stream` tells the messages of one connection apart; in HTTP/1.1 it is always 0. In HTTP/2 and HTTP/3 a message can also
+come to nothing by itself, with a Reset, and a ProxyError is about the whole connection.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class RequestHead:
     method, authority (host[:port], lower case), path (begins with "/", or is "*"), query (without "?", None when
     there is none): ASCII, as on the wire. The scheme is that of the connection, whatever an absolute target claims.
     fields: without `host`, hop-by-hop fields and `transfer-encoding`; `content-length` stays.
-    length: of the body in bytes, None when only its End tells. version: as in `Via`, "1.0", "1.1" or "2".
+    length: of the body in bytes, None when only its End tells. version: as in `Via`, "1.0", "1.1", "2" or "3".
     keep_alive: the client allows another request on this connection after the answer.
     upgrade: what it would rather speak, where that may be; there is no body then.
     """
@@ -90,7 +90,7 @@ class End(NamedTuple):
 
 
 class Reset(NamedTuple):
-    """The stream came to nothing, and this is the last event of it (HTTP/2 only).
+    """The stream came to nothing, and this is the last event of it (HTTP/2 and HTTP/3 only).
 
     answerable: only a request did; its client can still be told, with `error.status`. unprocessed: the other side has
     done nothing for it, so it may be sent again whatever its method is (RFC 9113 §8.7).

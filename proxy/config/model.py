@@ -40,6 +40,7 @@ from proxy.config.values import (
     ParamPattern,
     PathPattern,
     Size,
+    SocketFile,
     SocketMode,
     Status,
     Timeout,
@@ -50,7 +51,7 @@ from proxy.config.values import (
 MiB = 1 << 20
 
 
-Protocol = Literal["http/1.1", "h2"]
+Protocol = Literal["http/1.1", "h2", "h3"]
 PROTOCOLS: tuple[Protocol, ...] = ("http/1.1", "h2")
 
 
@@ -68,7 +69,8 @@ class Listener(Options):
     does not is closed. Only for listeners that nobody but a load balancer can reach."""
     protocols: Annotated[list[Protocol], Field(min_length=1)] = Field(default_factory=lambda: [*PROTOCOLS])
     """The versions of HTTP that are spoken. With TLS a client chooses one by ALPN; without it, whoever knows that h2 is
-    among them begins with it (RFC 9113 §3.3)."""
+    among them begins with it (RFC 9113 §3.3). h3 is spoken over UDP, on the same port, to clients that have learned of
+    it from the others (Alt-Svc); it needs TLS, and `pip install 'sluicegate[http3]'`."""
     header_timeout: Timeout = 10.0
     """From the first byte of a request to the end of its header section; then 408."""
     body_timeout: Timeout = 30.0
@@ -87,6 +89,22 @@ class Listener(Options):
     """Connections open at once; further ones are closed at once."""
     max_exchanges: Count = 10_000
     """Exchanges under way at once in a worker; further requests are answered with 503 and Retry-After."""
+
+    @model_validator(mode="after")
+    def _can_speak_http3(self) -> Listener:
+        if "h3" not in self.protocols:
+            return self
+        if isinstance(self.address, SocketFile):
+            raise ValueError("h3 is spoken over UDP: it needs a host and a port")
+        if self.tls is None:
+            raise ValueError("h3 is always encrypted: it needs tls")
+        if self.protocols == ["h3"]:
+            raise ValueError("h3 needs h2 or http/1.1 beside it, from which clients learn that it is there")
+        if self.proxy_protocol:
+            raise ValueError("h3 cannot be relayed with proxy_protocol")
+        if self.tls.client_ca is not None:
+            raise ValueError("h3 cannot ask clients for certificates, as client_ca wants it to")
+        return self
 
 
 class Admin(Options):

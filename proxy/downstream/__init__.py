@@ -2,6 +2,7 @@
 
 from proxy.codec.limits import Limits
 from proxy.downstream.bind import addresses, bind, bind_file
+from proxy.downstream.bind_datagrams import bind_datagrams, deal_by_worker
 from proxy.downstream.client_cert import ClientCert
 from proxy.downstream.clock import Clock
 from proxy.downstream.connection import DownstreamConnection
@@ -20,6 +21,8 @@ __all__ = [
     "Timeouts",
     "addresses",
     "bind",
+    "bind_datagrams",
     "bind_file",
+    "deal_by_worker",
     "serve",
 ]

@@ -294,6 +294,8 @@ class DownstreamConnection(asyncio.Protocol):
             logger.exception("no answer", extra={"request_id": request.exchange.id})
             response = Response(500, Fields())
             self._no_more()
+        if self._service.alternative is not None:
+            response = responding.with_alternative(response, self._service.alternative)
         self._response = response
         if request.switch is not None and request.switch.origin is not None and response.status == 101:
             await self._switch(response, request.switch, request.switch.origin)

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from proxy.downstream.connection import DownstreamConnection
 from proxy.downstream.http2_connection import Http2Connection
@@ -15,10 +16,16 @@ from proxy.downstream.relayed import RelayedConnection
 from proxy.downstream.secure import SecureConnection
 from proxy.downstream.service import Company, Member, Service
 
+if TYPE_CHECKING:
+    from proxy.downstream.datagrams import Datagrams
+
 SWEEP = 0.5
 """Seconds between two looks at what connections wait for: none of them has a timer of its own."""
 
 BACKLOG = 2048
+
+REMEMBERED = 86_400
+"""Seconds that clients may remember that HTTP/3 is spoken here (RFC 7838 §3.1)."""
 
 
 def by_protocol(service: Service, company: Company, protocol: str | None) -> asyncio.Protocol:
@@ -38,16 +45,24 @@ class Listener:
         self._empty = asyncio.Event()
         self._empty.set()
         self._servers: list[asyncio.Server] = []
+        self._datagrams: Datagrams | None = None
         self._retired = False
         self._timer: asyncio.TimerHandle | None = None
 
-    async def open(self, sockets: Sequence[socket.socket]) -> None:
+    async def open(
+        self, sockets: Sequence[socket.socket], datagrams: Sequence[socket.socket] = (), place: int = 0
+    ) -> None:
         """Accept from these, which are bound, and closed with the listener. Several processes may accept from one
         socket, each with its own duplicate: the kernel gives a connection to one that is not busy. OSError when another
-        program listens there."""
+        program listens there.
+
+        datagrams: sockets of UDP for HTTP/3, which no other process reads, with the service's identity. place: which
+        worker this is."""
         loop = asyncio.get_running_loop()
         for each in sockets:
             self._servers.append(await self._server(each))
+        if datagrams:
+            self._speak_http3(datagrams, place)
         self._timer = loop.call_later(SWEEP, self._watch)
         if self.service.max_exchanges is not None:
             loop.call_later(LOOK, self._look, loop.time() + LOOK)
@@ -60,6 +75,13 @@ class Listener:
             return await loop.create_unix_server(self.connection, sock=each, backlog=BACKLOG)
         # Other processes go on with the socket, so its file stays.
         return await loop.create_unix_server(self.connection, sock=each, backlog=BACKLOG, cleanup_socket=False)
+
+    def _speak_http3(self, datagrams: Sequence[socket.socket], place: int) -> None:
+        from proxy.downstream.datagrams import Datagrams  # only where aioquic is sure to be installed
+
+        self._datagrams = Datagrams(self.service, self, datagrams, place)
+        said = f'h3=":{self._datagrams.port}"; ma={REMEMBERED}'
+        self.service.alternative = (b"alt-svc", said.encode())
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -113,6 +135,8 @@ class Listener:
         for server in self._servers:
             server.close()
         self._servers.clear()
+        if self._datagrams is not None:
+            self._datagrams.close()
 
     # What connections call.
 
@@ -155,8 +179,10 @@ class Listener:
         self._timer = asyncio.get_running_loop().call_later(SWEEP, self._watch)
 
 
-async def serve(sockets: Sequence[socket.socket], service: Service) -> Listener:
+async def serve(
+    sockets: Sequence[socket.socket], service: Service, datagrams: Sequence[socket.socket] = (), place: int = 0
+) -> Listener:
     """Serve who connects to these sockets."""
     listener = Listener(service)
-    await listener.open(sockets)
+    await listener.open(sockets, datagrams, place)
     return listener

@@ -7,7 +7,7 @@ from proxy.codec.chunked import encode_chunk, encode_last_chunk
 from proxy.codec.http1_response import encode_head
 from proxy.downstream.output import Output
 from proxy.errors import ProxyError
-from proxy.exchange import Stream
+from proxy.exchange import Response, Stream
 from proxy.http.fields import Line
 from proxy.http.proxy_status import proxy_status
 from proxy.http.status import reason
@@ -17,6 +17,15 @@ def refusal(error: ProxyError) -> tuple[list[Line], bytes]:
     """What is answered to what is no request, or came to nothing: fields and content."""
     text = f"{error.status} {reason(error.status)}: {error.detail}\n".encode()
     return [(b"content-type", b"text/plain; charset=utf-8"), (b"proxy-status", proxy_status(error))], text
+
+
+def with_alternative(response: Response, line: Line) -> Response:
+    """Says where else we are to be had (RFC 7838 §3), unless it says so already."""
+    if line[0] in response.fields:
+        return response
+    told = response.copy()
+    told.fields.append(*line)
+    return told
 
 
 def bare(error: ProxyError, date: bytes) -> bytes:

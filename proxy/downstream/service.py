@@ -8,7 +8,7 @@ import secrets
 import ssl
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from proxy.codec.limits import Limits
 from proxy.downstream.client_cert import ClientCert
@@ -16,6 +16,10 @@ from proxy.downstream.clock import Clock
 from proxy.downstream.overload import Load
 from proxy.downstream.timeouts import Timeouts
 from proxy.exchange import Request, Response
+from proxy.http.fields import Line
+
+if TYPE_CHECKING:
+    from proxy.codec.quic.identity import Identity
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
@@ -79,8 +83,9 @@ class Service:
     """handler: answers a request. max_connections: more are answered 503, or by the end of the connection where that
     could be said only after a TLS handshake. protocols: those of PROTOCOLS that are spoken; in the clear, which one it
     is shows in what the client sends first. tls: what to shake hands with, for connections from now on. proxy_protocol:
-    each connection begins with whose it is. max_exchanges: when more are under way, or the process has more to do than
-    it can, requests are answered 503; None: never."""
+    each connection begins with whose it is. identity: what to shake hands with over QUIC, the same. alternative: a line
+    that each response has (Alt-Svc), unless it has another. max_exchanges: when more are under way, or the process has
+    more to do than it can, requests are answered 503; None: never."""
 
     handler: Callable[[Request], Coroutine[Any, Any, Response]]
     on_done: OnDone | None = None
@@ -92,6 +97,8 @@ class Service:
     proxy_protocol: bool = False
     max_exchanges: int | None = None
     client_cert: ClientCert = ClientCert.PASSED
+    identity: Identity | None = None
+    alternative: Line | None = None
     clock: Clock = field(default_factory=Clock)
     ids: RequestIds = field(default_factory=RequestIds)
     scheme: str = field(init=False)

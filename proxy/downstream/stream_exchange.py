@@ -159,6 +159,8 @@ class StreamExchange:
         except Exception:
             logger.exception("no answer", extra={"request_id": request.exchange.id})
             response = Response(500, Fields())
+        if self._service.alternative is not None:
+            response = responding.with_alternative(response, self._service.alternative)
         self._response = response
         body = response.body
         if isinstance(body, bytes):

@@ -26,8 +26,8 @@ NO_NOTES: Mapping[str, str] = MappingProxyType({})
 class Exchange:
     """What all stages of one exchange share.
 
-    id: the `x-request-id`. version: of HTTP, in which the client asked, as in `Via`: "1.0", "1.1" or "2". client: the
-    address of the peer, without port. started: seconds since the epoch.
+    id: the `x-request-id`. version: of HTTP, in which the client asked, as in `Via`: "1.0", "1.1", "2" or "3". client:
+    the address of the peer, without port. started: seconds since the epoch.
     inform: passes an interim (1xx) response on to the client.
     cache_status: members for `Cache-Status`, innermost cache first (RFC 9211 §2: the one closest to the origin).
     failure: the RFC 9209 type and detail, when the answer is one we made because something failed.

@@ -28,7 +28,7 @@ from proxy.http.fields import Fields
 from proxy.http.query import Names, QueryRule
 from proxy.sandbox import Engine, Limits
 from proxy.server.services import Served, environment, served, serves
-from proxy.server.tls import Contexts, listener_contexts, upstream_contexts
+from proxy.server.tls import Contexts, Identities, listener_contexts, listener_identities, upstream_contexts
 from proxy.server.upstreams import Upstreams
 from proxy.sluice.program import Program
 from proxy.sluice.run import Run
@@ -94,6 +94,7 @@ class Assembly:
     caches: dict[tuple[str, str], Cache] = field(default_factory=dict)
     filters: list[FilterState] = field(default_factory=list)
     tls: Contexts = field(default_factory=dict)
+    identities: Identities = field(default_factory=dict)
 
     def by_name(self) -> list[tuple[str, list[Cache]]]:
         """The stages that are one cache, together."""
@@ -155,6 +156,7 @@ def assemble(
     errors += [] if errors else _misplaced(assembly)
     errors += _open_stores(file, lasting)
     assembly.tls = listener_contexts(file, errors)
+    assembly.identities = listener_identities(file, errors)
     clients = upstream_contexts(file, errors)
     if errors:
         raise ConfigErrors(errors)

@@ -15,6 +15,7 @@ from typing import Any
 
 from proxy.config import model
 from proxy.server.channel import Channel, Lost, Message, Refused
+from proxy.server.datagram_sockets import of_worker
 from proxy.server.recordings import Recordings
 from proxy.server.respawn import Respawn
 from proxy.server.sockets import Sockets
@@ -157,7 +158,7 @@ class Crew:
         self._places.setdefault(place, Respawn())
         here, there = socket.socketpair()
         hatch, their_hatch = socket.socketpair()
-        pid = fork(self.generation, self.sockets, Ends(there, their_hatch))
+        pid = fork(self.generation, of_worker(self.sockets, place), Ends(there, their_hatch), place)
         there.close()
         their_hatch.close()
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -44,6 +44,7 @@ def activated(environment: Mapping[str, str], config: model.Config) -> Sockets:
 def _bound_to(given: Iterable[socket.socket], address: Address | SocketFile) -> Iterable[socket.socket]:
     if isinstance(address, SocketFile):
         return (each for each in given if each.getsockname() == address.path)
+    given = [each for each in given if each.type == socket.SOCK_STREAM]  # those of UDP are one for each worker
     names = {found[:2] for _, _, _, found in addresses(address.host, address.port)}
     return (each for each in given if each.getsockname()[:2] in names)
 

@@ -16,6 +16,7 @@ from proxy.downstream.listener import BACKLOG
 from proxy.server.assemble import digest
 from proxy.server.channel import Lost, Refused
 from proxy.server.crew import Crew, Worker, wanted_workers
+from proxy.server.datagram_sockets import of_worker
 from proxy.server.orders import fingerprint
 from proxy.server.socket_files import SocketFiles
 from proxy.server.sockets import Sockets, bind, close, permit
@@ -45,7 +46,7 @@ async def reload(crew: Crew, path: Path, files: SocketFiles) -> None:
         await crew.settled()
         new = read(path, crew.generation.number + 1)
         try:
-            sockets = bind(new.file.config, crew.sockets, files)
+            sockets = bind(new.file.config, crew.sockets, files, wanted_workers(new.file.config))
         except OSError as error:
             raise Refused(str(error)) from error
         try:
@@ -67,7 +68,8 @@ def _listen(sockets: Sockets, old: Sockets) -> None:
     """That somebody else already listens is found out while there is a way back."""
     for key in sockets.keys() - old.keys():
         for each in sockets[key]:
-            each.listen(BACKLOG)
+            if each.type == socket.SOCK_STREAM:
+                each.listen(BACKLOG)
 
 
 async def _prepare(crew: Crew, new: Generation) -> None:
@@ -89,7 +91,7 @@ async def _prepare(crew: Crew, new: Generation) -> None:
 
 
 async def _commit(crew: Crew, worker: Worker, new: Generation, sockets: Sockets, old: Sockets) -> None:
-    added = {key: sockets[key] for key in sockets.keys() - old.keys()}
+    added = {key: each for key, each in of_worker(sockets, worker.place).items() if key not in old}
     order = {
         "do": "commit",
         "generation": new.number,

@@ -22,6 +22,7 @@ from proxy.sandbox import Engine
 from proxy.server.assemble import Assembly, Lasting, assemble
 from proxy.server.cache_view import seen
 from proxy.server.dashboard import document
+from proxy.server.datagram_sockets import datagram_key
 from proxy.server.purge import carry_out
 from proxy.server.recorder import Recorder
 from proxy.server.samples import sample
@@ -43,9 +44,11 @@ class Server:
         engine: Engine,
         clock: Callable[[], float] = time,
         read: Callable[[Path], bytes] = Path.read_bytes,
+        place: int = 0,
     ) -> None:
         """Compiles and links; raises ConfigErrors. Nothing listens yet. clock: seconds since the epoch, for caches.
-        read: gives what is in a component's file."""
+        read: gives what is in a component's file. place: which worker this is."""
+        self._placed = place
         self._open: dict[str, Listener] = {}
         """By their sockets' keys."""
         self._retired: list[Listener] = []
@@ -188,13 +191,16 @@ class Server:
                 listener.retire()
                 self._retired = [each for each in self._retired if each.connections] + [listener]
         for index, (key, declared) in enumerate(now.items()):
-            tls = self.assembly.tls.get(index)
+            tls, identity = self.assembly.tls.get(index), self.assembly.identities.get(index)
             if before.get(key) == declared:
                 self._open[key] = old[key]
-                old[key].service.tls = tls  # its files may be others
                 old[key].service.client_cert = self._client_cert(declared)
+                old[key].service.tls, old[key].service.identity = tls, identity  # its files may be others
             else:
-                self._open[key] = await _listen(str(declared.address), sockets[key], self._service(declared, tls))
+                service = self._service(declared, tls)
+                service.identity = identity
+                datagrams = sockets.get(datagram_key(key), [])
+                self._open[key] = await _listen(str(declared.address), sockets[key], service, datagrams, self._placed)
 
     def _place(self, handler: Handler) -> None:
         """Let new exchanges be answered by it."""
@@ -283,8 +289,14 @@ def _format(declared: model.AccessLog) -> telemetry.Format:
     return telemetry.hiding(line, Names.of(declared.hide_params)) if declared.hide_params else line
 
 
-async def _listen(address: str, sockets: Sequence[socket.socket], service: Service) -> Listener:
+async def _listen(
+    address: str,
+    sockets: Sequence[socket.socket],
+    service: Service,
+    datagrams: Sequence[socket.socket],
+    place: int,
+) -> Listener:
     try:
-        return await serve(duplicates(sockets), service)
+        return await serve(duplicates(sockets), service, duplicates(datagrams), place)
     except OSError as error:
         raise OSError(error.errno, f"cannot listen on {address}: {error.strerror}") from error

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from proxy import downstream
 from proxy.config import model
 from proxy.config.values import Address, SocketFile
+from proxy.server.datagram_sockets import bind_both, datagram_key, speak_http3
 from proxy.server.socket_files import SocketFiles
 
 Sockets = dict[str, list[socket.socket]]
@@ -31,20 +32,25 @@ def keys(listeners: Iterable[model.Listener]) -> Iterator[str]:
 
 
 def wanted(config: model.Config) -> dict[str, model.Listener | model.Admin]:
-    """All that the configuration listens on."""
+    """All that the configuration accepts connections on."""
     found: dict[str, model.Listener | model.Admin] = dict(zip(keys(config.listeners), config.listeners, strict=True))
     if config.admin is not None:
         found[f"{ADMIN} {config.admin.address}"] = config.admin
     return found
 
 
-def bind(config: model.Config, held: Mapping[str, list[socket.socket]], files: SocketFiles) -> Sockets:
+def bind(config: model.Config, held: Mapping[str, list[socket.socket]], files: SocketFiles, workers: int) -> Sockets:
     """The sockets of a configuration; those already held are taken over. Nothing listens yet. OSError when an address
-    cannot be had."""
+    cannot be had. workers: so many have sockets of UDP, where HTTP/3 is spoken."""
     bound: Sockets = {}
+    http3 = speak_http3(config, keys(config.listeners))
     try:
         for key, declared in wanted(config).items():
-            bound[key] = held[key] if key in held else _bind(declared, files)
+            if key in http3 and isinstance(declared.address, Address):
+                also = datagram_key(key)
+                bound[key], bound[also] = bind_both(declared.address, held.get(key), held.get(also, ()), workers)
+            else:
+                bound[key] = held[key] if key in held else _bind(declared, files)
     except OSError as error:
         close(bound, keep=held, files=files)
         raise OSError(error.errno, f"cannot listen on {declared.address}: {error.strerror}") from error
@@ -78,9 +84,10 @@ def close(
     files: SocketFiles | None = None,
 ) -> None:
     """Those that are not to be kept. files: where nobody else goes on with them, so that theirs are removed."""
-    for key, each in sockets.items():
-        if keep is None or key not in keep:
-            for one in each:
+    kept = {id(one) for each in (keep or {}).values() for one in each}
+    for each in sockets.values():
+        for one in each:
+            if id(one) not in kept:
                 if files is not None and one.family == socket.AF_UNIX:
                     files.remove(one.getsockname())
                 one.close()

@@ -24,6 +24,7 @@ from proxy.server.cache_endpoints import cache_endpoints
 from proxy.server.changes import INTERVAL, Changes, stamps
 from proxy.server.channel import Lost, Refused
 from proxy.server.crew import Crew, wanted_workers
+from proxy.server.datagram_sockets import are_datagrams
 from proxy.server.inherited import activated, handed_over
 from proxy.server.notify import ALIVE, READY, STOPPING, main_is, notify, reloading, watchdog_interval
 from proxy.server.operations import Operations
@@ -64,7 +65,7 @@ class Supervisor:
         configure(level=LEVELS[config.log.level])
         try:
             given = given or activated(os.environ, config)
-            sockets = bind(config, given, self._files)
+            sockets = bind(config, given, self._files, wanted_workers(config))
         except OSError as error:
             raise Refused(str(error)) from error
         self._given = given
@@ -207,6 +208,8 @@ def _addresses(config: model.Config, sockets: Sockets) -> list[tuple[str, str]]:
     secure = {key for key, listener in zip(keys(config.listeners), config.listeners, strict=True) if listener.tls}
     found = []
     for key, each in sockets.items():
+        if are_datagrams(key):
+            continue
         name = "admin" if key.startswith(f"{ADMIN} ") else "listening"
         for one in each:
             where = one.getsockname()

@@ -8,13 +8,18 @@ import ssl
 from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from proxy.config import model
 from proxy.config.errors import ConfigError
 from proxy.config.loader import ConfigFile
 from proxy.config.tls import ListenerTls, UpstreamTls
 from proxy.downstream.service import PROTOCOLS
 from proxy.tls import CertificateError, KeyPair, client_context, server_context, share
 from proxy.tls.certificates import VERSIONS
+
+if TYPE_CHECKING:
+    from proxy.codec.quic.identity import Identity
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +39,36 @@ def listener_contexts(file: ConfigFile, errors: list[ConfigError]) -> Contexts:
             contexts[index] = _context(listener.tls, listener.protocols, _pairs(listener.tls))
             share(contexts[index], _scope(listener.tls))
     return contexts
+
+
+Identities = dict[int, "Identity"]
+"""By the place of the listener in the file, for those that speak HTTP/3."""
+
+MISSING = "h3 needs aioquic, which is not installed: pip install 'sluicegate[http3]'"
+
+
+def listener_identities(file: ConfigFile, errors: list[ConfigError]) -> Identities:
+    """After `listener_contexts`, which has said what is wrong with certificates."""
+    identities: Identities = {}
+    for index, listener in enumerate(file.config.listeners):
+        if "h3" not in listener.protocols or listener.tls is None or errors:
+            continue
+        path = ("listeners", index, "protocols", listener.protocols.index("h3"))
+        try:
+            identities[index] = _identity(listener, listener.tls)
+        except ImportError:
+            errors.append(file.error(path, MISSING))
+        except (OSError, ValueError) as error:
+            errors.append(file.error(path, f"the certificates cannot be used with h3: {error}"))
+    return identities
+
+
+def _identity(listener: model.Listener, tls: ListenerTls) -> Identity:
+    from proxy.codec.quic.identity import Credential, Identity  # where aioquic is not installed, h3 is not spoken
+
+    pairs = _pairs(tls)
+    credentials = [Credential.of(pair.names(), pair.certificate.read_bytes(), pair.key.read_bytes()) for pair in pairs]
+    return Identity(credentials, pairs[0].key.read_bytes(), listener.idle_timeout)
 
 
 def _pairs(tls: ListenerTls) -> list[KeyPair]:

@@ -56,19 +56,20 @@ class Ends:
     hatch: socket.socket
 
 
-def fork(generation: Generation, sockets: Sockets, ends: Ends) -> int:
-    """The process id of a new worker. The process that forks has one thread, and no engine and no uvloop yet."""
+def fork(generation: Generation, sockets: Sockets, ends: Ends, place: int) -> int:
+    """The process id of a new worker, which is the one of that number. The process that forks has one thread, and no
+    engine and no uvloop yet."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         pid = os.fork()
         if pid == 0:
-            _be_worker(generation, sockets, ends)
+            _be_worker(generation, sockets, ends, place)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     return pid
 
 
-def _be_worker(generation: Generation, sockets: Sockets, ends: Ends) -> NoReturn:
+def _be_worker(generation: Generation, sockets: Sockets, ends: Ends, place: int) -> NoReturn:
     """Nothing of the supervisor's is to be run, closed or collected here: its sockets' numbers are soon others'."""
     status = 1
     try:
@@ -83,7 +84,7 @@ def _be_worker(generation: Generation, sockets: Sockets, ends: Ends) -> NoReturn
         _close_all_but({each.fileno() for each in kept})
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            status = runner.run(_work(generation, dict(sockets), ends))
+            status = runner.run(_work(generation, dict(sockets), ends, place))
     except BaseException:
         traceback.print_exc()
     finally:
@@ -101,7 +102,7 @@ def _close_all_but(kept: set[int]) -> None:
     os.closerange(low, os.sysconf("SC_OPEN_MAX"))
 
 
-async def _work(generation: Generation, sockets: Sockets, ends: Ends) -> int:
+async def _work(generation: Generation, sockets: Sockets, ends: Ends, place: int) -> int:
     """Serve until the supervisor says otherwise, or is gone. The exit status."""
     orders: Orders | None = None
     stopped, forced = asyncio.Event(), asyncio.Event()
@@ -119,7 +120,7 @@ async def _work(generation: Generation, sockets: Sockets, ends: Ends) -> int:
     channel = Channel(answer)
     await channel.open(ends.channel)
     try:
-        server = Server(generation.file, Engine(code_cache()), read=generation.contents.__getitem__)
+        server = Server(generation.file, Engine(code_cache()), read=generation.contents.__getitem__, place=place)
         generation.contents.clear()  # a copy that is not needed any more
         await server.start(sockets)
     except (ConfigErrors, OSError, TracingError) as error:

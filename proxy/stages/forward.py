@@ -17,7 +17,7 @@ from proxy.http.proxy_status import PSEUDONYM
 MAX_PASSES = 10
 """How often a request may have come through proxies of our name. Tiers of them are in order, a circle is not."""
 
-_VIA = {version: (b"via", f"{version} {PSEUDONYM}".encode()) for version in ("1.0", "1.1", "2")}
+_VIA = {version: (b"via", f"{version} {PSEUDONYM}".encode()) for version in ("1.0", "1.1", "2", "3")}
 
 
 class Forward:

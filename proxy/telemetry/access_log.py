@@ -66,7 +66,7 @@ def combined_line(request: Request, response: Response, sent: int, complete: boo
 
 _ABSENT = '"-"'
 
-_PROTOCOL = {"1.0": "HTTP/1.0", "1.1": "HTTP/1.1", "2": "HTTP/2.0"}
+_PROTOCOL = {"1.0": "HTTP/1.0", "1.1": "HTTP/1.1", "2": "HTTP/2.0", "3": "HTTP/3.0"}
 """As nginx and Apache write them."""
 
 

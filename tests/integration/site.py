@@ -86,7 +86,7 @@ class Site:
 
     async def reload(self) -> None:
         """Have what is in the file now put in effect."""
-        self.sockets.update(bind(load(self.path).config, self.sockets, SocketFiles()))
+        self.sockets.update(bind(load(self.path).config, self.sockets, SocketFiles(), 1))
         await self.orders({"do": "prepare", "path": str(self.path), "text": self.path.read_text()})
         self.generation += 1
         keys = list(wanted(load(self.path).config))
@@ -191,7 +191,7 @@ async def site(
     path = directory / "sluice.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     server = Server(load(path), engine(), clock=lambda: 1_000_000.0)
-    sockets = bind(server.config, {}, SocketFiles())
+    sockets = bind(server.config, {}, SocketFiles(), 1)
     await server.start(sockets)
     alone = Alone(server, sockets)
     declared = server.config.admin

@@ -44,7 +44,7 @@ class Process:
         self.popen = subprocess.Popen(
             [SLUICE, "run", *options, path], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
-        self.port = int(self.until(r"listening on http://127\.0\.0\.1:(\d+)")[1])
+        self.port = int(self.until(r"listening on https?://127\.0\.0\.1:(\d+)")[1])
 
     def until(self, pattern: str) -> re.Match[str]:
         """The first line that matches."""
