@@ -15,7 +15,7 @@ from proxy.component.binary.definitions import Sort
 from proxy.component.bind_tasks import CALLBACK, TaskBinder
 from proxy.component.binding import Binding, LinkError, Maker
 from proxy.component.externs import Externs
-from proxy.component.gate import SUSPEND, Core, Gate, arming, direct, gate, gates_instance
+from proxy.component.gate import SUSPEND, Gate, arming, direct, gate, gates_instance
 from proxy.component.handles import trap
 from proxy.component.instance import Cell, ContextPlan, Instance
 from proxy.component.plan import (
@@ -232,8 +232,10 @@ class Binder:
             return RESOURCE_FUNCTIONS[definition.operation], operation
         if isinstance(definition, TaskReturn):
             return CoreFuncType(*layout.lowered_signature(definition.type)), self._task_return(definition)
-        if isinstance(definition, Builtin) or (isinstance(definition, Lowered) and self.tasks.is_call(definition)):
-            kind, core = self._concurrent(definition, wanted)
+        if isinstance(definition, Builtin):
+            return self.tasks.callback(definition, wanted, self._cell)
+        if isinstance(definition, Lowered) and self.tasks.is_call(definition):
+            kind, core = self.tasks.core(definition)
             return kind, direct(kind, core, self._cell)
         if isinstance(definition, Lowered):
             is_async = definition.options.is_async
@@ -241,31 +243,23 @@ class Binder:
             return kind, self._lowered(definition)
         return wanted, core_functions.forward(self.externs.function(definition, wanted, "a function"), self._cell)
 
-    def _concurrent(self, definition: Builtin | Lowered, wanted: CoreFuncType) -> tuple[CoreFuncType, Core]:
-        if isinstance(definition, Builtin):
-            return self.tasks.builtin(definition, wanted)
-        is_async = definition.options.is_async
-        kind = CoreFuncType(*layout.lowered_signature(definition.func.type, is_async=is_async))
-        return kind, self.tasks.lower(definition)
-
     def _lowered(self, definition: Lowered) -> HostCallback:
         func, options = definition.func, definition.options
         host, inner = self._host(func, options.component_instance)
         return self._import(func.type, options, host, inner=inner)
 
-    def _gate(self, definition: CoreDefinition, wanted: object) -> tuple[CoreFuncType, int] | None:
+    def _gate(self, definition: CoreDefinition) -> tuple[CoreFuncType, int] | None:
         """The type and the number of the gate of a function that may block; None for another."""
         if not self.tasks.blocks(definition):
             return None
         assert isinstance(definition, Builtin | Lowered)
-        assert isinstance(wanted, CoreFuncType)
         if definition not in self._gates:
             if not self._gates:
                 self._gates_slot = len(self._plan.core_instances) + len(self._batched)
                 self._batched.append(None)
             number = len(self.externs.names)
             self.externs.names.append((self._gates_slot, str(len(self._gates)).encode()))
-            kind, core = self._concurrent(definition, wanted)
+            kind, core = self.tasks.core(definition)
             caller = definition if isinstance(definition, Builtin) else definition.options
             made = gate(kind, core, self.component(caller.component_instance), self._cell)
             self._gates[definition] = number, made
@@ -381,7 +375,7 @@ class Binder:
         sources: list[ImportSource] = []
         for where, name, extern in module.imports:
             definition = self._given(made, where, name, extern.kind)
-            if (gated := self._gate(definition, extern.type)) is not None:
+            if (gated := self._gate(definition)) is not None:
                 _compare(where, name, extern.type, gated[0])
                 sources.append(self.externs.names[gated[1]])
             elif extern.kind == "func" and not self._is_earlier(definition, slot):

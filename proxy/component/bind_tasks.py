@@ -17,7 +17,7 @@ from proxy.component.abi.functions import (
     result_lowerer,
 )
 from proxy.component.binding import LinkError
-from proxy.component.gate import Core
+from proxy.component.gate import Core, direct
 from proxy.component.handles import trap
 from proxy.component.plan import Builtin, CoreDefinition, Func, ImportedFunc, LiftedFunc, Lowered, Options, Plan
 from proxy.component.tasks import builtins
@@ -27,11 +27,11 @@ from proxy.component.tasks.host import blocking_call, host_callee
 from proxy.component.tasks.subtask import Callee, LoweredCall, canon_lower
 from proxy.component.tasks.task import Lifted, canon_lift
 from proxy.component.types import Borrow, FuncType, Future, Stream, contains
-from proxy.sandbox import CoreFuncType
+from proxy.sandbox import CoreFuncType, HostCallback
 
 if TYPE_CHECKING:
     from proxy.component.bind import Binder
-    from proxy.component.instance import Instance
+    from proxy.component.instance import Cell, Instance
     from proxy.component.link import HostInterface
     from proxy.component.tasks.scheduler import Call
 
@@ -177,11 +177,20 @@ class TaskBinder:
 
     # Built-ins.
 
-    def builtin(self, definition: Builtin, wanted: CoreFuncType) -> tuple[CoreFuncType, Core]:
-        """`wanted`: what a core module imports it as, which the engine has checked."""
+    def core(self, definition: Builtin | Lowered) -> tuple[CoreFuncType, Core]:
+        """Of what may block, and of calls that may take their time."""
+        if isinstance(definition, Builtin):
+            return BUILTINS[definition.name].core, builtins.core(self._bound(definition))
+        is_async = definition.options.is_async
+        kind = CoreFuncType(*layout.lowered_signature(definition.func.type, is_async=is_async))
+        return kind, self.lower(definition)
+
+    def callback(self, definition: Builtin, wanted: CoreFuncType, cell: Cell) -> tuple[CoreFuncType, HostCallback]:
+        """A built-in that does not block. `wanted`: what a core module imports it as, which the engine has checked."""
         if definition.name not in BUILTINS:
-            return wanted, builtins.unsupported(definition, self._binder.component(definition.component_instance))
-        return BUILTINS[definition.name].core, builtins.body(self._bound(definition))
+            core = builtins.unsupported(definition, self._binder.component(definition.component_instance))
+            return wanted, direct(wanted, core, cell)
+        return BUILTINS[definition.name].core, builtins.callback(self._bound(definition), cell)
 
     def _bound(self, definition: Builtin) -> Bound:
         binder, component = self._binder, self._binder.component(definition.component_instance)

@@ -242,13 +242,13 @@ class Instance:
         finally:
             self.leave(previous)
 
-    def enter(self) -> object:
-        """Begins a call from the host."""
+    def enter(self, seconds: float | None = None) -> object:
+        """Begins a call from the host. `seconds`: what is left of its time, unless that is all of it."""
         if self.state:
             raise RuntimeError("this instance is in a call, or was stopped by a trap, or is closed")
         self.state = RUNNING
         linked = self.linked
-        self.store.start_clock(linked.deadline)
+        self.store.start_clock(linked.deadline, seconds)
         cell = linked.cell
         previous = cell.current
         cell.current = self

@@ -113,20 +113,13 @@ class Store:
             self._store = 0
             self._layout.blocks.append(self._block)
 
-    def start_clock(self, deadline: Deadline) -> None:
+    def start_clock(self, deadline: Deadline, seconds: float | None = None) -> None:
+        """For a call that may take until the deadline, or that goes on and has so many seconds of it left."""
         ticker = self._engine.ticker
         ticker.running = True
         if ticker.asleep:
             ticker.wake()
-        raw.context_set_epoch_deadline(self.context, deadline.ticks)
-
-    def resume_clock(self, seconds: float) -> None:
-        """For a guest that goes on: so much is left of its time."""
-        ticker = self._engine.ticker
-        ticker.running = True
-        if ticker.asleep:
-            ticker.wake()
-        raw.context_set_epoch_deadline(self.context, ticker.ticks(seconds))
+        raw.context_set_epoch_deadline(self.context, deadline.ticks if seconds is None else ticker.ticks(seconds))
 
     def instantiate_pre(self, slot: int, pre: int) -> None:
         error = raw.instance_pre_instantiate(pre, self.context, self.base + slot * raw.INSTANCE_SIZE, _trap_address)

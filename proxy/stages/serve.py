@@ -18,7 +18,7 @@ from proxy.exchange.eager import start
 from proxy.exchange.story import EndStory
 from proxy.sandbox import PoolExhausted, Trap
 from proxy.telemetry import FilterTally, GuestLog
-from proxy.wasi.http import Client, Service, Visit
+from proxy.wasi.http import Client, Service, Serving
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Serve:
         story = EndStory("serve", self.name)
         if request.exchange.trace is not None:
             request.exchange.trace.append(story)
-        visit = Visit(request, self._client, self._print)
+        visit = Serving(request, self._client, self._print)
         guest = start(self._run(visit))
         if isinstance(guest, asyncio.Task):
             timer = asyncio.get_running_loop().call_later(self._total, self._late, visit, guest)
@@ -58,7 +58,7 @@ class Serve:
             spent[self.name] = spent.get(self.name, 0) + story.microseconds
         return _whole(response)
 
-    async def _run(self, visit: Visit) -> None:
+    async def _run(self, visit: Serving) -> None:
         self._tally.runs += 1
         try:
             await self._service.visit(visit)
@@ -67,14 +67,14 @@ class Serve:
         finally:
             visit.close()
 
-    def _failed(self, visit: Visit, error: Exception) -> None:
+    def _failed(self, visit: Serving, error: Exception) -> None:
         self._tally.errors += 1
         backtrace = error.backtrace.strip().replace("\n", " < ") if isinstance(error, Trap) else "-"
         logger.error("%s failed: %s; request %s; guest backtrace: %s",
                      self.name, error, visit.request.exchange.id, backtrace)  # fmt: skip
         visit.fail(ProxyError(errors.PROXY_INTERNAL_ERROR, f"{self.name} failed"))
 
-    def _late(self, visit: Visit, guest: asyncio.Task[None]) -> None:
+    def _late(self, visit: Serving, guest: asyncio.Task[None]) -> None:
         self._tally.errors += 1
         logger.error("%s took longer than %g s; request %s", self.name, self._total, visit.request.exchange.id)
         visit.fail(ProxyError(errors.HTTP_RESPONSE_TIMEOUT, f"{self.name} took longer than {self._total:g} s"))

@@ -58,7 +58,7 @@ def interfaces(
 
 
 def service_interfaces(environment: Mapping[str, str], folders: Sequence[Folder] = ()) -> dict[str, HostInterface]:
-    """The host interfaces for a component of the world `wasi:http/proxy`, which has a Visit as its data. It may wait,
+    """The host interfaces for a component of the world `wasi:http/proxy`, which has a Serving as its data. It may wait,
     and is told the time and random numbers."""
     offered = {
         **io.interfaces(Visit.forget),

@@ -7,7 +7,6 @@ without a type as their number.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from proxy.component.abi import layout
@@ -38,18 +37,26 @@ class Buffer(Protocol):
     def write(self, elements: Elements, count: int) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+Load = Callable[["Context", int, int], list[Any]]
+"""load(cx, pointer, count): values from memory."""
+Store = Callable[["Context", int, Sequence[Any]], None]
+"""store(cx, pointer, values)"""
+
+
 class ElementType:
-    """How elements lie in a guest's memory. `load(cx, pointer, count)` and `store(cx, pointer, values)` are for those
-    that are not copied as bytes."""
+    """How elements lie in a guest's memory; `load` and `store` are for those that are not copied as bytes."""
 
-    kind: ValueType | None
-    load: Callable[[Context, int, int], list[Any]] | None = None
-    store: Callable[[Context, int, Sequence[Any]], None] | None = None
+    __slots__ = ("alignment", "kind", "load", "size", "store")
 
-    @property
-    def size(self) -> int:
-        return 0 if self.kind is None else layout.size(self.kind)
+    def __init__(self, kind: ValueType | None, load: Load | None = None, store: Store | None = None) -> None:
+        self.kind = kind
+        self.size = 0 if kind is None else layout.size(kind)
+        self.alignment = 1 if kind is None else layout.alignment(kind)
+        self.load = load
+        self.store = store
+
+
+UNIT = ElementType(None)
 
 
 class GuestBuffer:
@@ -61,7 +68,7 @@ class GuestBuffer:
         if length > MAX_LENGTH:
             raise trap("stream read/write count too large")
         if element.kind is not None and length:
-            if pointer & (layout.alignment(element.kind) - 1):
+            if pointer & (element.alignment - 1):
                 raise trap("unaligned pointer")
             cx.memory.reach(pointer + length * element.size)
         self._cx = cx

@@ -9,17 +9,19 @@ from functools import partial
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
+from proxy.component.abi.code import Code
 from proxy.component.handles import trap
 from proxy.component.plan import Builtin
 from proxy.component.tasks import ends, subtask
-from proxy.component.tasks.buffer import ElementType
+from proxy.component.tasks.buffer import UNIT, ElementType
 from proxy.component.tasks.ends import READABLE, WRITABLE, EndType
 from proxy.component.tasks.thread import Block, Thread, Wait, always
 from proxy.component.tasks.waitable import CANCELLED_EVENT, NO_EVENT, Event, Waitable, WaitableSet
-from proxy.sandbox import CoreFuncType
+from proxy.sandbox import CoreFuncType, HostCallback, carry, raw_values_at
 
 if TYPE_CHECKING:
-    from proxy.component.instance import Instance
+    from proxy.component.gate import Core
+    from proxy.component.instance import Cell, Instance
 
 MAX_BACKPRESSURE = (1 << 16) - 1
 _PAYLOAD = Struct("<II")
@@ -32,7 +34,7 @@ class Bound:
     definition: Builtin
     component: int
     context: int = 0
-    element: ElementType = ElementType(None)  # noqa: RUF009 - frozen
+    element: ElementType = UNIT
 
     @property
     def asynchronous(self) -> bool:
@@ -224,8 +226,8 @@ for _name, _stream, _arguments in (("stream", True, 3), ("future", False, 2)):
     }
 
 
-def body(bound: Bound) -> Callable[[Instance, Any], Any]:
-    """`call(instance, slots)`: the raw result, None without one, or a Block."""
+def core(bound: Bound) -> Core:
+    """A built-in as what a gate is made for."""
     kind = BUILTINS[bound.definition.name]
     words = range(0, 2 * len(kind.core.params), 2)
     act, component, leaves = kind.body, bound.component, kind.leaves
@@ -238,11 +240,35 @@ def body(bound: Bound) -> Callable[[Instance, Any], Any]:
     return call
 
 
+def callback(bound: Bound, cell: Cell) -> HostCallback:
+    """A built-in that never blocks. Guests call some twenty of them in an exchange: so it is generated, without loops
+    and with as few calls as can be."""
+    kind = BUILTINS[bound.definition.name]
+    params, results = kind.core.params, kind.core.results
+    slots_at = raw_values_at(max(len(params), len(results)))
+    code = Code({"CELL": cell, "ACT": kind.body, "BOUND": bound, "SLOTS": slots_at, "trap": trap, "carry": carry})
+    arguments = "".join(f", slots[{2 * number}] & 0xFFFFFFFF" for number in range(len(params)))
+    with code.block("def callback(env, caller, address, count):"):
+        with code.block("try:"):
+            code.line("instance = CELL.current")
+            if kind.leaves:
+                with code.block(f"if not instance.components[{bound.component}].may_leave:"):
+                    code.line("raise trap('cannot leave component instance')")
+            if params or results:
+                code.line("slots = SLOTS(address)")
+            code.line(f"{'slots[0] = ' if results else ''}ACT(BOUND, instance{arguments})")
+        with code.block("except BaseException as error:"):
+            code.line("return carry(error)")
+        code.line("return 0")
+    made: HostCallback = code.function("callback")
+    return made
+
+
 def blocks(definition: Builtin) -> bool:
     return BUILTINS[definition.name].blocks(definition)
 
 
-def unsupported(definition: Builtin, component: int) -> Callable[[Instance, Any], Any]:
+def unsupported(definition: Builtin, component: int) -> Core:
     """A built-in that is not part of 0.3: threads of the guest's own."""
 
     def call(instance: Instance, slots: Any) -> Any:

@@ -131,8 +131,12 @@ class EndType:
         return end
 
     def _check(self, end: CopyEnd) -> None:
-        if end.shared.kind != self.element.kind:
+        if not _same(end.shared.kind, self.element.kind):
             raise trap(f"a {end.what} of another type")
+
+
+def _same(one: ValueType | None, other: ValueType | None) -> bool:
+    return one is other or one == other  # comparing types goes through all their parts
 
 
 def new(instance: Instance, component: int, kind: ValueType | None, *, stream: bool) -> int:
@@ -191,7 +195,7 @@ def drop(instance: Instance, ends: EndType, index: int) -> None:
 
 def lift(component: ComponentState, index: int, element: ValueType | None, *, stream: bool) -> Readable:
     end = component.handles.take(index, READABLE[stream], "readable end")
-    if end.shared.kind != element:
+    if not _same(end.shared.kind, element):
         raise trap(f"a {end.what} of another type")
     if end.state is not CopyState.IDLE:
         over = "after being notified that it is over" if end.state is CopyState.DONE else "while it is read"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from time import perf_counter
+from time import thread_time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from proxy.component.handles import trap
@@ -119,9 +119,11 @@ class Scheduler:
             self._run(task.request_cancellation)
 
     def complete(self, completion: Callable[[], None]) -> None:
-        """Something of the host's is done: `completion` tells the guest, when it can be entered."""
+        """Something of the host's is done: `completion` tells the guest, when it can be entered, and that is now if
+        asyncio calls."""
         self._completions.append(completion)
-        self.wake()
+        if not self._awake:
+            self._wakened()
 
     def wake(self) -> None:
         """Threads may be ready. Outside of asyncio they go on with the next call."""
@@ -159,9 +161,8 @@ class Scheduler:
             late = Trap(TrapKind.TIMEOUT, "time limit exceeded")
             self._stop(late)
             raise late
-        previous = instance.enter()
-        started = perf_counter()
-        instance.store.resume_clock(left)
+        previous = instance.enter(left if self._spent else None)
+        started = thread_time()
         self.running = True
         try:
             if first is not None:
@@ -174,7 +175,7 @@ class Scheduler:
             self.fail(error)
             raise
         self.running = False
-        self._spent += perf_counter() - started
+        self._spent += thread_time() - started
         instance.leave(previous)
         if again:
             self.wake()
@@ -186,10 +187,11 @@ class Scheduler:
         for number in range(begun, PASSES):
             while self._completions:
                 self._completions.pop(0)()
-            ready = [thread for thread in self._ready() if not (number and thread.wait and thread.wait.yields)]
-            if not ready:
-                break
-            for thread in ready:
+            ready = self._ready()
+            going = [thread for thread in ready if not (number and thread.wait and thread.wait.yields)]
+            if not going:
+                return bool(ready)
+            for thread in going:
                 if thread.ready() and self.blocked in (None, thread):
                     thread.resume()
         return bool(self._completions or self._ready())

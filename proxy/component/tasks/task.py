@@ -208,7 +208,8 @@ class Task:
         mine = self.lifted.options
         if not mine.is_async:
             raise trap("task.return in a task that returns by itself")
-        if kind != self.lifted.type.result:
+        wanted = self.lifted.type.result
+        if kind is not wanted and kind != wanted:
             raise trap("invalid task.return: the function has another result")
         if options.encoding != mine.encoding or (options.memory != mine.memory and kind is not None):
             raise trap("invalid task.return: it has other options than the function")

@@ -3,6 +3,6 @@
 from proxy.wasi.http.outgoing import Outgoing
 from proxy.wasi.http.service import HANDLER, Service
 from proxy.wasi.http.types import ResponseOut, interfaces
-from proxy.wasi.http.visit import Client, Visit
+from proxy.wasi.http.visit import Client, Serving, Visit
 
-__all__ = ["HANDLER", "Client", "Outgoing", "ResponseOut", "Service", "Visit", "interfaces"]
+__all__ = ["HANDLER", "Client", "Outgoing", "ResponseOut", "Service", "Serving", "Visit", "interfaces"]

@@ -85,7 +85,7 @@ def _is_text(value: bytes) -> bool:
 
 def visible(fields: Fields) -> Fields:
     """The fields of a message that came in, as a guest sees them."""
-    return Fields(line for line in fields if line[0] not in HOP_BY_HOP)
+    return Fields([line for line in fields.lines if line[0] not in HOP_BY_HOP])
 
 
 def _checked(name: str, values: list[bytes]) -> tuple[bytes, list[bytes]] | Result:

@@ -8,7 +8,7 @@ from typing import Any
 from proxy.component import Component, ExportFunc, HostInterface, Linked, LinkError, link
 from proxy.sandbox import Engine, Limits
 from proxy.wasi.http.types import ResponseOut
-from proxy.wasi.http.visit import Visit
+from proxy.wasi.http.visit import Serving
 
 HANDLER = "wasi:http/incoming-handler@0.2"
 
@@ -25,7 +25,7 @@ class Service:
         self._visits = 0
         self._over = False
 
-    async def visit(self, visit: Visit) -> None:
+    async def visit(self, visit: Serving) -> None:
         """Runs the component to its end; its answer may be there long before. Raises Trap, PoolExhausted."""
         self._visits += 1
         try:

@@ -1,4 +1,4 @@
-"""A visit: one exchange that a component serves, from its request to the end of its call."""
+"""A visit: one exchange in the hands of a component, from its request to the end of its call."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Client(Protocol):
 
 
 class Visit:
-    """What an instance's data is. `answer`: the response, as soon as the guest has given its head.
+    """What an instance's data is: who pays for what the guest makes the host do, and ends it.
 
-    output: called with "stdout" or "stderr" and a line. `subrequests` counts those that were begun, for the client.
-    `left` is called when nobody reads the answer any more.
+    output: called with "stdout" or "stderr" and a line. `subrequests` counts those that were begun, for the client, and
+    `running` bounds how many of them are under way.
     """
 
     def __init__(self, request: Request, client: Client, output: Callable[[str, str], None]) -> None:
@@ -40,15 +40,12 @@ class Visit:
         self._output = output
         self.subrequests = 0
         self.running = asyncio.Semaphore(MAX_CONCURRENT)
-        self.incoming = IncomingRequest(request)
-        self.answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._jobs: set[Job[Any] | Timer] = set()
-        self._inputs: set[BodyInput] = {self.incoming.input}
+        self._inputs: set[BodyInput] = set()
         self._outputs: set[BodyOutput] = set()
         self._printers: dict[LinesOutput, None] = {}
         self._files: list[Open] = []
         self._copied = 0
-        self.left: Callable[[], object] | None = None
 
     # What the guest begins, and what is ended with it.
 
@@ -101,7 +98,41 @@ class Visit:
     def print_line(self, stream: str, line: str) -> None:
         self._output(stream, line)
 
-    # The answer.
+    # Its end.
+
+    def has_content(self, status: int) -> bool:
+        """RFC 9110 §6.4.1."""
+        return self.request.method != "HEAD" and status not in (204, 304)
+
+    def fail(self, error: ProxyError) -> None:
+        """The guest has failed: so does what it has not finished."""
+        for output in self._outputs:
+            output.fail(error)
+
+    def close(self) -> None:
+        """The guest is gone."""
+        if self._outputs:
+            self.fail(unfinished())
+        for printer in tuple(self._printers):
+            printer.close(self)
+        for file in self._files:
+            file.close()
+        for job in self._jobs:
+            job.cancel()
+        for input in self._inputs:
+            input.end()
+
+
+class Serving(Visit):
+    """A visit to a component of 0.2, which is handed `incoming`. `answer`: the response, as soon as the guest has given
+    its head. `left` is called when nobody reads the answer any more."""
+
+    def __init__(self, request: Request, client: Client, output: Callable[[str, str], None]) -> None:
+        super().__init__(request, client, output)
+        self.incoming = IncomingRequest(request)
+        self.reads(self.incoming.input)
+        self.answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self.left: Callable[[], object] | None = None
 
     def respond(self, outcome: tuple[str, OutgoingResponse | ErrorCode]) -> None:
         """`response-outparam.set`."""
@@ -122,30 +153,21 @@ class Visit:
         if self.left is not None:
             self.left()
 
-    def has_content(self, status: int) -> bool:
-        """RFC 9110 §6.4.1."""
-        return self.request.method != "HEAD" and status not in (204, 304)
-
     def fail(self, error: ProxyError) -> None:
-        """The guest has failed: so does what it has not finished."""
         if not self.answer.done():
             self.answer.set_exception(error)
-        for output in self._outputs:
-            output.fail(error)
+        super().fail(error)
 
     def close(self) -> None:
-        """The guest is gone."""
-        self.fail(ProxyError(errors.PROXY_INTERNAL_ERROR, "the component ended without a whole answer"))
-        for printer in tuple(self._printers):
-            printer.close(self)
-        for file in self._files:
-            file.close()
-        for job in self._jobs:
-            job.cancel()
-        for input in self._inputs:
-            input.end()
+        super().close()
+        if not self.answer.done():
+            self.answer.set_exception(unfinished())
         if not self.answer.cancelled():
             self.answer.exception()  # which nobody may want any more
+
+
+def unfinished() -> ProxyError:
+    return ProxyError(errors.PROXY_INTERNAL_ERROR, "the component ended without a whole answer")
 
 
 MAX_CONCURRENT = 8

@@ -3,7 +3,6 @@ words and through streams."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,7 +12,7 @@ from proxy.sandbox import Trap
 from proxy.wasi import filesystem
 from proxy.wasi.files import Folder, Open
 from proxy.wasi.filesystem import CODES, MOST_READ, Entries
-from proxy.wasi.p3.streams import GivenStream, Nothing, Taken, ready, running
+from proxy.wasi.p3.streams import GivenStream, Nothing, Outcome, Taken, ready, running
 
 Result = tuple[str, Any]
 OK: Result = ("ok", None)
@@ -81,28 +80,24 @@ class _Contents:
     def __init__(self, file: Open, offset: int) -> None:
         self._descriptor = os.dup(file.descriptor)
         self._offset = offset
-        self.outcome: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.outcome = Outcome()
 
     async def read(self) -> bytes:
         try:
             data = os.pread(self._descriptor, MOST_READ, self._offset)
         except OSError as error:
-            self._end(_failed(error))
+            self.outcome.tell(_failed(error))
             return b""
         self._offset += len(data)
         if not data:
-            self._end(OK)
+            self.outcome.tell(OK)
         return data
-
-    def _end(self, outcome: Result) -> None:
-        if not self.outcome.done():
-            self.outcome.set_result(outcome)
 
     def close(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-        self._end(OK)
+        self.outcome.tell(OK)
 
 
 def _read(data: Any, file: Open, offset: int) -> tuple[HostStream, HostFuture]:

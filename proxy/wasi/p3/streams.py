@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
 from typing import Any
 
 from proxy.component import FutureReader, HostFuture, HostStream, SharedFuture, SharedStream, StreamReader
@@ -13,6 +13,38 @@ CHUNK = 64 * 1024
 
 GivenStream = SharedStream | HostStream
 GivenFuture = SharedFuture | HostFuture
+
+
+class Outcome:
+    """A value to come, which most of the time nobody waits for: there is a future only for who does."""
+
+    __slots__ = ("_value", "_waiting", "known")
+
+    def __init__(self) -> None:
+        self.known = False
+        self._value: Any = None
+        self._waiting: list[asyncio.Future[None]] = []
+
+    @classmethod
+    def of(cls, value: Any) -> Outcome:
+        made = cls()
+        made.tell(value)
+        return made
+
+    def tell(self, value: Any) -> None:
+        """The first one counts."""
+        if not self.known:
+            self.known, self._value = True, value
+            for future in self._waiting:
+                if not future.done():
+                    future.set_result(None)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        if not self.known:
+            future = asyncio.get_running_loop().create_future()
+            self._waiting.append(future)
+            yield from future
+        return self._value
 
 
 class Taken:
@@ -56,9 +88,7 @@ async def value_of(future: GivenFuture) -> Any:
 
 def ready(value: Any) -> HostFuture:
     """A future that has its value."""
-    known = asyncio.get_running_loop().create_future()
-    known.set_result(value)
-    return HostFuture(known)
+    return HostFuture(Outcome.of(value))
 
 
 def running(work: Coroutine[Any, Any, Any]) -> HostFuture:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,7 @@ from proxy.http.fields import Fields
 from proxy.sandbox import Trap
 from proxy.wasi.http.errors import error_code, failure
 from proxy.wasi.http.fields import GuestFields, visible
-from proxy.wasi.p3.streams import GivenFuture, GivenStream, Nothing, Taken, Whole, value_of
+from proxy.wasi.p3.streams import GivenFuture, GivenStream, Nothing, Outcome, Taken, Whole, value_of
 
 Result = tuple[str, Any]
 
@@ -24,30 +23,26 @@ class Incoming:
     def __init__(self, body: Body) -> None:
         self.body = body
         self._stream: Stream | Whole = Whole(body) if isinstance(body, bytes) else body
-        self.outcome: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.outcome = Outcome()
 
     async def read(self) -> bytes:
         try:
             chunk = await self._stream.read()
         except ProxyError as error:
-            self._end(("err", error_code(error)))
+            self.outcome.tell(("err", error_code(error)))
             return b""
         if not chunk:
-            self._end(("ok", self._trailers()))
+            self.outcome.tell(("ok", self._trailers()))
         return chunk
 
     def _trailers(self) -> GuestFields | None:
         trailers = None if isinstance(self._stream, Whole) else self._stream.trailers
         return None if trailers is None else GuestFields(visible(trailers), mutable=False)
 
-    def _end(self, outcome: Result) -> None:
-        if not self.outcome.done():
-            self.outcome.set_result(outcome)
-
     def close(self) -> None:
         """Nobody wants the rest."""
         self._stream.close()
-        self._end(("ok", None))
+        self.outcome.tell(("ok", None))
 
 
 class Contents:
@@ -85,11 +80,11 @@ class Outgoing:
     `transmitted` is told how it ended. `on_end` is called when nothing of it is wanted or to come any more.
     """
 
-    def __init__(self, contents: Contents, length: int | None, incomplete: Failure) -> None:
+    def __init__(self, contents: Contents, length: int | None, incomplete: Failure, transmitted: Outcome) -> None:
         assert contents.stream is not None
         self.length = length
         self.trailers: Fields | None = None
-        self.transmitted: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.transmitted = transmitted
         self.on_end: Callable[[], None] = _nothing
         self._stream = Taken(contents.stream)
         self._trailers: GivenFuture | None = contents.trailers
@@ -152,8 +147,7 @@ class Outgoing:
         self._stream.close()
         if self._trailers is not None:
             self._trailers.drop()
-        if not self.transmitted.done():
-            self.transmitted.set_result(outcome)
+        self.transmitted.tell(outcome)
         self.on_end()
 
 

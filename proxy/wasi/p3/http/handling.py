@@ -21,7 +21,6 @@ class Handling(Visit):
         self, request: Request, client: Client, output: Callable[[str, str], None], below: Below | None
     ) -> None:
         super().__init__(request, client, output)
-        self._inputs.clear()  # the request's body is in other hands
         self._below = below
         self._passed = False
 

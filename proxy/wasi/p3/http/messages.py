@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
-
 from proxy import errors
 from proxy.exchange import Body, Request, Response
 from proxy.exchange.observation import Source, observed, written
 from proxy.wasi.http.fields import GuestFields, visible
 from proxy.wasi.p3.http.bodies import Contents, Outgoing
+from proxy.wasi.p3.streams import Outcome
 
 Scheme = tuple[str, str | None]
 
@@ -29,7 +27,7 @@ class Message:
         headers.mutable = False
         self.headers = headers
         self.contents = contents
-        self.transmitted: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.transmitted = Outcome()
 
     def _length(self) -> int | None:
         said = self.headers.fields.get(b"content-length")
@@ -41,20 +39,14 @@ class Message:
         if untouched is not None or self.contents.stream is None or not sent:
             if untouched is None:
                 self.contents.close()
-            self._sent(("ok", None))
+            self.transmitted.tell(("ok", None))
             return untouched if untouched is not None and sent else b""
-        body = Outgoing(self.contents, self._length(), failure)
-        body.transmitted.add_done_callback(lambda done: self._sent(done.result()))
-        return body
-
-    def _sent(self, outcome: Any) -> None:
-        if not self.transmitted.done():
-            self.transmitted.set_result(outcome)
+        return Outgoing(self.contents, self._length(), failure, self.transmitted)
 
     def close(self) -> None:
         """A guest has dropped it, or it was lost."""
         self.contents.close()
-        self._sent(("ok", None))
+        self.transmitted.tell(("ok", None))
 
 
 class GuestRequest(Message):

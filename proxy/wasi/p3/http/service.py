@@ -76,7 +76,9 @@ class Handler:
         self._total = total
         self._reuse = reuse
         self._concurrent = concurrent
-        self._kept: list[Kept] = []
+        self._kept: dict[Kept, None] = {}
+        self._open: dict[Kept, None] = {}
+        """Those that may have one more."""
         self._over = False
         self._endings: set[asyncio.Task[None]] = set()
 
@@ -111,6 +113,8 @@ class Handler:
         kept = self._free_one(handling)
         kept.had += 1
         kept.has += 1
+        if kept.has >= self._concurrent or kept.had >= self._reuse:
+            del self._open[kept]
         try:
             arrived = GuestRequest.arrived(handling.request)
             call: Call = self._handle.start(kept.instance, arrived, data=handling)
@@ -122,11 +126,13 @@ class Handler:
         return run
 
     def _free_one(self, handling: Handling) -> Kept:
-        for kept in self._kept:
-            if kept.has < self._concurrent and self._usable(kept):
+        while self._open:
+            kept = next(iter(self._open))
+            if self._usable(kept):
                 return kept
+            del self._open[kept]
         kept = Kept(self._linked.instantiate(handling))
-        self._kept.append(kept)
+        self._kept[kept] = self._open[kept] = None
         return kept
 
     def _usable(self, kept: Kept) -> bool:
@@ -146,7 +152,7 @@ class Handler:
             await asyncio.wait([run.call.ended])
             if run.body is not None and not run.body.over:
                 run.body.abandoned()
-                await asyncio.wait([run.body.transmitted])
+                await run.body.transmitted
         finally:
             self._done(run)
 
@@ -169,17 +175,22 @@ class Handler:
     def _release(self, kept: Kept, handling: Handling) -> None:
         kept.has -= 1
         handling.close()
-        if not kept.has and not self._usable(kept):
-            self._kept.remove(kept)
-            kept.instance.close()
+        if self._usable(kept):
+            self._open[kept] = None
+        elif not kept.has:
+            self._drop(kept)
         self._free()
+
+    def _drop(self, kept: Kept) -> None:
+        del self._kept[kept]
+        self._open.pop(kept, None)
+        kept.instance.close()
 
     def close(self) -> None:
         """No new exchange comes; what there is for them is freed after the last one."""
         self._over = True
         for kept in [kept for kept in self._kept if not kept.has]:
-            self._kept.remove(kept)
-            kept.instance.close()
+            self._drop(kept)
         self._free()
 
     def _free(self) -> None:
