@@ -289,7 +289,8 @@ class DownstreamConnection(asyncio.Protocol):
     async def _run(self, head: RequestHead, request: Request) -> None:
         try:
             load = self._service.load
-            response = await (self._service.handler if load.running < load.room else load.shed)(request)
+            answered = load.running < load.room or load.admitted()
+            response = await (self._service.handler if answered else load.shed)(request)
         except Exception:
             logger.exception("no answer", extra={"request_id": request.exchange.id})
             response = Response(500, Fields())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -65,7 +66,7 @@ class Listener:
             self._speak_http3(datagrams, place)
         self._timer = loop.call_later(SWEEP, self._watch)
         if self.service.max_exchanges is not None:
-            loop.call_later(LOOK, self._look, loop.time() + LOOK)
+            loop.call_later(LOOK, self._look, loop.time() + LOOK, time.thread_time())
 
     async def _server(self, each: socket.socket) -> asyncio.Server:
         loop = asyncio.get_running_loop()
@@ -164,13 +165,14 @@ class Listener:
         if not self._connections:
             self._empty.set()
 
-    def _look(self, due: float) -> None:
-        """How late the event loop comes to it."""
+    def _look(self, due: float, worked: float) -> None:
+        """How late the event loop comes to it, and what it was busy with. due: when it was to; worked: seconds of the
+        processor's time at the last look."""
         loop = asyncio.get_running_loop()
-        now = loop.time()
-        self.service.load.look(now - due)
+        now, works = loop.time(), time.thread_time()
+        self.service.load.look(now - due, works - worked)
         if self._servers or self._connections:
-            loop.call_later(LOOK, self._look, now + LOOK)
+            loop.call_later(LOOK, self._look, now + LOOK, works)
 
     def _watch(self) -> None:
         self.sweep()

@@ -155,7 +155,8 @@ class StreamExchange:
         request = self.request
         try:
             load = self._service.load
-            response = await (self._service.handler if load.running < load.room else load.shed)(request)
+            answered = load.running < load.room or load.admitted()
+            response = await (self._service.handler if answered else load.shed)(request)
         except Exception:
             logger.exception("no answer", extra={"request_id": request.exchange.id})
             response = Response(500, Fields())

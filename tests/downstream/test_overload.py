@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 
 import pytest
 
 from proxy.downstream import Service, serve
 from proxy.downstream.bind import bind
-from proxy.downstream.overload import LATE, LOOK, Load
+from proxy.downstream.overload import CALM, LATE, LOOK, TURN, Load, Turn
 from proxy.exchange import Request, Response
 from proxy.http.fields import Fields
 from tests.codec.http2.wire import GET as GET_2
@@ -26,21 +27,52 @@ SHED = (
 )
 
 
-@pytest.mark.parametrize(
-    ("late", "room"),
-    [
-        ([0.0, 0.1, 0.5], [7, 7, 7]),
-        ([0.6, 0.0, 0.6], [7, 7, 7]),  # it stood still once: nobody was busy
-        ([0.6, 0.6, 0.7, 0.2, 0.6], [7, 0, 0, 7, 7]),
-    ],
-)
-def test_when_there_is_room(late: list[float], room: list[int]) -> None:
-    load = Load(7)
-    found = []
-    for each in late:
-        load.look(each)
-        found.append(load.room)
-    assert found == room
+def test_once_it_was_late_requests_are_admitted_as_long_as_the_turn_is_short() -> None:
+    turn_cost = 0.0
+    load = Load(7, lambda: turn_cost)
+    load.look(late=0.05, worked=0.1)
+    assert load.room == 7
+    load.look(late=0.6, worked=0.0)  # it stood still: nobody was busy
+    assert load.room == 7
+    load.look(late=0.2, worked=0.2)
+    assert load.room == 0
+    assert load.admitted()
+    turn_cost = TURN
+    assert not load.admitted()
+
+
+def test_it_is_careful_until_nothing_has_been_shed_for_a_while() -> None:
+    load = Load(None, lambda: TURN)
+    load.look(late=0.2, worked=0.2)
+    for _ in range(3):
+        for _ in range(CALM - 1):
+            load.look(0.0, 0.0)
+        assert not load.admitted()
+    rooms = []
+    for _ in range(CALM + 1):
+        load.look(0.0, 0.0)
+        rooms.append(load.room)
+    assert rooms == [0] * CALM + [sys.maxsize]
+
+
+def test_a_turn_costs_what_the_processor_did_in_it() -> None:
+    def work() -> None:
+        end = time.thread_time() + 0.02
+        while time.thread_time() < end:
+            pass
+
+    async def main() -> None:
+        spent = Turn()
+        assert spent() < 0.01
+        time.sleep(0.02)  # noqa: ASYNC251 - as when the machine does something else
+        assert spent() < 0.01
+        work()
+        assert spent() > 0.02
+        asyncio.get_running_loop().call_soon(work)  # at the beginning of the next turn
+        await turn()
+        assert spent() < 0.01
+
+    asyncio.run(main())
 
 
 class Waiting:
@@ -104,23 +136,22 @@ class Looked(Load):
         super().__init__(most)
         self.rooms: list[int] = []
 
-    def look(self, late: float) -> None:
-        super().look(late)
+    def look(self, late: float, worked: float) -> None:
+        super().look(late, worked)
         self.rooms.append(self.room)
 
 
-@pytest.mark.parametrize(("most", "rooms"), [(7, [7, 0]), (None, [])])
-def test_an_event_loop_that_is_late_twice_sheds_unless_all_is_to_be_answered(
-    most: int | None, rooms: list[int]
-) -> None:
+@pytest.mark.parametrize(("most", "rooms"), [(7, [0]), (None, [])])
+def test_an_event_loop_that_is_late_sheds_unless_all_is_to_be_answered(most: int | None, rooms: list[int]) -> None:
     async def scenario() -> None:
         service = Service(hello, max_exchanges=most)
         load = service.load = Looked(most)
         listener = await serve(bind("127.0.0.1", 0), service)
-        for _ in range(2):
-            time.sleep(LATE + 2 * LOOK)  # noqa: ASYNC251 - as what has too much to do
-            await turn()
-        assert load.rooms[:2] == rooms
+        end = time.thread_time() + LATE + 2 * LOOK
+        while time.thread_time() < end:
+            pass  # as what has too much to do
+        await turn()
+        assert load.rooms == rooms
         await listener.drain(0)
 
     asyncio.run(scenario())
