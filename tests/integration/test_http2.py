@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import ssl
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,6 +17,8 @@ from proxy.downstream import Listener, Service, bind
 from proxy.downstream.listener import serve
 from proxy.exchange import Request, Response, collect
 from proxy.http.fields import Fields
+from proxy.tls import server_context
+from tests.tls.certificates import issue
 
 LARGE = bytes(range(256)) * 4096 * 3
 
@@ -29,8 +33,9 @@ async def site(request: Request) -> Response:
 
 
 @asynccontextmanager
-async def listening(*protocols: str) -> AsyncIterator[Listener]:
-    listener = await serve(bind("127.0.0.1", 0), Service(site, protocols=protocols or ("h2", "http/1.1")))
+async def listening(*protocols: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[Listener]:
+    service = Service(site, protocols=protocols or ("h2", "http/1.1"), tls=tls)
+    listener = await serve(bind("127.0.0.1", 0), service)
     try:
         yield listener
     finally:
@@ -67,14 +72,16 @@ def test_both_versions_on_one_port() -> None:
     asyncio.run(main())
 
 
-@pytest.mark.skipif(
-    shutil.which("h2spec") is None, reason="h2spec: go install github.com/summerwind/h2spec/cmd/h2spec@latest"
-)
-def test_h2spec() -> None:
+@pytest.mark.skipif(shutil.which("h2spec") is None, reason="h2spec is built by .ci/run, where Go is")
+@pytest.mark.parametrize("secure", [False, True], ids=["in the clear", "over TLS"])
+def test_h2spec(tmp_path: Path, secure: bool) -> None:
+    context = server_context([issue(tmp_path, "localhost").pair], ["h2"]) if secure else None
+
     async def main() -> None:
-        async with listening("h2") as listener:
+        async with listening("h2", tls=context) as listener:
             port = str(listener.addresses[0][1])
-            command = ["h2spec", "--host", "127.0.0.1", "--port", port, "--timeout", "2"]
+            command = ["h2spec", "--strict", "--host", "127.0.0.1", "--port", port]
+            command += ["--tls", "--insecure"] if secure else []
             done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=120)
             assert " 0 failed" in done.stdout, done.stdout[done.stdout.find("Failures:") :]
 
