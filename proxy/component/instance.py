@@ -323,7 +323,9 @@ class Instance:
         self.state = OVER
         if self._scheduler is not None:
             self._scheduler.fail(RuntimeError("the instance was closed"))
+            self._scheduler = None
         self.contexts.clear()
+        self.components.clear()
         self.store.close()
 
     def __del__(self) -> None:

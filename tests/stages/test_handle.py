@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cache
@@ -80,6 +81,24 @@ def text(target: str) -> str:
 
 
 # Zero, one and several times below.
+
+
+def test_an_exchange_leaves_nothing_for_the_garbage_collector() -> None:
+    """With many of them waiting, a collection goes through all that they hold: so none should be needed."""
+
+    async def running() -> int:
+        place = stage()
+        await place(request("/get?x"), Origin())
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(3):
+                await place(request("/get?x"), Origin())
+            return gc.collect()
+        finally:
+            gc.enable()
+
+    assert asyncio.run(running()) == 0
 
 
 def test_what_it_does_not_touch_is_what_it_was() -> None:

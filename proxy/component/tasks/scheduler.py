@@ -52,10 +52,12 @@ class Call:
             self.result.set_result(None if self.cancelled else result)
 
     def end(self) -> None:
+        self.task = None
         if not self.ended.done():
             self.ended.set_result(None)
 
     def fail(self, error: BaseException) -> None:
+        self.task = None
         for future in (self.result, self.ended):
             if not future.done():
                 future.set_exception(error)

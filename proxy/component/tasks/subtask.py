@@ -118,10 +118,13 @@ def canon_lower(lowered: LoweredCall) -> Callable[[Instance, Any], Any]:
                 else:
                     outcome[0] = result
                 subtask.state = State.RETURNED
+            subtask.on_cancel = None
             for progress in on_progress:
                 progress()
 
-        subtask.on_cancel = lowered.callee(instance, on_start, on_resolve)
+        on_cancel = lowered.callee(instance, on_start, on_resolve)
+        if not subtask.resolved():
+            subtask.on_cancel = on_cancel
         if lowered.options.is_async:
             return _asynchronous(instance, component.handles, subtask, on_progress)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -74,7 +74,9 @@ class State(Enum):
 class Task:
     """One call of a lifted function. It is over when its thread has ended, and has resolved before that."""
 
-    __slots__ = ("_on_resolve", "_on_start", "data", "instance", "lifted", "scheduler", "scope", "state", "thread")
+    __slots__ = (
+        "_on_resolve", "_on_start", "component", "data", "instance", "lifted", "scheduler", "scope", "state", "thread",
+    )  # fmt: skip
 
     def __init__(self, instance: Instance, lifted: Lifted, on_start: OnStart, on_resolve: OnResolve) -> None:
         self.instance = instance
@@ -86,11 +88,8 @@ class Task:
         self.scope = BorrowScope()
         self._on_start = on_start
         self._on_resolve = on_resolve
-        self.thread = Thread(self, instance.components[lifted.component], self._steps())
-
-    @property
-    def component(self) -> ComponentState:
-        return self.thread.state
+        self.component: ComponentState = instance.components[lifted.component]
+        self.thread = Thread(self, self.component, self._steps())
 
     def may_block(self) -> bool:
         """Whether it may block: a function whose type does not say async must have its result first."""
@@ -101,7 +100,7 @@ class Task:
     def _steps(self) -> Steps:
         lifted, instance = self.lifted, self.instance
         if not (yield from self._enter()):
-            self.scheduler.over(self)
+            self._over()
             return
         arguments = self._start()
         lifted.lower_params(instance, self.scope, arguments)
@@ -115,10 +114,13 @@ class Task:
             yield from self._event_loop(lifted.callback, lifted.values.buffer[0])
         self._exit()
 
-    def _call(self, function: int, kind: CoreFuncType) -> Steps:
+    def _call(self, function: int, kind: CoreFuncType) -> Iterable[Wait]:
         instance, lifted = self.instance, self.lifted
-        found = instance.funcs[function] or instance.find(function)
-        return self.thread.call(instance, found, kind, lifted.values, on_fiber=lifted.on_fibers)
+        found, values = instance.funcs[function] or instance.find(function), lifted.values
+        if lifted.on_fibers:
+            return self.thread.call(instance, found, kind, values)
+        call_core(instance, found, values.address, max(1, len(kind.params)))
+        return ()
 
     def _post_return(self, function: int, flat: int) -> None:
         instance, component = self.instance, self.component
@@ -192,7 +194,11 @@ class Task:
             raise trap("the task ended without calling task.return or task.cancel")
         if self.lifted.type.is_async and self.lifted.needs_exclusive:
             self.component.exclusive = None
+        self._over()
+
+    def _over(self) -> None:
         self.scheduler.over(self)
+        del self.thread, self._on_start, self._on_resolve  # which know it too: no work for the garbage collector
 
     # Its resolution.
 
@@ -225,12 +231,11 @@ class Task:
 
     def request_cancellation(self, caller: tuple[int, ...] = ()) -> None:
         """By whom it was called (a lineage; empty: the host)."""
-        thread = self.thread
         if self.state is State.INITIAL:
             self.state = State.CANCEL_DELIVERED
-            thread.resume(cancelled=True)
+            self.thread.resume(cancelled=True)
         elif self.state is State.STARTED:
-            component = self.component
+            component, thread = self.component, self.thread
             other = self.lifted.needs_exclusive and component.exclusive not in (None, thread)
             if thread.wait is not None and thread.wait.cancellable and not other and self._may_enter(caller):
                 self.state = State.CANCEL_DELIVERED

@@ -88,11 +88,8 @@ class Thread:
             state.running -= 1
             state.thread, state.storage, instance.data = outer, storage, data
 
-    def call(self, instance: Instance, func: int, kind: CoreFuncType, values: RawValues, *, on_fiber: bool) -> Steps:
-        """Calls a core function: arguments and results are in `values`."""
-        if not on_fiber:
-            call_core(instance, func, values.address, max(1, len(kind.params)))
-            return
+    def call(self, instance: Instance, func: int, kind: CoreFuncType, values: RawValues) -> Steps:
+        """Calls a core function on a fiber: arguments and results are in `values`."""
         instance.arm()
         running = FiberCall(instance.context, func, kind, values.buffer)
         outer, self.fiber = self.fiber, running
