@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import pylsqpack
+from aioquic._buffer import Buffer
 from aioquic.asyncio.client import connect
 from aioquic.asyncio.protocol import QuicConnectionProtocol
 from aioquic.h3.connection import H3Connection
@@ -130,11 +132,29 @@ class Client(QuicConnectionProtocol):
                 await answer.changed.wait()
         return answer
 
+    async def statuses(self, number: int, least: int) -> list[bytes]:
+        """Of the sections on a stream where no HTTP is made of its bytes: aioquic knows no interim responses."""
+        found: list[bytes] = []
+        async with asyncio.timeout(10):
+            while len(found) < least:
+                await asyncio.sleep(0.005)
+                found = [dict(lines)[b":status"] for lines in _sections(self.raw.get(number, b""))]
+        return found
+
     async def ask(self, lines: Sequence[Line], body: bytes = b"") -> Answer:
         number = self.begin(lines, end=not body)
         if body:
             self.send(number, body, end=True)
         return await self.until(number)
+
+
+def _sections(data: bytes) -> Iterator[list[Line]]:
+    frames = Buffer(data=data)
+    while not frames.eof():
+        kind, length = frames.pull_uint_var(), frames.pull_uint_var()
+        payload = frames.pull_bytes(length)
+        if kind == 1:
+            yield pylsqpack.Decoder(0, 0).feed_header(0, payload)[1]
 
 
 def configuration(ca: bytes, name: str = "localhost", window: int = 1 << 20) -> QuicConfiguration:

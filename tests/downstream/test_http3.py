@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import random
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from unittest.mock import patch
 
+import pytest
 import trustme
 
 from proxy.codec.quic.identity import Credential, Identity
-from proxy.downstream import Listener, Service, bind, bind_datagrams
+from proxy.downstream import Clock, Listener, Service, bind, bind_datagrams, datagrams
 from proxy.downstream.listener import serve
-from proxy.exchange import Request, Response, collect
+from proxy.errors import HTTP_RESPONSE_INCOMPLETE, ProxyError
+from proxy.exchange import Pipe, Request, Response, collect
 from proxy.http.fields import Fields
+from tests.codec.http3.talk import frame, headers
 from tests.downstream.wire import Handler
 from tests.http3_client import Client, connected, head
 
 CA = trustme.CA(key_type=trustme.KeyType.ECDSA)
+CA_PEM = CA.cert_pem.bytes()
 
 
 def credential(*names: str) -> Credential:
@@ -44,7 +52,7 @@ async def listening(handler: Handler, **options: Any) -> AsyncIterator[Listener]
 async def talking(handler: Handler, *, window: int = 1 << 20, **options: Any) -> AsyncIterator[Client]:
     async with (
         listening(handler, **options) as listener,
-        connected(listener.addresses[0][1], CA.cert_pem.bytes(), window=window) as client,
+        connected(listener.addresses[0][1], CA_PEM, window=window) as client,
     ):
         yield client
 
@@ -60,5 +68,305 @@ def test_a_get() -> None:
             answer = await client.ask(head("/"))
             assert (answer.status, answer.body, answer.ended) == ("200", b"hello", "end")
             assert dict(answer.final)[b"x-method"] == b"GET"
+
+    asyncio.run(main())
+
+
+def test_a_post_with_trailers_on_both_sides() -> None:
+    async def handler(request: Request) -> Response:
+        body = await collect(request.body, 1 << 24)
+        assert not isinstance(request.body, bytes)
+        assert request.body.trailers is not None
+        answer = Pipe()
+        answer.feed(body)
+        answer.end(Fields([(b"x-sum", request.body.trailers.get(b"x-sum") or b"")]))
+        return Response(200, Fields(), answer)
+
+    async def main() -> None:
+        async with talking(handler) as client:
+            number = client.begin(head("/", "POST"), end=False)
+            client.send(number, b"hello")
+            assert client.http is not None
+            client.http.send_headers(number, [(b"x-sum", b"42")], True)
+            client.transmit()
+            answer = await client.until(number)
+            assert (answer.status, answer.body, answer.ended) == ("200", b"hello", "end")
+            assert answer.sections[-1] == [(b"x-sum", b"42")]
+
+    asyncio.run(main())
+
+
+def test_a_megabyte_both_ways_on_streams_at_once() -> None:
+    bodies = [bytes(range(256)) * 2048, bytes(range(255, -1, -1)) * 2048]
+
+    async def main() -> None:
+        async with talking(echo) as client:
+            answers = await asyncio.gather(*(client.ask(head("/", "POST"), body) for body in bodies))
+            assert [answer.body for answer in answers] == bodies
+
+    asyncio.run(main())
+
+
+class Endless:
+    """A body that counts what is taken of it."""
+
+    length = None
+    trailers = None
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.closed = False
+
+    async def read(self) -> bytes:
+        await asyncio.sleep(0)
+        self.taken += 16_384
+        return bytes(16_384)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110  # what is waited for is somebody else's
+            await asyncio.sleep(0.005)
+
+
+async def rest(moves: Callable[[], int]) -> int:
+    """What a number is once it no longer moves."""
+    before, now = -1, moves()
+    while now != before:
+        await asyncio.sleep(0.05)
+        before, now = now, moves()
+    return now
+
+
+def test_a_client_that_does_not_read_holds_what_makes_the_response_until_it_gives_up() -> None:
+    body = Endless()
+
+    async def handler(request: Request) -> Response:
+        return Response(200, Fields(), body)
+
+    async def main() -> None:
+        async with talking(handler, window=100_000) as client:
+            client.quic._write_stream_limits = lambda *_, **__: None  # type: ignore[method-assign]
+            client.quic._write_connection_limits = lambda *_, **__: None  # type: ignore[method-assign]
+            number = client.begin(head("/"))
+            await client.until(number, size=90_000)
+            taken = await rest(lambda: body.taken)
+            assert 100_000 <= taken < 1_000_000
+            client.quic.stop_stream(number, 0x10C)
+            client.transmit()
+            await until(lambda: body.closed)
+            assert body.taken == taken
+
+    asyncio.run(main())
+
+
+def test_an_upload_that_nobody_reads_waits_in_its_client() -> None:
+    async def main() -> None:
+        gate = asyncio.Event()
+
+        async def handler(request: Request) -> Response:
+            if request.path == "/":
+                return Response(200, Fields(), b"other")
+            await gate.wait()
+            return Response(200, Fields(), b"%d" % len(await collect(request.body, 1 << 24)))
+
+        async with talking(handler) as client:
+            number = client.begin(head("/upload", "POST"), end=False)
+            client.send(number, bytes(2_000_000), end=True)
+            sent = await rest(lambda: client.quic._streams[number].sender.highest_offset)
+            assert 200_000 < sent <= 256 * 1024
+            assert (await client.ask(head("/"))).body == b"other"
+            gate.set()
+            assert (await client.until(number)).body == b"2000000"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("how", ["reset", "stop", "close"])
+def test_a_client_that_gives_up_ends_the_exchange(how: str) -> None:
+    async def main() -> None:
+        began, ended = asyncio.Event(), asyncio.Event()
+        done: list[Any] = []
+
+        async def handler(request: Request) -> Response:
+            began.set()
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.set()
+            raise AssertionError
+
+        async with talking(handler, on_done=lambda *told: done.append(told)) as client:
+            number = client.begin(head("/", "POST"), end=False)
+            async with asyncio.timeout(5):
+                await began.wait()
+                if how == "reset":
+                    client.quic.reset_stream(number, 0x10C)
+                elif how == "stop":
+                    client.quic.stop_stream(number, 0x10C)
+                else:
+                    client.quic.close()
+                client.transmit()
+                await ended.wait()
+            await asyncio.sleep(0)
+        assert (done[0][1].status, done[0][3]) == (499, False)
+
+    asyncio.run(main())
+
+
+def test_interim_responses_and_continue() -> None:
+    async def handler(request: Request) -> Response:
+        assert request.exchange.inform is not None
+        request.exchange.inform(103, Fields([(b"link", b"</style.css>")]))
+        return Response(200, Fields(), await collect(request.body, 100))
+
+    async def main() -> None:
+        async with listening(handler) as listener, connected(listener.addresses[0][1], CA_PEM, speak=False) as client:
+            number = client.write(headers(*head("/", "POST", (b"expect", b"100-continue"))))
+            assert await client.statuses(number, 2) == [b"103", b"100"]
+            client.write(frame(0, b"asked"), number=number, end=True)
+            assert await client.statuses(number, 3) == [b"103", b"100", b"200"]
+
+    asyncio.run(main())
+
+
+async def broken(request: Request) -> Response:
+    body = Pipe(length=100)
+    body.feed(b"not all")
+    body.fail(ProxyError(HTTP_RESPONSE_INCOMPLETE, "the origin is gone"))
+    return Response(200, Fields(), body)
+
+
+def test_a_response_that_breaks_off_is_reset() -> None:
+    async def main() -> None:
+        async with talking(broken) as client:
+            answer = await client.ask(head("/"))
+            assert answer.ended == "reset 0x102"
+
+    asyncio.run(main())
+
+
+def test_what_is_no_request_never_reaches_the_handler() -> None:
+    asked: list[str] = []
+    told: list[Any] = []
+
+    async def handler(request: Request) -> Response:
+        asked.append(request.path)
+        return Response(200, Fields())
+
+    async def main() -> None:
+        listening_ = listening(handler, on_done=lambda *done: told.append(done))
+        async with listening_ as listener, connected(listener.addresses[0][1], CA_PEM, speak=False) as client:
+            client.write(b"\0" + frame(4), number=client.quic.get_next_available_stream_id(is_unidirectional=True))
+            smuggled = headers(*head("/", "POST", (b"content-length", b"5"))) + frame(0, b"hello, and more")
+            for data in (headers(*head("/a", "GET", (b"connection", b"close"))), smuggled):
+                answer = await client.until(client.write(data, end=True))
+                assert answer.ended == "reset 0x10e"
+            good = client.write(headers(*head("/good")), end=True)
+            await until(lambda: good in client.raw)
+
+    asyncio.run(main())
+    assert asked == ["/good"]
+    assert told[0][0].exchange.failure == ("http_request_error", "b'connection', which only HTTP/1.1 has")
+
+
+def test_draining_answers_what_is_under_way_and_refuses_the_rest() -> None:
+    async def main() -> None:
+        gate = asyncio.Event()
+
+        async def handler(request: Request) -> Response:
+            await gate.wait()
+            return Response(200, Fields(), bytes(300_000))
+
+        async with listening(handler) as listener, connected(listener.addresses[0][1], CA_PEM) as client:
+            number = client.begin(head("/"))
+            await until(lambda: listener.running > 0)
+            draining = asyncio.ensure_future(listener.drain(5))
+            await until(lambda: client.raw.get(3, b"").count(b"\x07") == 2)  # GOAWAY: soon, and now
+            late = client.begin(head("/late"))
+            assert (await client.until(late)).ended == "reset 0x10b"
+            gate.set()
+            assert len((await client.until(number)).body) == 300_000
+            await draining
+            assert (await client.terminated).error_code == 0x100
+
+    asyncio.run(main())
+
+
+def test_more_connections_than_may_be() -> None:
+    async def main() -> None:
+        async with listening(echo, max_connections=1) as listener:
+            port = listener.addresses[0][1]
+            async with connected(port, CA_PEM) as client:
+                with pytest.raises(ConnectionError):
+                    async with connected(port, CA_PEM):
+                        pass
+                assert (await client.ask(head("/"))).status == "200"
+
+    asyncio.run(main())
+
+
+def test_many_handshakes_have_to_show_their_address() -> None:
+    async def main() -> None:
+        async with listening(echo) as listener:
+            with patch.object(datagrams, "UNPROVEN", 0):
+                async with connected(listener.addresses[0][1], CA_PEM) as client:
+                    assert client.quic._retry_count == 1
+                    assert (await client.ask(head("/"))).status == "200"
+
+    asyncio.run(main())
+
+
+def test_a_client_whose_address_changes_goes_on() -> None:
+    async def main() -> None:
+        async with talking(echo) as client:
+            assert (await client.ask(head("/"))).status == "200"
+            before = client._transport
+            loop = asyncio.get_running_loop()
+            await loop.create_datagram_endpoint(lambda: client, local_addr=("::", 0))
+            assert client._transport is not before
+            answer = await client.ask(head("/"), bytes(100_000))
+            assert len(answer.body) == 100_000
+            after, client._transport = client._transport, before
+            assert after is not None
+            after.close()
+
+    asyncio.run(main())
+
+
+def test_garbage_harms_nobody() -> None:
+    async def main() -> None:
+        async with listening(echo) as listener:
+            port = listener.addresses[0][1]
+            async with connected(port, CA_PEM) as client:
+                throwing = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                seeded = random.Random(1)
+                known = client.quic._peer_cid.cid
+                for n in range(300):
+                    begin = (b"\x40" + known, b"\xc0\0\0\0\1\x0a" + known, b"\xc0\0\0\0\1\x08", b"")[n % 4]
+                    throwing.sendto(begin + seeded.randbytes(seeded.choice((0, 5, 40, 1200))), ("127.0.0.1", port))
+                throwing.close()
+                assert (await client.ask(head("/"))).status == "200"
+                assert listener.connections == 1
+
+    asyncio.run(main())
+
+
+def test_an_idle_connection_is_ended() -> None:
+    later = 0.0
+
+    async def main() -> None:
+        nonlocal later
+        clock = Clock(monotonic=lambda: time.monotonic() + later)
+        async with listening(echo, clock=clock) as listener, connected(listener.addresses[0][1], CA_PEM) as client:
+            assert (await client.ask(head("/"))).status == "200"
+            later = 76.0
+            listener.sweep()
+            async with asyncio.timeout(5):
+                assert (await client.terminated).error_code == 0x100
+            assert listener.connections == 0
 
     asyncio.run(main())

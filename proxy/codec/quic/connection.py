@@ -29,7 +29,11 @@ UNIDIRECTIONAL = 16
 
 AHEAD = 64 * 1024
 """Bytes of a response that are handed over before the client has acknowledged what was before, beyond those that
-are on their way."""
+may be on their way."""
+
+MOST_AHEAD = 512 * 1024
+"""Bytes on their way that are counted on, of all streams together: where nothing is ever lost, QUIC would let there be
+any number, and keeps each until it is acknowledged."""
 
 _FRAME = 9
 """Bytes of a frame that says a window of the connection: its type and one integer. One of a stream has two."""
@@ -88,7 +92,7 @@ class Quic(QuicConnection):
         if stream is None:
             return 0
         sender = stream.sender
-        share = self._loss.congestion_window // among
+        share = min(self._loss.congestion_window, MOST_AHEAD) // among
         return max(0, AHEAD + share - (sender._buffer_stop - sender._buffer_start))
 
     def reset(self, number: int, code: int) -> None:
@@ -143,7 +147,7 @@ class Quic(QuicConnection):
         streams = self._local_max_streams_bidi
         streams.value = max(streams.value, STREAMS + streams.used - len(self._streams))
         for limit in (self._local_max_data, streams, self._local_max_streams_uni):
-            if limit.value - limit.sent >= (STREAMS // 4 if limit is streams else 1):
+            if limit.value - limit.sent >= (STREAMS // 10 if limit is streams else 1):
                 frame = builder.start_frame(
                     limit.frame_type, _FRAME, handler=self._on_connection_limit_delivery, handler_args=(limit,)
                 )
