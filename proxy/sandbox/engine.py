@@ -34,7 +34,8 @@ MAX_STACK = 512 << 10
 
 # Room for 2,000 instances of one core module, or for half as many of a component with an adapter. The first pages of a
 # memory are wiped when its instance is gone, not given back: taking them anew would cost more than all the rest. All
-# of them are, though, used or not, and stay resident: so only as many as a small guest has.
+# of them are, though, used or not, and stay resident: so only as many as a small guest has. A new module takes a place
+# that nobody had before, until so many are warm: memory grows by one with each reload, up to there.
 POOL = {
     "total_core_instances": 4_000,
     "total_memories": 2_000,
@@ -43,7 +44,7 @@ POOL = {
     "max_tables_per_module": 16,
     "max_core_instance_size": 1 << 20,
     "table_elements": 100_000,
-    "max_unused_warm_slots": 200,
+    "max_unused_warm_slots": 64,
     "linear_memory_keep_resident": 256 << 10,
     "table_keep_resident": 64 << 10,
 }
