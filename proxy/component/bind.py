@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,9 @@ from proxy.component.abi.functions import Target, export_function, import_functi
 from proxy.component.batch import BATCHES, batch_module
 from proxy.component.binary.core_module import acts_when_instantiated, memory_minimums
 from proxy.component.binary.definitions import Sort
+from proxy.component.binary.rewindable import Rewindable
 from proxy.component.bind_tasks import CALLBACK, TaskBinder
-from proxy.component.binding import Binding, LinkError, Maker
+from proxy.component.binding import Binding, Kept, LinkError, Maker
 from proxy.component.externs import Externs
 from proxy.component.gate import SUSPEND, Gate, arming, direct, gate, gates_instance
 from proxy.component.handles import trap
@@ -92,8 +93,11 @@ class Binder:
         hosts: Mapping[str, HostInterface],
         *,
         suspends: bool = False,
+        rewindable: Sequence[Rewindable] | None = None,
     ) -> None:
+        """rewindable: what the modules of the plan are, if instances are to be put back to how they were made."""
         self._plan = plan
+        self._rewindable = rewindable
         self.tasks = TaskBinder(self, plan, dict(hosts), suspends=suspends)
         self._engine = engine
         self._cell = cell
@@ -336,6 +340,7 @@ class Binder:
                 self._modules.append(module)
                 makers.append(core_functions.assembled(slot, module.address, None, [source]))
         acting = self._acting()
+        kept = self._kept()
         return Binding(
             externs=len(self.externs.names),
             names=self.externs.names,
@@ -347,11 +352,23 @@ class Binder:
             makers=makers,
             first=sorted(self._needed),
             acting=acting,
+            kept=None if acting or self._gates else kept,
             destroy=core_functions.destroyer(self._destructors),
             arm=arm,
             linkers=linkers,
             modules=self._modules,
         )
+
+    def _kept(self) -> list[Kept] | None:
+        if self._rewindable is None:
+            return None
+        found: list[Kept] = []
+        for slot, made in enumerate(self._plan.core_instances):
+            if slot not in self._elided.gone:
+                module = self._rewindable[made.module]
+                numbered = self.externs.numbered
+                found.append(Kept(slot, numbered(slot, module.memories), numbered(slot, module.globals)))
+        return found
 
     def _acting(self) -> list[Maker]:
         steps: list[Maker] = []

@@ -17,6 +17,15 @@ class LinkError(Exception):
 Maker = Callable[[Instance], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a core instance keeps: numbers of externs."""
+
+    slot: int
+    memories: list[int]
+    globals: list[int]
+
+
 @dataclass(slots=True)
 class Binding:
     """What instances are made from. Externs are numbered; `names` has core instance and export name of each."""
@@ -34,6 +43,8 @@ class Binding:
     """Core instances that every instance needs."""
     acting: list[Maker]
     """When making core instances runs guest code: all that must be done at once, in order. Else empty."""
+    kept: list[Kept] | None
+    """All that core instances keep of their code's doing; None when the host cannot reach all of it."""
     destroy: Callable[[Instance, GuestResource], None]
     arm: Maker
     """To be called before a call that may wait, once for each instance."""

@@ -50,6 +50,10 @@ class Externs:
             self.names.append((definition.instance, definition.name.encode()))
         return self._numbers[definition]
 
+    def numbered(self, instance: int, names: Sequence[str]) -> list[int]:
+        """The numbers of exports that are there."""
+        return [self.number(CoreExport(instance, name)) for name in names]
+
     def function(self, definition: CoreDefinition | None, kind: CoreFuncType, what: str) -> int:
         """The number of a core function of exactly this type."""
         definition = None if definition is None else self.direct(definition)

@@ -294,6 +294,19 @@ class Instance:
         context = self.contexts[number] = Context(self, self.linked.binding.contexts[number])
         return context
 
+    @property
+    def untouched(self) -> bool:
+        """Nothing is kept for it on this side that a call has brought about."""
+        return self.state == IDLE and self._scheduler is None and all(each.untouched for each in self.components)
+
+    def has(self, slot: int) -> bool:
+        """The core instance was made."""
+        return bool(self._made & 1 << slot)
+
+    def address(self, number: int) -> int:
+        """Of the extern with this number."""
+        return self.funcs[number] or self.find(number)
+
     def find(self, number: int) -> int:
         """The address of the extern with this number, on first use."""
         slot, name = self.linked.binding.names[number]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from proxy.component.abi.functions import export_function
+from proxy.component.binary.rewindable import Rewindable, rewindable
 from proxy.component.bind import Binder
-from proxy.component.binding import Binding, LinkError
+from proxy.component.binding import Binding, Kept, LinkError
 from proxy.component.compare import difference
 from proxy.component.decode import Component
 from proxy.component.handles import GuestResource
 from proxy.component.instance import Cell, Instance
 from proxy.component.plan import Func, ImportedFunc, Plan
+from proxy.component.rewind import LARGEST, Rewind
 from proxy.component.types import FuncType, InstanceType, ModuleType, ResourceType
 from proxy.component.versions import compatible, split
 from proxy.sandbox import CompileError, Engine, Limits, Module
@@ -50,14 +52,18 @@ class HostInterface:
     """Core modules, for components that import some."""
 
 
-def validate(component: Component, engine: Engine) -> list[Module]:
+_AS_THEY_ARE: Mapping[bytes, bytes] = {}
+
+
+def validate(component: Component, engine: Engine, instead: Mapping[bytes, bytes] = _AS_THEY_ARE) -> list[Module]:
     """Has the engine check the whole of a component, its types included: decoding has only looked for what would
-    mislead this host. Returns its core modules, compiled. Raises LinkError."""
+    mislead this host. Returns its core modules, compiled; instead: what is to run for some of them. Raises
+    LinkError."""
     try:
         engine.validate(component.skeleton.component)
         for module in set(component.skeleton.modules).difference(component.core_modules):
             engine.validate_module(module)
-        return [engine.module(module) for module in component.core_modules]
+        return [engine.module(instead.get(module, module)) for module in component.core_modules]
     except CompileError as error:
         raise LinkError(str(error)) from None
 
@@ -69,12 +75,16 @@ def link(
     limits: Limits,
     *,
     suspends: bool = False,
+    rewinds: bool = False,
 ) -> Linked:
     """Validates, compiles what is not compiled yet, and binds imports. Raises LinkError.
 
     `suspends`: exports are awaited, and the guest may wait in them for host functions (HostInterface.suspending).
+    `rewinds`: instances are to be put back to how they were made (`Linked.rewind`), if these can be.
     """
-    compiled = validate(component, engine)
+    rewindable = _rewindable(component.plan) if rewinds else None
+    instead = dict(zip(component.plan.modules, (each.module for each in rewindable), strict=True)) if rewindable else {}
+    compiled = validate(component, engine, instead)
     hosts = {name: _provider(name, imports) for name in _interfaces(component)}
     for name, kind in component.imports.items():
         if isinstance(kind, InstanceType):
@@ -87,8 +97,10 @@ def link(
         elif not _is_type(kind):
             raise LinkError(f"the component imports {name!r} as a {kind}, which this host cannot give")
     plan = _complete(component.plan, hosts)
+    if rewindable is not None:
+        plan = replace(plan, modules=tuple(each.module for each in rewindable))
     try:
-        return Linked(plan, component, engine, hosts, limits, suspends=suspends)
+        return Linked(plan, component, engine, hosts, limits, suspends=suspends, rewindable=rewindable)
     except CompileError as error:
         raise LinkError(str(error)) from None
     finally:
@@ -96,6 +108,12 @@ def link(
 
 
 _NOTHING = HostInterface({})
+
+
+def _rewindable(plan: Plan) -> list[Rewindable] | None:
+    """All its modules; None if one of them is not, or is still to be given by the host."""
+    found = [rewindable(module) for module in plan.modules]
+    return [each for each in found if each is not None] if None not in found else None
 
 
 def _interfaces(component: Component) -> list[str]:
@@ -158,22 +176,36 @@ class Linked:
         limits: Limits,
         *,
         suspends: bool,
+        rewindable: Sequence[Rewindable] | None = None,
     ) -> None:
         self._component = component
         self.engine = engine
         self.limits = limits
         self.cell = Cell()
         self.deadline = engine.ticker.deadline(limits.time)
-        binder = Binder(plan, engine, limits, self.cell, hosts, suspends=suspends)
+        binder = Binder(plan, engine, limits, self.cell, hosts, suspends=suspends, rewindable=rewindable)
         self.exports: Mapping[str, Mapping[str, ExportFunc]] = {
             interface: {name: _export(binder, hosts, name, func, suspends=suspends) for name, func in functions.items()}
             for interface, functions in plan.functions.items()
         }
         self.binding: Binding = binder.finish()
+        self._rewind = None if self.binding.kept is None else self._images(self.binding.kept)
+
+    def _images(self, kept: Sequence[Kept]) -> Rewind | None:
+        pristine = self.instantiate(None)
+        try:
+            rewind = Rewind(pristine, kept)
+        finally:
+            pristine.close()
+        return rewind if rewind.size <= LARGEST else None
 
     def instantiate(self, data: object) -> Instance:
         """A fresh instance. Raises PoolExhausted, or Trap when a start function fails."""
         return Instance(self, data)
+
+    def rewind(self, instance: Instance) -> bool:
+        """Puts an instance back to how it was made. False: that cannot be done, and it may be as it was left."""
+        return self._rewind is not None and self._rewind(instance)
 
     def offer(self, instance: Instance, interface: str = "") -> HostInterface:
         """What an instance exports under this name, for other components to import."""

@@ -3,6 +3,7 @@
 from proxy.sandbox import fiber
 from proxy.sandbox.engine import CompileError, Engine
 from proxy.sandbox.fiber import FiberCall, may_suspend
+from proxy.sandbox.image import GlobalImage, MemoryImage
 from proxy.sandbox.limits import Limits
 from proxy.sandbox.linker import HostCallback, ImportSource, Linker
 from proxy.sandbox.module import CoreExtern, CoreFuncType, CoreMemoryType, Module
@@ -19,11 +20,13 @@ __all__ = [
     "Deadline",
     "Engine",
     "FiberCall",
+    "GlobalImage",
     "HostCallback",
     "ImportSource",
     "Limits",
     "Linker",
     "Memory",
+    "MemoryImage",
     "Module",
     "PoolExhausted",
     "RawValues",

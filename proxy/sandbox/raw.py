@@ -218,6 +218,8 @@ instance_export_get = _quick("wasmtime_instance_export_get", c_bool, P, P, c_voi
 func_call_unchecked = _blocking("wasmtime_func_call_unchecked", P, P, P, P, c_size_t, P)
 memory_data = _quick("wasmtime_memory_data", P, P, P)
 memory_data_size = _quick("wasmtime_memory_data_size", c_size_t, P, P)
+global_get = _quick("wasmtime_global_get", None, P, P, P)
+global_set = _quick("wasmtime_global_set", P, P, P, P)
 
 # Calls on a stack of their own (wasmtime/async.h).
 linker_define_async_func = _quick(
@@ -267,6 +269,8 @@ def slots_type(count: int) -> Any:
 
 
 address_of = ctypes.addressof
+fill = ctypes.memset
+copy = ctypes.memmove
 bytes_at = ctypes.string_at
 
 

@@ -14,7 +14,7 @@ from proxy.sluice.settings import Settings
 from proxy.telemetry import GuestLog
 
 IDLE_INSTANCES = 64
-"""Pooled instances kept for later."""
+"""Instances kept for later."""
 
 
 class Program:
@@ -40,7 +40,7 @@ class Program:
         self.name = filter_name
         self.settings = Settings(config)
         self.guest_log = GuestLog(filter_name)
-        self._linked = link(component, engine, {**imports(), **(more_imports or {})}, limits)
+        self._linked = link(component, engine, {**imports(), **(more_imports or {})}, limits, rewinds=not pooled)
         self.on_request = _export(self._linked, "on-request", "on-request")
         self.on_response = _export(self._linked, "on-response", "on-response")
         self.body = _body(self._linked)
@@ -49,10 +49,11 @@ class Program:
                 f"exports none of on-request, on-response and on-body of {PACKAGE}@{VERSION}, so it is no filter"
             )
         self.memo = Memo() if memo and not pooled else None
-        self._idle: list[Instance] | None = [] if pooled else None
+        self._pooled = pooled
+        self._idle: list[Instance] | None = []
 
     def instance(self, run: Run) -> Instance:
-        """An instance to serve one exchange: a new one, or an idle one of the pool."""
+        """An instance to serve one exchange: a new one, one put back to how it was new, or an idle one of the pool."""
         if self._idle:
             instance = self._idle.pop()
             instance.data = run
@@ -61,9 +62,10 @@ class Program:
 
     def release(self, instance: Instance, *, healthy: bool) -> None:
         """The exchange is over. An instance whose run failed is never used again."""
-        if healthy and self._idle is not None and len(self._idle) < IDLE_INSTANCES:
+        idle = self._idle if healthy else None
+        if idle is not None and len(idle) < IDLE_INSTANCES and (self._pooled or self._linked.rewind(instance)):
             instance.data = None
-            self._idle.append(instance)
+            idle.append(instance)
         else:
             instance.close()
 

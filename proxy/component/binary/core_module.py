@@ -54,7 +54,7 @@ def memory_minimums(data: bytes) -> list[int]:
     """Bytes that each memory a module defines has from the start."""
     try:
         reader = _sections(data).get(MEMORY)
-        return [] if reader is None else [minimum * PAGE for minimum in reader.vec(lambda: _limits(reader))]
+        return [] if reader is None else [minimum * PAGE for minimum in reader.vec(lambda: read_limits(reader))]
     except DecodeError:
         return []
 
@@ -129,7 +129,7 @@ def read_import(reader: Reader) -> tuple[str, str, int, int]:
     if kind == TABLE_IMPORT:
         _table_type(reader)
     elif kind == MEMORY_IMPORT:
-        _limits(reader)
+        read_limits(reader)
     elif kind == 3:
         _value_type(reader)
         reader.byte()
@@ -148,10 +148,10 @@ def _value_type(reader: Reader) -> None:
 
 def _table_type(reader: Reader) -> None:
     _value_type(reader)
-    _limits(reader)
+    read_limits(reader)
 
 
-def _limits(reader: Reader) -> int:
+def read_limits(reader: Reader) -> int:
     """Reads limits; the minimum."""
     flags = reader.byte()
     minimum = _u64(reader)

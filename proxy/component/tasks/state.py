@@ -33,6 +33,18 @@ class ComponentState:
         self.exclusive: Thread | None = None
 
     @property
+    def untouched(self) -> bool:
+        """It is as it was made."""
+        return (
+            self._handles is None
+            and self.may_leave
+            and self.thread is None
+            and self.storage == [0, 0]
+            and not (self.running or self.backpressure or self.waiting_to_enter)
+            and self.exclusive is None
+        )
+
+    @property
     def handles(self) -> HandleTable:
         if self._handles is None:
             self._handles = HandleTable()
