@@ -75,7 +75,8 @@ def _resolver(declared: Dns) -> Resolver:
 
 def _upstream(name: str, declared: Declared, resolver: Resolver, tls: ssl.SSLContext | None) -> Upstream:
     endpoints = [_endpoint(each) for each in declared.weighted]
-    connect: Connect[Connection] = connect_clear if tls is None else Secured(tls, declared.tls.server_name)
+    http2 = declared.protocol == "h2"
+    connect: Connect[Connection] = connect_clear if tls is None else Secured(tls, declared.tls.server_name, http2)
     limits = Limits(
         max_connections=declared.max_connections,
         max_waiting=declared.max_waiting,
@@ -83,7 +84,7 @@ def _upstream(name: str, declared: Declared, resolver: Resolver, tls: ssl.SSLCon
         response_timeout=declared.response_timeout,
         body_timeout=declared.body_timeout,
         idle_timeout=declared.idle_timeout,
-        http2=declared.protocol == "h2",
+        http2=http2,
     )
     return Upstream(name, endpoints, limits, connect, policy=_policy(declared), lookup=resolver.lookup)
 

@@ -76,7 +76,7 @@ class Http2Connection(asyncio.Protocol):
         self._flushing = False
         self._draining = False
         self.closed = False
-        self.idle_since = self._loop.time()
+        self.idle_since = self._heard = self._loop.time()
 
     # For whoever chooses between connections.
 
@@ -116,10 +116,14 @@ class Http2Connection(asyncio.Protocol):
             raise
 
     def check(self, now: float) -> None:
-        """Fail the exchanges whose time is over."""
+        """Fail the exchanges whose time is over. Where nothing at all came in that time, the connection may be dead:
+        others are not sent on it."""
         for exchange in list(self._exchanges.values()):
             if now > exchange.read_by and not (exchange.pipe is not None and exchange.pipe.holds):
                 failure = errors.HTTP_RESPONSE_TIMEOUT if exchange.head is None else errors.CONNECTION_READ_TIMEOUT
+                sent = exchange.head is None and exchange.waiter is None
+                since = exchange.read_by - (self._response_timeout if sent else self._body_timeout)
+                self._draining |= self._heard < since
                 self._give_up(exchange, ProxyError(failure, "the origin sent nothing for too long"))
 
     def drain(self) -> None:
@@ -142,7 +146,8 @@ class Http2Connection(asyncio.Protocol):
         self._flush()
 
     def data_received(self, data: bytes) -> None:
-        events = self._codec.receive(data, self._loop.time())
+        self._heard = self._loop.time()
+        events = self._codec.receive(data, self._heard)
         for event in events:
             self._handle(event)
         for number in {event.stream for event in events if isinstance(event, ResponseHead | Data)}:

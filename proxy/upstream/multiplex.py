@@ -56,10 +56,14 @@ class Multiplex:
         raise AssertionError
 
     async def _with_room(self) -> Http2Connection:
+        """Who waits has come before who comes now."""
+        since = asyncio.get_running_loop().time()
+        waited = False
         while True:
-            for connection in self._connections:
-                if connection.room:
-                    return connection
+            if (waited or not self._waiting) and (connection := self._free()) is not None:
+                if waited:
+                    self._wake()  # there may be room for more than one
+                return connection
             if self._opening is None and len(self._connections) < self._limits.max_connections:
                 self._opening = asyncio.get_running_loop().create_task(self._opened())
             if self._opening is not None:
@@ -72,7 +76,11 @@ class Multiplex:
                     detail = "the origin closed the connection as soon as it was open"
                     raise ProxyError(errors.CONNECTION_TERMINATED, detail)
             else:
-                await self._wait()
+                await self._wait(since, again=waited)
+            waited = True
+
+    def _free(self) -> Http2Connection | None:
+        return next((connection for connection in self._connections if connection.room), None)
 
     async def probe(self, request: Request) -> Response:
         """On a connection of its own, which nobody else will get."""
@@ -108,17 +116,27 @@ class Multiplex:
             raise ProxyError(errors.CONNECTION_TIMEOUT, detail) from error
         return connection
 
-    async def _wait(self) -> None:
-        if len(self._waiting) >= self._limits.max_waiting:
+    async def _wait(self, since: float, *, again: bool) -> None:
+        """For a change. again: it was this one's turn, and is so still."""
+        if not again and len(self._waiting) >= self._limits.max_waiting:
             raise self._full(f"full and {self._limits.max_waiting} requests wait")
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((waiter, loop.time()))
-        await waiter
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        place = (waiter, since)
+        (self._waiting.appendleft if again else self._waiting.append)(place)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if place in self._waiting:
+                self._waiting.remove(place)
+            elif not waiter.cancelled():
+                self._wake()  # it was this one's turn
+            raise
 
     def _full(self, why: str) -> ProxyError:
         detail = f"all {self._limits.max_connections} connections to {self._endpoint} are {why}"
-        return ProxyError(errors.CONNECTION_LIMIT_REACHED, detail)
+        error = ProxyError(errors.CONNECTION_LIMIT_REACHED, detail)
+        error.repeat = Repeat.ANY
+        return error
 
     def sweep(self, now: float) -> None:
         """Look at every deadline."""
@@ -130,7 +148,7 @@ class Multiplex:
         while self._waiting and (self._waiting[0][0].done() or now - self._waiting[0][1] > patience):
             waiter, _ = self._waiting.popleft()
             if not waiter.done():
-                waiter.set_exception(self._full(f"full for {self._limits.connect_timeout:g} s"))
+                waiter.set_exception(self._full(f"full for {patience:g} s"))
 
     @property
     def active(self) -> bool:

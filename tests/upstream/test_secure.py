@@ -336,3 +336,57 @@ def test_a_unix_socket_that_nobody_listens_on(run: Callable[[Scenario], None], t
         upstream.close()
 
     run(scenario)
+
+
+@pytest.mark.parametrize("agreed", ["http/1.1", "nothing"])
+def test_http_2_has_to_be_agreed_on(run: Callable[[Scenario], None], tmp_path: Path, ca: Path, agreed: str) -> None:
+    """RFC 9113 §3.2. What to change is in the message."""
+
+    async def nothing(peer: Peer) -> None: ...
+
+    async def scenario() -> None:
+        context = server_side(tmp_path, HOST)
+        if agreed == "http/1.1":
+            context.set_alpn_protocols(["http/1.1"])
+        connect = Secured(client_context(["h2", "http/1.1"], ca=ca), http2=True)
+        async with origin(context, connect, nothing, Limits(http2=True)) as (upstream, _):
+            error = await failure_of(upstream)
+            assert error.failure is errors.TLS_PROTOCOL_ERROR
+            assert f"agrees on {agreed} by ALPN, not on h2, which `protocol` of the upstream says" in error.detail
+
+    run(scenario)
+
+
+def test_an_origin_that_refuses_what_it_is_offered(run: Callable[[Scenario], None], ca: Path) -> None:
+    async def scenario() -> None:
+        with refusing_alpn() as endpoint:
+            upstream = Upstream(
+                "test", [endpoint], Limits(http2=True), Secured(client_context(["h2"], ca=ca), http2=True)
+            )
+            error = await failure_of(upstream)
+            assert error.failure is errors.TLS_ALERT_RECEIVED
+            assert "does not speak what it was offered by ALPN, which is the `protocol` of the upstream" in error.detail
+            upstream.close()
+
+    run(scenario)
+
+
+@contextlib.contextmanager
+def refusing_alpn() -> Iterator[Endpoint]:
+    """Python's ssl cannot; so this is an alert of TLS 1.2, byte for byte (RFC 5246 §7.2, RFC 7301 §3.2)."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(bytes.fromhex("15 0303 0002 02 78"))
+            connection.recv(1)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield Endpoint(HOST, listening.getsockname()[1], "127.0.0.1", secure=True)
+    finally:
+        thread.join()
+        listening.close()
