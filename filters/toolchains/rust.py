@@ -53,4 +53,6 @@ def rust_toolchain() -> tuple[Path, Path]:
     raise MissingTool(f"{RUSTC}with its source is needed (Debian bookworm: apt-get install {PACKAGES})")
 
 
-LANGUAGE = Pinned(rust.LANGUAGE.mark, build, versions, shares=("../Cargo.toml", "../Cargo.lock", "../crates/**/*"))
+SHARES = ("../Cargo.toml", "../Cargo.lock", "../crates/**/*", "../build.rs")
+
+LANGUAGE = Pinned(rust.LANGUAGE.mark, build, versions, SHARES)

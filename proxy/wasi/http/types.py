@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from proxy import errors
 from proxy.component import HostInterface
 from proxy.errors import ProxyError
 from proxy.exchange import Request
 from proxy.exchange.observation import observed
-from proxy.http.syntax import is_authority, is_path, is_query, is_token
 from proxy.wasi.http import fields
 from proxy.wasi.http.bodies import BodyOutput
 from proxy.wasi.http.errors import error_code
@@ -28,14 +26,9 @@ from proxy.wasi.http.messages import (
     OutgoingResponse,
     RequestOptions,
 )
+from proxy.wasi.http.setters import OK, REFUSED, Result, method_case, set_authority, set_method, set_target
 from proxy.wasi.http.visit import Visit
 
-OK = ("ok", None)
-REFUSED = ("err", None)
-
-METHODS = ("get", "head", "post", "put", "delete", "connect", "options", "trace", "patch")
-
-Result = tuple[str, Any]
 Functions = dict[str, Callable[..., object]]
 
 
@@ -104,11 +97,6 @@ def _no_informational(visit: Visit, out: ResponseOut, status: int, headers: Gues
 def _method(visit: Visit, incoming: IncomingRequest) -> tuple[str, str | None]:
     observed(incoming.request, ("method", ""))
     return method_case(incoming.request.method)
-
-
-def method_case(method: str) -> tuple[str, str | None]:
-    lowered = method.lower()
-    return (lowered, None) if lowered in METHODS and method == lowered.upper() else ("other", method)
 
 
 def _path_with_query(visit: Visit, incoming: IncomingRequest) -> str:
@@ -192,46 +180,21 @@ _OUTGOING_RESPONSE: Functions = {
 }
 
 
-def _set_method(visit: Visit, request: OutgoingRequest, method: tuple[str, str | None]) -> Result:
-    case, other = method
-    name = case.upper() if other is None else other
-    if not is_token(name.encode()) or name == "CONNECT":
-        return REFUSED
-    request.method = name
-    return OK
-
-
-def _set_target(visit: Visit, request: OutgoingRequest, target: str | None) -> Result:
-    if target is not None:
-        path, mark, query = target.partition("?")
-        if not is_path(path) or (mark and not is_query(query)):
-            return REFUSED
-    request.target = target
-    return OK
-
-
 def _set_scheme(visit: Visit, request: OutgoingRequest, scheme: tuple[str, str | None] | None) -> Result:
     request.scheme = scheme
-    return OK
-
-
-def _set_authority(visit: Visit, request: OutgoingRequest, authority: str | None) -> Result:
-    if authority is not None and not is_authority(authority.lower()):
-        return REFUSED
-    request.authority = None if authority is None else authority.lower()
     return OK
 
 
 _OUTGOING_REQUEST: Functions = {
     "body": _body,
     "method": lambda visit, request: method_case(request.method),
-    "set-method": _set_method,
+    "set-method": set_method,
     "path-with-query": lambda visit, request: request.target,
-    "set-path-with-query": _set_target,
+    "set-path-with-query": set_target,
     "scheme": lambda visit, request: request.scheme,
     "set-scheme": _set_scheme,
     "authority": lambda visit, request: request.authority,
-    "set-authority": _set_authority,
+    "set-authority": set_authority,
     "headers": lambda visit, request: request.headers,
 }
 

@@ -7,20 +7,16 @@ from typing import Any
 
 from proxy.component import HostFuture, HostInterface
 from proxy.errors import ProxyError
-from proxy.http.syntax import is_authority, is_path, is_query, is_token
 from proxy.wasi.http import fields
 from proxy.wasi.http.errors import error_code
 from proxy.wasi.http.fields import GuestFields
-from proxy.wasi.http.types import method_case
+from proxy.wasi.http.setters import OK, REFUSED, Result, method_case, set_authority, set_method, set_target
 from proxy.wasi.p3.http.bodies import Contents
 from proxy.wasi.p3.http.handling import Handling
 from proxy.wasi.p3.http.messages import GuestRequest, GuestResponse, Message, Options, Scheme
 from proxy.wasi.p3.streams import GivenFuture, GivenStream
 
-Result = tuple[str, Any]
 Functions = dict[str, Callable[..., object]]
-OK: Result = ("ok", None)
-REFUSED: Result = ("err", None)
 
 
 def interfaces() -> dict[str, HostInterface]:
@@ -89,29 +85,9 @@ def _get_method(handling: Handling, request: GuestRequest) -> tuple[str, str | N
     return method_case(request.method)
 
 
-def _set_method(handling: Handling, request: GuestRequest, method: tuple[str, str | None]) -> Result:
-    case, other = method
-    name = case.upper() if other is None else other
-    if not is_token(name.encode()) or name == "CONNECT":
-        return REFUSED
-    request.method = name
-    request.written.add(("method", ""))
-    return OK
-
-
 def _get_target(handling: Handling, request: GuestRequest) -> str | None:
     request.reads("path", "query")
     return request.target
-
-
-def _set_target(handling: Handling, request: GuestRequest, target: str | None) -> Result:
-    if target is not None:
-        path, mark, query = target.partition("?")
-        if not is_path(path) or (mark and not is_query(query)):
-            return REFUSED
-    request.target = target
-    request.written |= {("path", ""), ("query", "")}
-    return OK
 
 
 def _get_scheme(handling: Handling, request: GuestRequest) -> Scheme | None:
@@ -123,7 +99,6 @@ def _set_scheme(handling: Handling, request: GuestRequest, scheme: Scheme | None
     if scheme is not None and scheme[0] == "other":
         return REFUSED
     request.scheme = scheme
-    request.written.add(("scheme", ""))
     return OK
 
 
@@ -132,12 +107,17 @@ def _get_authority(handling: Handling, request: GuestRequest) -> str | None:
     return request.authority
 
 
-def _set_authority(handling: Handling, request: GuestRequest, authority: str | None) -> Result:
-    if authority is not None and not is_authority(authority.lower()):
-        return REFUSED
-    request.authority = None if authority is None else authority.lower()
-    request.written.add(("authority", ""))
-    return OK
+def _written(setter: Callable[..., Result], *accessors: str) -> Callable[..., Result]:
+    """What was set is the guest's: who reads it below does not read what came."""
+    sources = {(accessor, "") for accessor in accessors}
+
+    def set(handling: Handling, request: GuestRequest, value: Any) -> Result:
+        outcome = setter(handling, request, value)
+        if outcome is OK:
+            request.written |= sources
+        return outcome
+
+    return set
 
 
 def _get_options(handling: Handling, request: GuestRequest) -> Options | None:
@@ -146,13 +126,13 @@ def _get_options(handling: Handling, request: GuestRequest) -> Options | None:
 
 _REQUEST: Functions = {
     "get-method": _get_method,
-    "set-method": _set_method,
+    "set-method": _written(set_method, "method"),
     "get-path-with-query": _get_target,
-    "set-path-with-query": _set_target,
+    "set-path-with-query": _written(set_target, "path", "query"),
     "get-scheme": _get_scheme,
-    "set-scheme": _set_scheme,
+    "set-scheme": _written(_set_scheme, "scheme"),
     "get-authority": _get_authority,
-    "set-authority": _set_authority,
+    "set-authority": _written(set_authority, "authority"),
     "get-options": _get_options,
     "get-headers": lambda handling, request: request.headers,
 }

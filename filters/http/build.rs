@@ -1,4 +1,4 @@
-//! Generates the bindings, from the WIT of WASI that the crate wasip3 brings.
+//! Generates the bindings of a middleware, from the WIT of WASI that the crate wasip3 brings.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,19 +8,19 @@ use wit_bindgen_core::wit_parser::{Resolve, UnresolvedPackageGroup};
 use wit_bindgen_core::{Files, WorldGenerator};
 
 const WORLD: &str = "
-package sluice:edge-include;
-world edge-include {
+package sluice:middleware;
+world middleware {
   include wasi:http/middleware@0.3.2;
   import wasi:cli/environment@0.3.2;
 }";
 
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=Cargo.lock");
     let mut resolve = Resolve::default();
     resolve.push_dir(wit()).expect("the WIT of wasip3");
-    let group = UnresolvedPackageGroup::parse(Path::new("edge-include.wit"), WORLD).expect("the world");
+    let group = UnresolvedPackageGroup::parse(Path::new("middleware.wit"), WORLD).expect("the world");
     let package = resolve.push_group(group).expect("what the world includes");
-    let world = resolve.select_world(&[package], Some("edge-include")).expect("the world");
+    let world = resolve.select_world(&[package], Some("middleware")).expect("the world");
     let options = wit_bindgen_rust::Opts { generate_all: true, ..Default::default() };
     let mut files = Files::default();
     options.build().generate(&mut resolve, world, &mut files).expect("bindings");
