@@ -9,7 +9,7 @@ from proxy.codec import calm
 from proxy.codec.events import Interim, Reset, ResponseHead
 from proxy.codec.hpack.decoder import Entry
 from proxy.codec.http2 import frames
-from proxy.codec.http2.session import STREAM_WINDOW, Session
+from proxy.codec.http2.session import STREAM_WINDOW, Session, Violation
 from proxy.codec.http2.stream import Stream
 from proxy.codec.section.kinds import CONTENT_LENGTH, DROPPED, METHOD, RESPONSE, STATUS, TE, Kind
 from proxy.errors import ProxyError
@@ -113,6 +113,8 @@ class Http2Client(Session[Kind]):
     def _fields(self, number: int, entries: list[Entry[Kind]] | None, end: bool) -> None:
         stream = self.streams.get(number)
         if stream is None or not stream.receiving:
+            if self._is_idle(number):
+                raise Violation(frames.PROTOCOL_ERROR, "an answer to no request")
             self._is_late(number)
             return
         try:
