@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Any, cast
 
 from proxy.codec.proxy_protocol import Header, parse
+from proxy.downstream.ends import client_address
+from proxy.downstream.refusals import Reason
 from proxy.downstream.service import Company, Service
 from proxy.errors import ProxyError
-
-logger = logging.getLogger(__name__)
 
 
 class RelayedConnection(asyncio.Protocol):
@@ -28,11 +27,12 @@ class RelayedConnection(asyncio.Protocol):
         self._above = above
         self._since = service.clock.monotonic()
         self._data = b""
+        self._over = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         if not self._company.joins(self):
-            self.abort()
+            self._refuse(Reason.CONNECTION_LIMIT, "there are too many")
 
     def data_received(self, data: bytes) -> None:
         if self._transport.is_closing():
@@ -41,14 +41,20 @@ class RelayedConnection(asyncio.Protocol):
         try:
             header = parse(self._data)
         except ProxyError as error:
-            logger.warning("%s: %s", self._transport.get_extra_info("peername"), error.detail)
-            self.abort()
+            self._refuse(Reason.PROXY_PROTOCOL_MALFORMED, error.detail)
             return
         if header is not None:
             self._hand_over(header)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._company.leaves(self)
+        if not self._over:
+            self._refuse(Reason.PROXY_PROTOCOL_LEFT, "it left before the header of the PROXY protocol")
+
+    def _refuse(self, reason: Reason, detail: str) -> None:
+        service = self._service
+        service.refusals.add(reason, client_address(self._transport), detail, service.clock.monotonic())
+        self.abort()
 
     def _hand_over(self, header: Header) -> None:
         self._company.leaves(self)
@@ -62,7 +68,7 @@ class RelayedConnection(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         if now - self._since > self._service.timeouts.header:
-            self.abort()
+            self._refuse(Reason.PROXY_PROTOCOL_TIMEOUT, "the header of the PROXY protocol took too long")
 
     def drain(self) -> None:
         self.abort()
@@ -71,6 +77,7 @@ class RelayedConnection(asyncio.Protocol):
         """Whoever has connected is served once."""
 
     def abort(self) -> None:
+        self._over = True
         self._transport.abort()
 
 

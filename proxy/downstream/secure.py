@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 from typing import Protocol
 
+from proxy.downstream.ends import client_address
+from proxy.downstream.refusals import Reason, of_tls
 from proxy.downstream.service import Company, Service
 from proxy.tls import Layer
-
-logger = logging.getLogger(__name__)
 
 
 class ByProtocol(Protocol):
@@ -28,6 +27,9 @@ class SecureConnection(Layer):
         self._company = company
         self._make = above
         self._since = service.clock.monotonic()
+        self._why: tuple[Reason, str] | None = None
+        """We ended it."""
+        self._drained = False
 
     running = 0
     """Exchanges under way."""
@@ -36,6 +38,7 @@ class SecureConnection(Layer):
         room = self._company.joins(self)
         super().connection_made(transport)
         if not room:
+            self._why = Reason.CONNECTION_LIMIT, "there are too many"
             self.abort()
 
     def established(self, tls: ssl.SSLObject) -> asyncio.Protocol:
@@ -44,13 +47,18 @@ class SecureConnection(Layer):
 
     def failed(self, error: Exception | None) -> None:
         self._company.leaves(self)
-        logger.debug("no TLS with %s: %s", self.get_extra_info("peername"), error or "the client left")
+        if not self._drained:
+            reason, detail = self._why or of_tls(error)
+            service = self._service
+            service.refusals.add(reason, client_address(self), detail, service.clock.monotonic())
 
     def check(self, now: float) -> None:
         if now - self._since > self._service.timeouts.header:
+            self._why = Reason.TLS_TIMEOUT, "the handshake took too long"
             self.abort()
 
     def drain(self) -> None:
+        self._drained = True
         self.abort()
 
     def retire(self) -> None:

@@ -14,6 +14,7 @@ from proxy.codec.limits import Limits
 from proxy.downstream.client_cert import ClientCert
 from proxy.downstream.clock import Clock
 from proxy.downstream.overload import Load
+from proxy.downstream.refusals import Refusals
 from proxy.downstream.timeouts import Timeouts
 from proxy.exchange import Request, Response
 from proxy.http.fields import Line
@@ -99,6 +100,7 @@ class Service:
     client_cert: ClientCert = ClientCert.PASSED
     identity: Identity | None = None
     alternative: Line | None = None
+    refusals: Refusals = field(default_factory=Refusals)
     clock: Clock = field(default_factory=Clock)
     ids: RequestIds = field(default_factory=RequestIds)
     scheme: str = field(init=False)

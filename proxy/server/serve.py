@@ -16,6 +16,7 @@ from proxy.chain import Entry, Handler
 from proxy.config import model
 from proxy.config.loader import ConfigFile
 from proxy.downstream import ClientCert, Limits, Listener, OnDone, Service, Timeouts, serve
+from proxy.downstream.refusals import Refusals
 from proxy.exchange import Request, Response
 from proxy.http.query import Names
 from proxy.sandbox import Engine
@@ -235,6 +236,7 @@ class Server:
             declared.proxy_protocol,
             declared.max_exchanges,
             self._client_cert(declared),
+            refusals=Refusals(str(declared.address), self.metrics.refused),
         )
 
     def _client_cert(self, declared: model.Listener) -> ClientCert:

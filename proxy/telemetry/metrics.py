@@ -135,6 +135,8 @@ class Metrics:
         """By name of the cache and what `cache_events` tells; refreshed and refresh-failed are in the background."""
         self.failures: defaultdict[str, int] = defaultdict(int)
         """By RFC 9209 type."""
+        self.refusals: defaultdict[tuple[str, str], int] = defaultdict(int)
+        """Connections that came to nothing, by listener and reason."""
         self.filters: dict[str, FilterTally] = {}
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
@@ -182,6 +184,10 @@ class Metrics:
         name, events = cache_outcome(own)[0], cache_events(own)
         for event in ("refreshed", *events) if "stored" in events else ("refresh-failed",):
             self.cache_events[name, event] += 1
+
+    def refused(self, listener: str, reason: str) -> None:
+        """Count a connection that came to nothing before a request."""
+        self.refusals[listener, reason] += 1
 
     def filter(self, name: str) -> FilterTally:
         """The tally of the filter of that name: the same one after a reload."""
@@ -237,6 +243,10 @@ class _Families(Collector):
         yield from self._filters()
         yield from self._upstreams()
         yield from self._caches()
+        yield _counter(
+            "sluice_connections_refused", "Client connections that came to nothing before a request",
+            ("listener", "reason"), metrics.refusals.items(),
+        )  # fmt: skip
         yield GaugeMetricFamily("sluice_connections", "Open client connections", metrics.connections())
         yield GaugeMetricFamily("sluice_exchanges_running", "Exchanges under way", metrics.running())
 

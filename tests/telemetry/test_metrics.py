@@ -194,3 +194,10 @@ def test_what_is_going_on_is_asked_at_scrape_time() -> None:
 
 def test_the_process_is_in_it() -> None:
     assert b"process_resident_memory_bytes" in Metrics().render()
+
+
+def test_connections_that_came_to_nothing() -> None:
+    metrics = Metrics()
+    for _ in range(2):
+        metrics.refused("0.0.0.0:443", "tls_version")
+    assert of(scraped(metrics), "sluice_connections_refused_total", listener="0.0.0.0:443", reason="tls_version") == 2
