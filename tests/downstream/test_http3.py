@@ -370,3 +370,45 @@ def test_an_idle_connection_is_ended() -> None:
             assert listener.connections == 0
 
     asyncio.run(main())
+
+
+def test_packets_of_a_connection_that_is_gone_are_told_so() -> None:
+    later = 0.0
+
+    async def main() -> None:
+        nonlocal later
+        async with listening(echo, clock=Clock(monotonic=lambda: time.monotonic() + later)) as listener:
+            loop = asyncio.get_running_loop()
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.setblocking(False)
+                client.connect(("127.0.0.1", listener.addresses[0][1]))
+                gone = b"\x40" + b"\0\0whatever" + bytes(40)
+                client.send(gone)
+                await asyncio.sleep(0.05)
+                with pytest.raises(BlockingIOError):  # it could be of the process that was here before
+                    client.recv(2000)
+                later = datagrams.QUIET + 1
+                client.send(gone)
+                answer = await asyncio.wait_for(loop.sock_recv(client, 2000), 5)
+                assert answer[-16:] == IDENTITY.reset_token(b"\0\0whatever")
+
+    asyncio.run(main())
+
+
+def test_tcp_says_where_http3_is_unless_the_response_does() -> None:
+    async def handler(request: Request) -> Response:
+        said = [(b"alt-svc", b"clear")] if request.path == "/own" else []
+        return Response(200, Fields(said), b"x")
+
+    async def main() -> None:
+        async with listening(handler) as listener:
+            port = listener.addresses[0][1]
+            for path, said in (("/", f'alt-svc: h3=":{port}"; ma=86400'), ("/own", "alt-svc: clear")):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(f"GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n".encode())
+                answer = await reader.read()
+                writer.close()
+                assert answer.lower().count(b"alt-svc") == 1
+                assert said.encode() in answer
+
+    asyncio.run(main())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -301,3 +302,23 @@ def test_authorities_that_are_none(tmp_path: Path, content: str | None, said: st
     assert len(found.value.errors) == 1
     assert "listeners[0].tls.client_ca" in str(found.value)
     assert said in str(found.value)
+
+
+def test_http3_without_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "proxy.codec.quic.identity", None)
+    (listener,) = tls(issue(tmp_path, "a.example"))
+    path = tmp_path / "sluice.yaml"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "version": 1,
+                "listeners": [{**listener, "protocols": ["h2", "h3"]}],
+                "routes": [{"chain": [{"respond": {"body": "x"}}]}],
+            }
+        )
+    )
+    with pytest.raises(ConfigErrors) as refused:
+        Server(load(path), engine())
+    assert "protocols[1]: h3 needs aioquic, which is not installed: pip install 'sluicegate[http3]'" in str(
+        refused.value
+    )
