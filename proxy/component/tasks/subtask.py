@@ -161,16 +161,17 @@ def cancel(instance: Instance, component: int, asynchronous: bool, index: int) -
         assert subtask.on_cancel is not None
         subtask.on_cancel()
         if not subtask.resolved():
-            return BLOCKED if asynchronous else wait_for(subtask)
+            # That it has begun may be an event still: what is waited for is its end.
+            return BLOCKED if asynchronous else wait_for(subtask, subtask.resolved)
     return subtask.get_pending_event()[2]
 
 
-def wait_for(waitable: Waitable) -> Block:
-    """A synchronous wait for the event of a waitable; its payload is the answer."""
+def wait_for(waitable: Waitable, ready: Callable[[], bool] | None = None) -> Block:
+    """A synchronous wait for the event of a waitable, or until it is `ready`; the event's payload is the answer."""
     waitable.has_sync_waiter = True
 
     def finish(cancelled: bool) -> int:
         waitable.has_sync_waiter = False
         return waitable.get_pending_event()[2]
 
-    return Block(Wait(waitable.has_pending_event), finish)
+    return Block(Wait(ready or waitable.has_pending_event), finish)
