@@ -25,6 +25,10 @@ SWEEP = 0.5
 
 BACKLOG = 2048
 
+UNSENT = 256 * 1024
+"""Bytes that the kernel takes of a connection beyond what is on its way: else it would fill its buffers, a megabyte and
+more, for each client that does not read, and copying that holds up all others."""
+
 REMEMBERED = 86_400
 """Seconds that clients may remember that HTTP/3 is spoken here (RFC 7838 §3.1)."""
 
@@ -71,6 +75,7 @@ class Listener:
     async def _server(self, each: socket.socket) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         if each.family != socket.AF_UNIX:
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)  # connections inherit it
             return await loop.create_server(self.connection, sock=each, backlog=BACKLOG)
         if sys.version_info < (3, 13):
             return await loop.create_unix_server(self.connection, sock=each, backlog=BACKLOG)

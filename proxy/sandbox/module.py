@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 
 from proxy.sandbox import raw
@@ -48,6 +49,10 @@ class Module:
     def __init__(self, address: int, digest: str) -> None:
         self.address = address
         self.digest = digest
+        # Not `__del__`, within which weak references still lead here: the engine could give another thread what is
+        # being freed.
+        self._free = weakref.finalize(self, raw.module_delete, address)
+        self._free.atexit = False
         vector = raw.block(raw.VEC_SIZE)
         at = raw.address_of(vector)
         raw.module_imports(address, at)
@@ -65,12 +70,8 @@ class Module:
         raw.exporttype_vec_delete(at)
 
     def close(self) -> None:
-        if self.address:
-            raw.module_delete(self.address)
-            self.address = 0
-
-    def __del__(self) -> None:
-        self.close()
+        self._free()
+        self.address = 0
 
 
 def _extern(externtype: int) -> CoreExtern:

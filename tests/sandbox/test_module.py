@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from proxy.sandbox import CoreExtern, CoreFuncType, CoreMemoryType, Engine
+import pytest
+
+from proxy.sandbox import CoreExtern, CoreFuncType, CoreMemoryType, Engine, raw
 from tests.component.guests import parse
 
 
@@ -38,3 +40,23 @@ def test_names_that_differ_in_a_zero_byte_are_two(engine: Engine) -> None:
 def test_types_that_are_not_numbers_are_not_mistaken_for_numbers(engine: Engine) -> None:
     found = engine.module(parse('(module (func (export "f") (param v128 funcref)))')).exports["f"]
     assert found.type == CoreFuncType(("?", "?"), ())
+
+
+def test_a_module_that_is_asked_for_while_it_is_freed_is_made_anew(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a reload in another thread, when the last filter of it has just been let go of."""
+    data = bytes.fromhex("0061736d01000000")
+    free, asked = raw.module_delete, []
+
+    def delete(address: int) -> None:
+        asked.append(engine.module(data))
+        free(address)
+
+    monkeypatch.setattr(raw, "module_delete", delete)
+    old = engine.module(data)
+    monkeypatch.undo()
+    del old
+    (new,) = asked
+    assert new.address
+    assert engine.module(data) is new
