@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -159,5 +160,34 @@ def test_filters_see_it_too(tmp_path: Path, ca: trustme.CA) -> None:
                     await asking.get(url, headers={"host": "a"}, extensions={"sni_hostname": "a.example"})
                 seen.append((len(at.asked), told(at) == [certificate]))
             assert seen == [(1, True), (1, True), (2, True), (2, False)]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_session_that_is_resumed_has_the_certificate_it_began_with(
+    tmp_path: Path, ca: trustme.CA, version: ssl.TLSVersion
+) -> None:
+    """RFC 9440 §3.3: or else an origin hears now and then that there is none."""
+
+    def twice(context: ssl.SSLContext, port: int) -> list[bool]:
+        session, reused = None, []
+        for _ in range(2):
+            with (
+                socket.create_connection(("127.0.0.1", port), 10) as connection,
+                context.wrap_socket(connection, server_hostname="a.example", session=session) as tls,
+            ):
+                tls.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                assert tls.recv(15) == b"HTTP/1.1 200 OK"
+                session = tls.session
+                reused.append(bool(tls.session_reused))
+        return reused
+
+    async def main() -> None:
+        context, certificate = client(ca)
+        context.maximum_version = version
+        async with proxy(tmp_path, ca, forward_client_cert=True) as at:
+            assert await asyncio.to_thread(twice, context, at.port) == [False, True]
+            assert [asked.header("client-cert") for asked in at.asked] == [certificate] * 2
 
     asyncio.run(main())

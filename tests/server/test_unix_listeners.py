@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -12,9 +13,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
+from proxy.cli.inspect import command as inspect
 from proxy.cli.status import command as status
+from proxy.config.loader import load
+from proxy.downstream import bind_file
+from proxy.server.socket_files import SocketFiles
+from proxy.server.sockets import bind
+from tests.integration.site import ok, site
 from tests.server.process import PATIENCE, SLUICE, config, respond, running
 from tests.server.test_takeover import ACTIVATOR
 from tests.server.test_workers import alive, until
@@ -37,80 +45,81 @@ def ask(path: Path, data: bytes = GET) -> bytes:
     return answer.partition(b"\r\n")[0] + b" " + answer.rpartition(b"\r\n")[2]
 
 
-def test_workers_share_a_socket_whose_file_goes_with_them(tmp_path: Path) -> None:
-    site, admin = tmp_path / "s", tmp_path / "admin"
-    more = listeners(site, mode="0660", proxy_protocol=True) | {"admin": {"address": f"unix:{admin}"}}
-    log = {"access_log": {"to": str(tmp_path / "log"), "fields": ["client"]}}
-    path = config(tmp_path, respond("one"), workers=2, **more, **log)
+def permissions(*paths: Path) -> list[int]:
+    return [stat.S_IMODE(path.stat().st_mode) for path in paths]
+
+
+def test_the_life_of_sockets(tmp_path: Path) -> None:
+    """One that a killed process left is replaced; workers share it; a reload keeps, makes and removes; a restart hands
+    on, and the end takes away."""
+    site, second, admin = (tmp_path / name for name in ("site", "second", "admin"))
+    bind_file(str(site), 0o600).close()
+    more: dict[str, Any] = {"workers": 2, "admin": {"address": f"unix:{admin}"}}
+    path = config(tmp_path, respond("one"), **more, **listeners(site, mode="0660"))
     with running(path) as process:
         process.until(f"listening on unix:{site}")
         process.until(f"admin on unix:{admin}")
-        assert [stat.S_IMODE(each.stat().st_mode) for each in (site, admin)] == [0o660, 0o600]
-        headers = [b"PROXY TCP4 192.0.2.7 192.0.2.1 4711 80\r\n", b"PROXY TCP6 2001:db8::7 ::1 4711 80\r\n"]
-        for header in [*headers, b"PROXY UNKNOWN\r\n"]:
-            assert ask(site, header + GET) == b"HTTP/1.1 200 OK one"
+        assert permissions(site, admin) == [0o660, 0o600]
+        assert {ask(site) for _ in range(8)} == {b"HTTP/1.1 200 OK one"}
         told = CliRunner().invoke(status, [str(path)])
         assert (told.exit_code, f"listener    unix:{site}" in told.output) == (0, True)
-        process.popen.terminate()
-        assert process.popen.wait(PATIENCE) == 0
-        assert not site.exists()
-        assert not admin.exists()
-        assert "no proxy answers" in CliRunner().invoke(status, [str(path)]).output
-    clients = {json.loads(line)["client"] for line in (tmp_path / "log").read_text().splitlines()}
-    assert clients == {"192.0.2.7", "2001:db8::7", "unknown"}
+        with pytest.raises(OSError, match=f"cannot listen on unix:{site}: another process listens there"):
+            bind(load(path).config, {}, SocketFiles(), 2)
 
-
-def test_a_killed_proxy_is_followed_by_another_and_one_that_lives_is_not(tmp_path: Path) -> None:
-    site = tmp_path / "s"
-    path = config(tmp_path, respond("one"), **listeners(site))
-    with running(path) as process:
-        process.popen.kill()
-        process.popen.wait(PATIENCE)
-        assert site.exists()
-    with running(path):
-        assert ask(site) == b"HTTP/1.1 200 OK one"
-        refused = subprocess.run([SLUICE, "run", path], capture_output=True, text=True, timeout=PATIENCE, check=False)
-        assert refused.returncode == 2
-        assert f"cannot listen on unix:{site}: another process listens there" in refused.stderr
-        assert ask(site) == b"HTTP/1.1 200 OK one"
-
-
-def test_a_reload_keeps_makes_and_removes_sockets(tmp_path: Path) -> None:
-    first, second = tmp_path / "first", tmp_path / "second"
-    path = config(tmp_path, respond("one"), **listeners(first))
-    with running(path) as process:
-        before = first.stat().st_ino
-        config(tmp_path, respond("two"), **listeners(first, mode="0666"))
+        made = site.stat().st_ino
+        config(tmp_path, respond("two"), **more, **listeners(site))
         process.popen.send_signal(signal.SIGHUP)
         process.until("reloaded")
-        assert ask(first) == b"HTTP/1.1 200 OK two"
-        assert (first.stat().st_ino, stat.S_IMODE(first.stat().st_mode)) == (before, 0o666)
-        config(tmp_path, [{"filter": "none"}], **listeners(second))
+        assert ask(site) == b"HTTP/1.1 200 OK two"
+        assert (site.stat().st_ino, permissions(site)) == (made, [0o600])
+        config(tmp_path, [{"filter": "none"}], **more, **listeners(second))
         process.popen.send_signal(signal.SIGHUP)
         process.until("reload refused")
-        assert (first.exists(), second.exists()) == (True, False)
-        config(tmp_path, respond("three"), **listeners(second))
+        assert (site.exists(), second.exists()) == (True, False)
+        config(tmp_path, respond("three"), **more, **listeners(second))
         process.popen.send_signal(signal.SIGHUP)
         process.until("reloaded")
         assert ask(second) == b"HTTP/1.1 200 OK three"
-        assert not first.exists()
+        assert not site.exists()
 
-
-def test_a_restart_without_a_gap_keeps_the_file(tmp_path: Path) -> None:
-    site = tmp_path / "s"
-    admin = {"admin": {"address": "127.0.0.1:0"}}
-    path = config(tmp_path, respond("one"), **listeners(site), **admin)
-    with running(path) as process:
-        config(tmp_path, respond("two"), **listeners(site), **admin)
+        config(tmp_path, respond("four"), **more, **listeners(second))
         process.popen.send_signal(signal.SIGUSR2)
         assert process.popen.wait(PATIENCE) == 0
-        new = int(json.loads(process.admin("GET", "/status")[1])["pid"])
+        new = json.loads(CliRunner().invoke(status, ["--json", str(path)]).output)["pid"]
         try:
-            assert ask(site) == b"HTTP/1.1 200 OK two"
+            assert ask(second) == b"HTTP/1.1 200 OK four"
         finally:
             os.kill(new, signal.SIGTERM)
             until(lambda: not alive(new))
-        assert not site.exists()
+        assert not second.exists()
+        assert not admin.exists()
+        assert "no proxy answers" in CliRunner().invoke(status, [str(path)]).output
+
+
+def test_clients_have_no_address_but_what_the_proxy_protocol_says(tmp_path: Path) -> None:
+    async def main() -> None:
+        at = tmp_path / "s"
+        listeners = [{"address": f"unix:{at}", "proxy_protocol": True}, {"address": "127.0.0.1:0"}]
+        async with site(tmp_path, ok(), listeners=listeners[::-1]) as proxy:
+            headers = [b"PROXY TCP4 192.0.2.7 192.0.2.1 4711 80\r\n", b"PROXY TCP6 2001:db8::7 ::1 4711 80\r\n"]
+            for header in [*headers, b"PROXY UNKNOWN\r\n"]:
+                assert await asyncio.to_thread(ask, at, header + GET) == b"HTTP/1.1 200 OK hello"
+        told = [(asked.header("x-forwarded-for"), asked.header("forwarded")) for asked in proxy.asked]
+        assert told == [
+            ("192.0.2.7", "for=192.0.2.7;host=h;proto=http"),
+            ("2001:db8::7", 'for="[2001:db8::7]";host=h;proto=http'),
+            ("unknown", "for=unknown;host=h;proto=http"),
+        ]
+
+    asyncio.run(main())
+
+
+def test_mitmproxy_is_told_where_to_listen_instead(tmp_path: Path) -> None:
+    pytest.importorskip("mitmproxy")
+    path = config(tmp_path, respond("one"), listeners=[{"address": f"unix:{tmp_path}/s"}])
+    done = CliRunner().invoke(inspect, [str(path)])
+    assert done.exit_code == 2
+    assert f"mitmproxy does not listen on unix:{tmp_path}/s: say where with --listen host:port" in done.output
 
 
 def test_a_socket_of_the_service_manager_is_taken_and_its_file_left_to_it(tmp_path: Path) -> None:
