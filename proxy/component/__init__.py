@@ -14,6 +14,7 @@ from proxy.component.decode import Component, decode, interfaces
 from proxy.component.handles import GuestResource
 from proxy.component.instance import Instance
 from proxy.component.link import ExportFunc, HostFunc, HostInterface, Linked, link, validate
+from proxy.component.tasks.host import resting
 from proxy.component.tasks.reader import FutureReader, StreamReader
 from proxy.component.tasks.scheduler import Call
 from proxy.component.tasks.stream import SharedFuture, SharedStream
@@ -42,5 +43,6 @@ __all__ = [
     "decode",
     "interfaces",
     "link",
+    "resting",
     "validate",
 ]

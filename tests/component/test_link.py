@@ -306,3 +306,10 @@ def test_more_instances_than_the_pool_has_room_for(engine: Engine) -> None:
     for instance in alive:
         instance.close()
     linked.instantiate(None).close()
+
+
+def test_error_contexts_are_refused_by_the_engine(engine: Engine) -> None:
+    """wasmtime's C API has no switch for them: with one, their built-ins can come."""
+    guest = "(component (core func (canon error-context.drop)))"
+    with pytest.raises(LinkError, match="requires the component model error-context feature"):
+        link(decode(parse(guest)), engine, {}, Limits())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from proxy.component.handles import trap
 from proxy.component.tasks.scheduler import Scheduler
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from proxy.component.instance import Instance
 
 Host = Callable[..., object]
+F = TypeVar("F", bound=Host)
+
+
+def resting(function: F) -> F:
+    """Declares that a function only waits: its end is nothing new from outside, for which a guest would get its time
+    again (Allowance)."""
+    function.rests = True  # type: ignore[attr-defined]
+    return function
 
 
 def failed(error: BaseException) -> BaseException:
@@ -33,9 +41,12 @@ class HostCall:
     """A function of the host that a guest waits for. When it is cancelled it has resolved at once, with its result if
     there is one by then: what it does on its way out is no concern of the guest's."""
 
-    def __init__(self, scheduler: Scheduler, coroutine: Coroutine[Any, Any, Any], on_resolve: OnResolve) -> None:
+    def __init__(
+        self, scheduler: Scheduler, coroutine: Coroutine[Any, Any, Any], on_resolve: OnResolve, *, rests: bool
+    ) -> None:
         self._scheduler = scheduler
         self._on_resolve = on_resolve
+        self._rests = rests
         self._task = asyncio.get_running_loop().create_task(coroutine)
         scheduler.externals[self] = None
         self._task.add_done_callback(self._done)
@@ -43,6 +54,8 @@ class HostCall:
     def _done(self, task: asyncio.Task[Any]) -> None:
         error = None if task.cancelled() else task.exception()
         if self in self._scheduler.externals:
+            if not self._rests:
+                self._scheduler.renew()
             self._scheduler.complete(lambda: self._complete(task, error))
 
     def _complete(self, task: asyncio.Task[Any], error: BaseException | None) -> None:
@@ -72,11 +85,12 @@ def _nothing() -> None:
 
 def host_callee(host: Host) -> Callee:
     """A function of the host, which gives its result or a coroutine of it, as what a subtask calls."""
+    rests = getattr(host, "rests", False)
 
     def call(instance: Instance, on_start: OnStart, on_resolve: OnResolve) -> Callable[[], None]:
         result = host(instance.data, *on_start())
         if isinstance(result, Coroutine):
-            return HostCall(instance.scheduler, result, on_resolve).cancel
+            return HostCall(instance.scheduler, result, on_resolve, rests=rests).cancel
         on_resolve(result)
         return _nothing
 

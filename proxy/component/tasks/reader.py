@@ -25,6 +25,7 @@ class _Reader:
     async def _copy(self, sink: HostSink) -> CopyResult:
         if self._error is not None:
             raise self._error
+        self._scheduler.renew()
         waiting = self._waiting = asyncio.get_running_loop().create_future()
 
         def on_copy(reclaim: Reclaim) -> None:

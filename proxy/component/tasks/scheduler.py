@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from time import thread_time
+from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from proxy.component.handles import trap
+from proxy.component.tasks.allowance import Allowance
 from proxy.component.tasks.task import CANCELLED, Lifted, Task
 from proxy.component.tasks.thread import Thread
 from proxy.sandbox import Trap, TrapKind
@@ -78,7 +79,7 @@ class Scheduler:
         self._completions: list[Callable[[], None]] = []
         self._awake = False
         self.running = False
-        self._spent = 0.0
+        self._allowance = Allowance(instance.linked.limits.time)
 
     @property
     def busy(self) -> bool:
@@ -100,7 +101,7 @@ class Scheduler:
             self._calls[task] = call
             task.thread.resume()
 
-        self._spent = 0.0
+        self.renew()
         self._run(begin)
         return call
 
@@ -126,6 +127,10 @@ class Scheduler:
         self._completions.append(completion)
         if not self._awake:
             self._wakened()
+
+    def renew(self) -> None:
+        """Something is new from outside: a call, its answer, bytes, or somebody who wants some."""
+        self._allowance.renew()
 
     def wake(self) -> None:
         """Threads may be ready. Outside of asyncio they go on with the next call."""
@@ -156,14 +161,12 @@ class Scheduler:
         """Runs `first`, what the host has completed, and threads that are ready. A failure ends the instance and fails
         whatever waits for it."""
         instance = self._instance
-        if self._completions:
-            self._spent = 0.0
-        left = instance.linked.limits.time - self._spent
-        if left <= 0:  # it has only let others go first, again and again
+        left = self._allowance.left(monotonic())
+        if left <= 0:  # it has gone on by itself, again and again
             late = Trap(TrapKind.TIMEOUT, "time limit exceeded")
             self._stop(late)
             raise late
-        previous = instance.enter(left if self._spent else None)
+        previous = instance.enter(left)
         started = thread_time()
         self.running = True
         try:
@@ -177,11 +180,13 @@ class Scheduler:
             self.fail(error)
             raise
         self.running = False
-        self._spent += thread_time() - started
+        self._allowance.spend(thread_time() - started)
         instance.leave(previous)
         if again:
             self.wake()
-        elif not self.externals and not self._completions and not self._awake:
+            return
+        self._allowance.rest(monotonic())
+        if not self.externals and not self._completions and not self._awake:
             self._deadlock()
 
     def _passes(self, *, begun: bool) -> bool:

@@ -119,6 +119,8 @@ class HostStream(HostReadable):
         elements = await self.source.read()
         if elements:
             self._kept = HostSource(elements, len(elements))
+            if self._scheduler is not None:
+                self._scheduler.renew()
         else:
             self._over = True
 

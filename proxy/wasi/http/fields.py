@@ -30,6 +30,7 @@ class Keeper(Protocol):
 IMMUTABLE = ("err", ("immutable", None))
 FORBIDDEN_NAME = ("err", ("forbidden", None))
 INVALID = ("err", ("invalid-syntax", None))
+SIZE_EXCEEDED = ("err", ("size-exceeded", None))
 OK = ("ok", None)
 
 Result = tuple[str, Any]
@@ -69,9 +70,11 @@ class GuestFields:
         """Applies an edit to a copy, if it may be changed."""
         if not self.mutable:
             return IMMUTABLE
-        edit(self.fields)
-        if sum(len(name) + len(value) for name, value in self.fields) > MOST:
+        edited = self.fields.copy()
+        edit(edited)
+        if sum(len(name) + len(value) for name, value in edited.lines) > MOST:
             raise FieldsTooLarge(f"more than {MOST} bytes of fields")
+        self.fields = edited
         return OK
 
 
@@ -114,7 +117,25 @@ def functions3() -> dict[str, Callable[..., object]]:
     """Those of 0.3."""
     before = functions()
     entries = before.pop("[method]fields.entries")
-    return {**before, "[method]fields.copy-all": entries, "[method]fields.get-and-delete": _get_and_delete}
+    edits = ("[static]fields.from-list", "[method]fields.set", "[method]fields.append")
+    return {
+        **before,
+        **{name: _sized(before[name]) for name in edits},
+        "[method]fields.copy-all": entries,
+        "[method]fields.get-and-delete": _get_and_delete,
+    }
+
+
+def _sized(function: Callable[..., object]) -> Callable[..., object]:
+    """0.3 has an error for too many; 0.2 has not, and stops the guest."""
+
+    def sized(*arguments: object) -> object:
+        try:
+            return function(*arguments)
+        except FieldsTooLarge:
+            return SIZE_EXCEEDED
+
+    return sized
 
 
 def _settable(lines: list[Line]) -> list[Line]:

@@ -22,7 +22,7 @@ from proxy.http.proxy_status import PSEUDONYM
 from proxy.upstream import Upstream
 from proxy.upstream.connect import Connect, Endpoint, connect_clear
 from proxy.upstream.connection import Connection
-from proxy.wasi.http.visit import MAX_SUBREQUESTS, Visit
+from proxy.wasi.http.visit import MAX_SUBREQUESTS, Visit, too_many_subrequests
 
 MAX_PASSES = 4
 """How often a request may have come through components here that ask further: each time it may become many."""
@@ -46,7 +46,7 @@ class Outgoing:
         upstream = self._upstream(request)
         visit.subrequests += 1
         if visit.subrequests > MAX_SUBREQUESTS:
-            raise ProxyError(errors.CONNECTION_LIMIT_REACHED, f"more than {MAX_SUBREQUESTS} requests of one component")
+            raise too_many_subrequests()
         outgoing = request.copy()
         observed(visit.request, ("header", "cdn-loop"))  # it goes on to the origin, or ends here
         outgoing.fields = _fields(request.fields, visit.request.fields)

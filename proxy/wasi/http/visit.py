@@ -166,6 +166,10 @@ class Serving(Visit):
             self.answer.exception()  # which nobody may want any more
 
 
+def too_many_subrequests() -> ProxyError:
+    return ProxyError(errors.CONNECTION_LIMIT_REACHED, f"more than {MAX_SUBREQUESTS} requests of one component")
+
+
 def unfinished() -> ProxyError:
     return ProxyError(errors.PROXY_INTERNAL_ERROR, "the component ended without a whole answer")
 
@@ -177,7 +181,7 @@ MAX_FILES = 64
 """That one visit has open at once."""
 
 MAX_SUBREQUESTS = 64
-"""Of one visit."""
+"""Of one visit, to origins and to the stages below together."""
 
 MAX_BODIES = 2 * MAX_SUBREQUESTS
 """Of requests and responses that one visit begins to write. The host holds what was written of each, up to its

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from proxy.component import HostInterface
+from proxy.component import HostInterface, resting
 from proxy.wasi.clocks import NANOSECONDS
 
 
@@ -21,9 +21,11 @@ def interfaces(impure: Callable[[Any], None]) -> dict[str, HostInterface]:
         seconds, nanoseconds = divmod(time.time_ns(), NANOSECONDS)
         return {"seconds": seconds, "nanoseconds": nanoseconds}
 
+    @resting
     async def wait_until(data: Any, when: int) -> None:
         await asyncio.sleep(max(0, when - time.monotonic_ns()) / NANOSECONDS)
 
+    @resting
     async def wait_for(data: Any, nanoseconds: int) -> None:
         await asyncio.sleep(nanoseconds / NANOSECONDS)
 

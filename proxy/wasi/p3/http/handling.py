@@ -10,7 +10,7 @@ from proxy.chain.stage import Below
 from proxy.errors import ProxyError
 from proxy.exchange import Request, Response
 from proxy.wasi.http.errors import failure
-from proxy.wasi.http.visit import Client, Visit
+from proxy.wasi.http.visit import MAX_SUBREQUESTS, Client, Visit, too_many_subrequests
 from proxy.wasi.p3.http.messages import GuestRequest, GuestResponse
 
 
@@ -32,6 +32,9 @@ class Handling(Visit):
     async def pass_down(self, request: GuestRequest) -> Response:
         if self._below is None:
             raise ProxyError(errors.DESTINATION_NOT_FOUND, "there is nothing below a service")
+        self.subrequests += 1
+        if self.subrequests > MAX_SUBREQUESTS:
+            raise too_many_subrequests()
         self._passed = True
         return await self._below(request.request(self.request))
 
