@@ -21,6 +21,8 @@ from proxy.upstream.retry import Retries
 from proxy.upstream.upstream import Policy
 from tests.upstream.scripted import request, run
 
+RETRYING = Policy(retries=Retries(1))
+
 
 class Call:
     """One request, as the origin has it."""
@@ -205,7 +207,7 @@ def test_who_finds_one_endpoint_full_goes_to_another_whatever_is_asked() -> None
     """Nothing was sent, so a POST is no exception."""
 
     async def main() -> None:
-        limits: dict[str, Any] = {"max_connections": 1, "max_waiting": 1, "policy": Policy(retries=Retries(1))}
+        limits: dict[str, Any] = {"max_connections": 1, "max_waiting": 1, "policy": RETRYING}
         async with h2_origin(streams=1) as one, h2_origin() as two, asking(one, two, **limits) as upstream:
             for origin in (one, two):
                 await greeted(upstream, origin)
@@ -281,9 +283,9 @@ def test_failures_of_streams_eject_an_endpoint_and_what_runs_on_it_goes_on() -> 
             acting = [asyncio.create_task(act(bad, Call.reset)), asyncio.create_task(act(good, Call.answer))]
             for _ in range(3):  # in turn
                 assert (await ask(upstream)).status == 200
-                assert (await failure(ask(upstream))).startswith("http_response_incomplete: the origin reset")
+                assert (await failure(ask(upstream))).startswith("connection_terminated: the origin reset")
             assert [(each.failures, each.ejections) for each in upstream.origins] == [
-                ({"http_response_incomplete": 3}, 1),
+                ({"connection_terminated": 3}, 1),
                 ({}, 0),
             ]
             for _ in range(4):
@@ -291,6 +293,21 @@ def test_failures_of_streams_eject_an_endpoint_and_what_runs_on_it_goes_on() -> 
             kept.answer()
             assert (await running).status == 200
             assert len(bad.peers) == 1
+            for each in acting:
+                each.cancel()
+
+    run(main())
+
+
+def test_a_stream_that_is_reset_before_it_is_answered_is_asked_for_elsewhere() -> None:
+    """If its method is idempotent: the origin may have acted on it."""
+
+    async def main() -> None:
+        async with h2_origin() as bad, h2_origin() as good, asking(bad, good, policy=RETRYING) as upstream:
+            acting = [asyncio.create_task(act(bad, Call.reset)), asyncio.create_task(act(good, Call.answer))]
+            assert [(await ask(upstream)).status for _ in range(4)] == [200] * 4
+            assert upstream.retries == 2
+            assert (await failure(ask(upstream, method="POST"))).startswith("connection_terminated: the origin reset")
             for each in acting:
                 each.cancel()
 

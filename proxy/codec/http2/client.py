@@ -107,7 +107,8 @@ class Http2Client(Session[Kind]):
             self._events.append(Reset(error, stream.id, unprocessed=True))
 
     def _was_reset(self, stream: Stream, code: int) -> None:
-        error = ProxyError(errors.HTTP_RESPONSE_INCOMPLETE, f"the origin reset the stream with code {code}")
+        failure = errors.HTTP_RESPONSE_INCOMPLETE if stream.headed else errors.CONNECTION_TERMINATED
+        error = ProxyError(failure, f"the origin reset the stream with code {code}")
         self._events.append(Reset(error, stream.id, unprocessed=code == frames.REFUSED_STREAM))
 
     def _fields(self, number: int, entries: list[Entry[Kind]] | None, end: bool) -> None:

@@ -289,8 +289,15 @@ def test_a_stream_that_the_origin_resets(code: int, unprocessed: bool) -> None:
     talk = Talk("POST", "GET")
     (reset,) = talk.receive(rst_stream(1, code))
     assert isinstance(reset, Reset)
-    assert (reset.stream, reset.unprocessed) == (1, unprocessed)
+    assert (reset.stream, reset.unprocessed, reset.error.failure.type) == (1, unprocessed, "connection_terminated")
     assert set(talk.codec.streams) == {3}
+
+
+def test_an_answer_that_is_cut_off() -> None:
+    talk = Talk("GET")
+    *_, reset = talk.receive(headers(1, OK, end=False) + data(1, b"hel") + rst_stream(1, 0))
+    assert isinstance(reset, Reset)
+    assert (reset.unprocessed, reset.error.failure.type) == (False, "http_response_incomplete")
 
 
 def test_what_the_origin_will_not_look_at() -> None:
