@@ -13,6 +13,7 @@ from proxy.codec.http3 import frames
 from proxy.codec.http3.server import Http3Server
 from proxy.codec.quic.connection import Quic
 from proxy.downstream.multiplexed import NOTICE, Multiplexed
+from proxy.downstream.refusals import Reason
 from proxy.downstream.service import Company, Service
 from proxy.errors import ProxyError
 
@@ -20,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 REFUSED = 0x2
 """CONNECTION_REFUSED (RFC 9000 §20.1)."""
+
+ALERTS = range(0x100, 0x200)
+"""Codes that are alerts of TLS (RFC 9001 §4.8)."""
 
 SOON = 0.001
 """Seconds by which a timer may be early, as event loops count in milliseconds."""
@@ -49,7 +53,7 @@ class Http3Connection(Multiplexed):
 
     __slots__ = (
         "_closing_since", "_draining_since", "_heard", "_lost", "_quic", "_router", "_since", "_timer", "_timer_at",
-        "codec", "socket",
+        "_why", "codec", "socket",
     )  # fmt: skip
 
     version = "3"
@@ -66,6 +70,7 @@ class Http3Connection(Multiplexed):
         self._timer_at = 0.0
         self._draining_since: float | None = None
         self._closing_since: float | None = None
+        self._why: tuple[Reason, str] | None = None
         self._lost = False
         self._heard = self._since = self._idle_since
 
@@ -84,7 +89,7 @@ class Http3Connection(Multiplexed):
 
     def join(self) -> None:
         if not self._company.joins(self):
-            self._refuse()
+            self._refuse(Reason.CONNECTION_LIMIT, "there are too many")
 
     def receive(self, datagram: bytes, peer: Any, now: float) -> None:
         self._heard = now
@@ -153,9 +158,10 @@ class Http3Connection(Multiplexed):
             return
         for exchange in list(self._exchanges.values()):
             exchange.check(now)
+        self.codec.give_up_heads(now - timeouts.header)
         if not self.codec.ready:
             if now - self._since > timeouts.header:
-                self._refuse()
+                self._refuse(Reason.TLS_TIMEOUT, "the handshake took too long")
         elif not self.codec.streams and not self._exchanges and now - self._idle_since > self._idle_limit:
             self._finish()
         elif self._draining_since is not None:
@@ -198,7 +204,8 @@ class Http3Connection(Multiplexed):
         elif now - self._closing_since > self._service.timeouts.linger:
             self._finish()
 
-    def _refuse(self) -> None:
+    def _refuse(self, reason: Reason, detail: str) -> None:
+        self._why = reason, detail
         self._quic.close(error_code=REFUSED, frame_type=0)
         self._flush()
         self._forget()
@@ -215,7 +222,17 @@ class Http3Connection(Multiplexed):
 
     def _gone(self) -> None:
         """Nobody wants what is being made."""
+        if not self.codec.ready and self._draining_since is None:
+            reason, detail = self._why or self._no_handshake()
+            self._service.refusals.add(reason, self.client, detail, self._service.clock.monotonic())
         self._lost = True
         self.codec.over = True
         self._abandon(ProxyError(errors.HTTP_REQUEST_ERROR, "the connection ended within the request"))
         self._company.leaves(self)
+
+    def _no_handshake(self) -> tuple[Reason, str]:
+        """Why there was none."""
+        code, detail, left = self._quic.why if self._quic.ended else (0, "", True)
+        if code not in ALERTS:
+            return Reason.TLS_LEFT, detail or "it left within the handshake"
+        return Reason.TLS_ALERT if left else Reason.TLS_OTHER, detail or f"alert {code - ALERTS.start}"

@@ -44,6 +44,9 @@ def listener_contexts(file: ConfigFile, errors: list[ConfigError]) -> Contexts:
 Identities = dict[int, "Identity"]
 """By the place of the listener in the file, for those that speak HTTP/3."""
 
+SILENCE = 30.0
+"""Seconds, at least, without a packet until a client of QUIC is taken to be gone: nothing else tells."""
+
 MISSING = "h3 needs aioquic, which is not installed: pip install 'sluicegate[http3]'"
 
 
@@ -68,7 +71,7 @@ def _identity(listener: model.Listener, tls: ListenerTls) -> Identity:
 
     pairs = _pairs(tls)
     credentials = [Credential.of(pair.names(), pair.certificate.read_bytes(), pair.key.read_bytes()) for pair in pairs]
-    return Identity(credentials, pairs[0].key.read_bytes(), listener.idle_timeout)
+    return Identity(credentials, pairs[0].key.read_bytes(), max(listener.idle_timeout, SILENCE))
 
 
 def _pairs(tls: ListenerTls) -> list[KeyPair]:

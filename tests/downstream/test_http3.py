@@ -17,6 +17,7 @@ import trustme
 from proxy.codec.quic.identity import Credential, Identity
 from proxy.downstream import Clock, Listener, Service, bind, bind_datagrams, datagrams
 from proxy.downstream.listener import serve
+from proxy.downstream.refusals import Refusals
 from proxy.errors import HTTP_RESPONSE_INCOMPLETE, ProxyError
 from proxy.exchange import Pipe, Request, Response, collect
 from proxy.http.fields import Fields
@@ -285,7 +286,7 @@ def test_draining_answers_what_is_under_way_and_refuses_the_rest() -> None:
             number = client.begin(head("/"))
             await until(lambda: listener.running > 0)
             draining = asyncio.ensure_future(listener.drain(5))
-            await until(lambda: client.raw.get(3, b"").count(b"\x07") == 2)  # GOAWAY: soon, and now
+            await until(lambda: client.raw.get(3, b"").count(b"\x07\x01\x04") == 1)  # GOAWAY: this one is the last
             late = client.begin(head("/late"))
             assert (await client.until(late)).ended == "reset 0x10b"
             gate.set()
@@ -298,13 +299,30 @@ def test_draining_answers_what_is_under_way_and_refuses_the_rest() -> None:
 
 def test_more_connections_than_may_be() -> None:
     async def main() -> None:
-        async with listening(echo, max_connections=1) as listener:
+        counted: list[str] = []
+        refusals = Refusals("", lambda _, reason: counted.append(reason))
+        async with listening(echo, max_connections=1, refusals=refusals) as listener:
             port = listener.addresses[0][1]
             async with connected(port, CA_PEM) as client:
                 with pytest.raises(ConnectionError):
                     async with connected(port, CA_PEM):
                         pass
                 assert (await client.ask(head("/"))).status == "200"
+        assert counted == ["connection_limit"]
+
+    asyncio.run(main())
+
+
+def test_a_client_that_does_not_trust_the_certificate_is_counted() -> None:
+    async def main() -> None:
+        counted: list[str] = []
+        refusals = Refusals("", lambda _, reason: counted.append(reason))
+        async with listening(echo, refusals=refusals) as listener:
+            with pytest.raises(ConnectionError):
+                async with connected(listener.addresses[0][1], CA_PEM, name="other.example"):
+                    pass
+            await until(lambda: listener.connections == 0)
+        assert counted == ["tls_alert"]
 
     asyncio.run(main())
 
@@ -368,6 +386,24 @@ def test_an_idle_connection_is_ended() -> None:
             async with asyncio.timeout(5):
                 assert (await client.terminated).error_code == 0x100
             assert listener.connections == 0
+
+    asyncio.run(main())
+
+
+def test_a_head_that_takes_too_long_is_no_request() -> None:
+    later = 0.0
+
+    async def main() -> None:
+        nonlocal later
+        clock = Clock(monotonic=lambda: time.monotonic() + later)
+        async with listening(echo, clock=clock) as listener, connected(listener.addresses[0][1], CA_PEM) as client:
+            assert (await client.ask(head("/"))).status == "200"
+            slow = client.write(headers(*head("/"))[:-1])
+            await client.ask(head("/"))
+            later = 11.0
+            listener.sweep()
+            assert (await client.until(slow)).ended == "reset 0x10d"
+            assert (await client.ask(head("/"))).status == "200"
 
     asyncio.run(main())
 

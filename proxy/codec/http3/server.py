@@ -58,8 +58,10 @@ class Http3Server:
         self._control = Control(self._not_wanted, self._spend)
         self._control_stream: int | None = None
         self._next = 0
+        self._now = 0.0
         self._last_taken: int | None = None
         self._waiting: dict[int, Stream] = {}
+        self._headed: list[Stream] = []
 
     # Receiving.
 
@@ -68,6 +70,7 @@ class Http3Server:
         found: list[Event] = []
         self._events = found
         self._calm.pass_time(now)
+        self._now = now
         try:
             self._read()
         except Violation as violation:
@@ -147,7 +150,7 @@ class Http3Server:
             self.quic.reset(number, frames.REQUEST_REJECTED)
             self.quic.stop(number, frames.REQUEST_REJECTED)
             return None
-        stream = self.streams[number] = Stream(number)
+        stream = self.streams[number] = Stream(number, self._now)
         return stream
 
     def _request_bytes(self, stream: Stream, data: bytes, end: bool) -> int:
@@ -288,6 +291,12 @@ class Http3Server:
         self._events.append(Reset(ProxyError(self.failure, detail), stream.id))
         self._spend(calm.RESET)
 
+    def give_up_heads(self, since: float) -> None:
+        """Requests that began before that and have no head yet are none."""
+        for stream in list(self.streams.values()):
+            if not stream.headed and stream.began < since:
+                self.reset(stream, frames.REQUEST_INCOMPLETE)
+
     def _was_reset(self, number: int) -> None:
         """The client gave up sending its request (RFC 9114 §4.1.1)."""
         if number & 2:
@@ -334,9 +343,12 @@ class Http3Server:
         """A header section. Returns its size. Raises ProxyError (proxy_internal_error) when a line is none that a
         message may have, and nothing is sent."""
         data = frames.frame(frames.HEADERS, qpack.encode(lines))
-        self.quic.send_stream_data(stream.id, data, end)
         if end:
+            self.quic.send_stream_data(stream.id, stream.head + data, True)
             self._sent_end(stream)
+        else:
+            stream.head += data  # a body most likely follows at once
+            self._headed.append(stream)
         return len(data)
 
     def send(self, stream: Stream, data: bytes, *, end: bool, trailers: Fields | None = None) -> None:
@@ -348,6 +360,11 @@ class Http3Server:
 
     def pump(self) -> list[Stream]:
         """Hand over what may be. Returns the streams whose piece is handed over to its end."""
+        for stream in self._headed:
+            if stream.head and stream.sending:
+                self.quic.send_stream_data(stream.id, stream.head)
+                stream.head = b""
+        self._headed.clear()
         return [stream for stream in list(self._waiting.values()) if self._hand_over(stream)]
 
     def _hand_over(self, stream: Stream) -> bool:
@@ -360,14 +377,16 @@ class Http3Server:
                 piece = stream.unsent[at : at + min(PIECE, room)]
                 at += len(piece)
                 room -= len(piece)
-                data = frames.header(frames.DATA, len(piece)) + piece
+                data = stream.head + frames.header(frames.DATA, len(piece)) + piece
+                stream.head = b""
                 quic.send_stream_data(number, data, last and at == size)
             stream.sent += at - stream.at
             stream.at = at
             if at < size:
                 return False
         elif last:
-            quic.send_stream_data(number, b"", True)
+            quic.send_stream_data(number, stream.head, True)
+            stream.head = b""
         del self._waiting[number]
         stream.unsent, stream.at = b"", 0
         if stream.ending:
@@ -403,7 +422,7 @@ class Http3Server:
         """It ends here, before it is over."""
         stream.aborted = True
         stream.receiving = stream.sending = False
-        stream.unsent, stream.at, stream.buffer = b"", 0, b""
+        stream.unsent, stream.at, stream.buffer, stream.head = b"", 0, b"", b""
         self._waiting.pop(stream.id, None)
         del self.streams[stream.id]
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aioquic._buffer import Buffer
-from aioquic.quic.connection import QuicConnection, QuicConnectionId
+from aioquic.quic.connection import QuicConnection, QuicConnectionId, QuicConnectionState
 from aioquic.quic.packet import QuicFrameType
 from aioquic.quic.stream import QuicStream
 from aioquic.tls import pull_client_hello
@@ -110,6 +110,13 @@ class Quic(QuicConnection):
     def peer(self) -> Any:
         """The address that the client has now."""
         return self._network_paths[0].addr
+
+    @property
+    def why(self) -> tuple[int, str, bool]:
+        """When it has ended: the code, the reason in words, and whether the client has closed it."""
+        event = self._close_event
+        assert event is not None
+        return event.error_code, event.reason_phrase, self._state is QuicConnectionState.DRAINING
 
     @property
     def ended(self) -> bool:
