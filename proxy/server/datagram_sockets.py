@@ -55,9 +55,9 @@ def _datagrams(streams: list[socket.socket], held: Sequence[socket.socket], work
             found.append(downstream.bind_datagrams(beside.getsockname(), beside.family))
         for each in found[: len(streams)]:
             downstream.deal_by_worker(each)
-    except OSError:
+    except OSError as error:
         _close(found[len(held) :])
-        raise
+        raise OSError(error.errno, f"{error.strerror} (UDP, for h3)") from error
     return found
 
 
