@@ -80,7 +80,7 @@ def test_h2spec(tmp_path: Path, secure: bool) -> None:
     async def main() -> None:
         async with listening("h2", tls=context) as listener:
             port = str(listener.addresses[0][1])
-            command = ["h2spec", "--strict", "--host", "127.0.0.1", "--port", port]
+            command = ["h2spec", "--strict", "--timeout", "10", "--host", "127.0.0.1", "--port", port]
             command += ["--tls", "--insecure"] if secure else []
             done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=120)
             assert " 0 failed" in done.stdout, done.stdout[done.stdout.find("Failures:") :]
