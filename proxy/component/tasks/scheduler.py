@@ -190,12 +190,13 @@ class Scheduler:
             self._deadlock()
 
     def _passes(self, *, begun: bool) -> bool:
-        """Whether something is still ready. `begun`: what yields has done so just now."""
+        """Whether something is still ready. `begun`: a pass has been made already. What yields goes on in the next,
+        as guests of Rust yield before each wait; when it yields again, the host's own tasks have their turn first."""
         for number in range(begun, PASSES):
             while self._completions:
                 self._completions.pop(0)()
             ready = self._ready()
-            going = [thread for thread in ready if not (number and thread.wait and thread.wait.yields)]
+            going = [thread for thread in ready if not (number > 1 and thread.wait and thread.wait.yields)]
             if not going:
                 return bool(ready)
             for thread in going:
