@@ -22,7 +22,7 @@ from proxy.downstream.service import Company, Service
 from proxy.errors import ProxyError
 from proxy.exchange import Body, Exchange, Request, Response, Stream, Switch, Tunnel
 from proxy.exchange import End as TunnelEnd
-from proxy.exchange.eager import start
+from proxy.exchange.running import Running, run
 from proxy.http.fields import Fields, Line
 from proxy.http.framing import of_response
 
@@ -52,7 +52,7 @@ class DownstreamConnection(asyncio.Protocol):
 
     __slots__ = (
         "_body", "_certificate", "_client", "_clock", "_codec", "_company", "_idle_limit", "_out", "_reading",
-        "_request", "_response", "_service", "_since", "_stalled", "_started", "_state", "_task", "_transport",
+        "_request", "_response", "_running", "_service", "_since", "_stalled", "_started", "_state", "_transport",
         "_tunnel", "_unsent",
     )  # fmt: skip
 
@@ -69,7 +69,7 @@ class DownstreamConnection(asyncio.Protocol):
         self._state = OPEN
         self._request: Request | None = None
         self._response: Response | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._running: Running | None = None
         self._body: RequestBody | None = None
         self._tunnel: Tunnel | None = None
         self._reading = True
@@ -275,16 +275,15 @@ class DownstreamConnection(asyncio.Protocol):
         if not head.keep_alive:
             self._no_more()
         try:
-            task = start(self._run(head, request))
+            running = run(self._run(head, request), self._ended)
         except (Exception, asyncio.CancelledError) as error:
             self._end(error)
             return
-        if task is None:
+        if running is None:
             self._end(None)
         else:
-            self._task = task
+            self._running = running
             service.load.running += 1
-            task.add_done_callback(self._ended)
 
     async def _run(self, head: RequestHead, request: Request) -> None:
         try:
@@ -363,9 +362,9 @@ class DownstreamConnection(asyncio.Protocol):
             self.abort()
             raise
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, error: BaseException | None) -> None:
         self._service.load.running -= 1
-        self._end(asyncio.CancelledError() if task.cancelled() else task.exception())
+        self._end(error)
         self._advance()
 
     def _end(self, error: BaseException | None) -> None:
@@ -378,7 +377,7 @@ class DownstreamConnection(asyncio.Protocol):
             request.switch.origin.abort()  # else nobody would, where the origin's 101 was not passed on
         if self._tunnel is not None:
             self._company.leaves(self)  # the transport tells the tunnel, not us, that it is closed
-        self._request = self._task = None
+        self._request = self._running = None
         self._idle_limit = service.timeouts.idle
         if error is not None:
             self._failed(request, error)
@@ -493,5 +492,5 @@ class DownstreamConnection(asyncio.Protocol):
         if self._body is not None:
             self._body.fail(ProxyError(errors.HTTP_REQUEST_ERROR, "the client left within its request"))
             self._body = None
-        if self._task is not None:
-            self._task.cancel()
+        if self._running is not None:
+            self._running.cancel()

@@ -17,7 +17,7 @@ from proxy.downstream.service import Service
 from proxy.errors import ProxyError
 from proxy.exchange import Body, Exchange, Request, Response
 from proxy.exchange import Stream as BodyStream
-from proxy.exchange.eager import start
+from proxy.exchange.running import Running, run
 from proxy.exchange.windowed import WindowedPipe
 from proxy.http.fields import Fields, Line
 
@@ -102,8 +102,8 @@ class StreamExchange:
     """
 
     __slots__ = (
-        "_carrier", "_head", "_head_size", "_progress", "_response", "_service", "_started", "_task", "_waiter", "body",
-        "moved", "request", "stream",
+        "_carrier", "_head", "_head_size", "_progress", "_response", "_running", "_service", "_started", "_waiter",
+        "body", "moved", "request", "stream",
     )  # fmt: skip
 
     request: Request
@@ -114,7 +114,7 @@ class StreamExchange:
         self._head = head
         self._head_size = 0
         self._response: Response | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._running: Running | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._progress = 0
         self.stream = stream
@@ -140,16 +140,15 @@ class StreamExchange:
         if service.client_cert is not ClientCert.PASSED:
             certify(head.fields, self._carrier.certificate)
         try:
-            task = start(self._run())
+            running = run(self._run(), self._finished)
         except (Exception, asyncio.CancelledError) as error:
             self._end(error)
             return
-        if task is None:
+        if running is None:
             self._end(None)
         else:
-            self._task = task
+            self._running = running
             service.load.running += 1
-            task.add_done_callback(self._finished)
 
     async def _run(self) -> None:
         request = self.request
@@ -236,8 +235,8 @@ class StreamExchange:
     def lost(self, error: ProxyError) -> None:
         """The stream is gone: nobody wants what is being made for it."""
         self._fail_body(error)
-        if self._task is not None:
-            self._task.cancel()
+        if self._running is not None:
+            self._running.cancel()
 
     def broken(self, error: ProxyError) -> None:
         """The request is not whole and will not be; its client can still be answered."""
@@ -304,10 +303,10 @@ class StreamExchange:
 
     # The end.
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._task = None
+    def _finished(self, error: BaseException | None) -> None:
+        self._running = None
         self._service.load.running -= 1
-        self._end(asyncio.CancelledError() if task.cancelled() else task.exception())
+        self._end(error)
 
     def _end(self, error: BaseException | None) -> None:
         service, request, stream = self._service, self.request, self.stream
