@@ -1,12 +1,9 @@
 """Run a coroutine at once, and make it a task only if it waits.
 
-Every stage is an `async def`, yet an exchange with nothing to wait for (a cache hit) costs no task and is
-answered before `data_received` returns. So `start` runs the coroutine to its first real suspension. Done by
-then: the result. Otherwise it hands the suspended coroutine to a task, which first yields on whatever the
-coroutine was waiting for.
-
-There is no current task until the first suspension, so `asyncio.timeout` cannot be entered before it: the
-deadlines of an exchange are timers that cancel its task.
+For work that others than its exchange may wait for, and that often is over at once: a fetch of a cache, a call of a
+guest. `start` runs the coroutine to its first real suspension. Done by then: the result. Otherwise it hands the
+suspended coroutine to a task, which first yields on whatever the coroutine was waiting for. (Exchanges themselves are
+`running`.)
 """
 
 from __future__ import annotations
