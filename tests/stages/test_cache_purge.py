@@ -276,9 +276,7 @@ class Model:
 
     async def purge(self, purge: Purge, soft: bool) -> None:
         purge = Purge(purge.urls, purge.tags, purge.prefixes, purge.all, soft)
-        for stage in self.stages:
-            await carry_out(purge, [stage])
-        at = self.tick()
+        at = self.tick()  # what is asked for while it is carried out may be old or new
         for path in PATHS:
             for language in LANGUAGES:
                 url = f"http://a.example{path}"
@@ -290,6 +288,8 @@ class Model:
                 ):
                     self.purged[path, language] = at
                     self.kept -= {(cache, path, language) for cache in range(len(self.stages))}
+        for stage in self.stages:
+            await carry_out(purge, [stage])
 
     def restart(self, cache: int) -> None:
         """Without a disk it begins empty."""
@@ -308,6 +308,7 @@ class Model:
                 case "ask", [cache, path, language]:
                     if (cache % count, path) in [each[:2] for each in self.under_way]:
                         self.begin(cache % count, path, language)
+                        await asyncio.sleep(0)
                     else:
                         await self.ask(cache % count, path, language, None)
                 case "begin", [cache, path, language]:
