@@ -15,6 +15,7 @@ from proxy import errors, wasi
 from proxy.component import decode
 from proxy.errors import ProxyError
 from proxy.exchange import Body, Exchange, Pipe, Request, Response, Stream, collect
+from proxy.exchange.eager import start
 from proxy.exchange.observation import Reads
 from proxy.http.fields import Fields
 from proxy.sandbox import Limits
@@ -176,6 +177,22 @@ def test_a_response_that_is_rewritten_as_it_comes() -> None:
     assert asyncio.run(rewriting()) == [b"ONE", b"TWO", b""]
 
 
+def test_an_exchange_with_nothing_to_wait_for_takes_no_turn_of_the_event_loop() -> None:
+    """Head and body: the guest, what is below it, the guest again."""
+
+    async def below(asked: Request) -> Response:
+        return Response(200, Fields(), asked.path.encode())
+
+    async def whole() -> bytes:
+        response = await stage()(request("/upper"), below)
+        return await collect(response.body, 1 << 20)
+
+    async def running() -> object:
+        return start(whole())
+
+    assert asyncio.run(running()) == b"/UPPER"
+
+
 class Endless:
     """A body that counts how far whoever reads it is ahead of whoever gets it in the end."""
 
@@ -234,7 +251,7 @@ def test_a_client_that_stops_reading_ends_the_origins_body() -> None:
         assert isinstance(response.body, Stream)
         await response.body.read()
         response.body.close()
-        await asyncio.gather(*handler(TOTAL)._endings)
+        await handler(TOTAL).rest()
         return body.left
 
     assert asyncio.run(leaving()) == 0
@@ -364,7 +381,7 @@ def test_a_client_that_goes_ends_it() -> None:
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked
-        await asyncio.gather(*handler(TOTAL)._endings)
+        await handler(TOTAL).rest()
         return handler(TOTAL).alive
 
     assert asyncio.run(leaving()) == 0
@@ -418,7 +435,7 @@ async def called(made: Handler, target: str) -> str:
     """The answer, when everything about it is over."""
     response = await placed(made)(request(target), Origin())
     said = (await collect(response.body, 100)).decode()
-    await asyncio.gather(*made._endings)
+    await made.rest()
     return said
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from proxy.component.handles import trap
@@ -11,6 +12,7 @@ from proxy.component.tasks.scheduler import Scheduler
 from proxy.component.tasks.subtask import Callee
 from proxy.component.tasks.task import CANCELLED, OnResolve, OnStart
 from proxy.component.tasks.thread import Block, Wait
+from proxy.exchange.eager import start
 from proxy.sandbox import Trap, TrapKind
 
 if TYPE_CHECKING:
@@ -45,38 +47,74 @@ class HostCall:
         self, scheduler: Scheduler, coroutine: Coroutine[Any, Any, Any], on_resolve: OnResolve, *, rests: bool
     ) -> None:
         self._scheduler = scheduler
+        self._coroutine: Coroutine[Any, Any, Any] | None = coroutine
         self._on_resolve = on_resolve
         self._rests = rests
-        self._task = asyncio.get_running_loop().create_task(coroutine)
+        self._task: asyncio.Task[Any] | None = None
+        self._outcome: Callable[[], Any] | None = None
         scheduler.externals[self] = None
-        self._task.add_done_callback(self._done)
+        scheduler.later(self._begin)
+
+    def _begin(self) -> None:
+        coroutine, self._coroutine = self._coroutine, None
+        if coroutine is None:
+            return  # it was cancelled before
+        try:
+            begun = start(coroutine)
+        except BaseException as error:
+            self._ended(partial(_raise, error))
+            return
+        if isinstance(begun, asyncio.Task):
+            self._task = begun
+            begun.add_done_callback(self._done)
+            if self not in self._scheduler.externals:
+                begun.cancel()
+        else:
+            self._ended(lambda: begun)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
-        error = None if task.cancelled() else task.exception()
+        if not task.cancelled():
+            task.exception()  # which maybe nobody wants any more
+        self._ended(lambda: CANCELLED if task.cancelled() else task.result())
+
+    def _ended(self, outcome: Callable[[], Any]) -> None:
         if self in self._scheduler.externals:
             if not self._rests:
                 self._scheduler.renew()
-            self._scheduler.complete(lambda: self._complete(task, error))
+            self._outcome = outcome
+            self._scheduler.complete(self._complete)
 
-    def _complete(self, task: asyncio.Task[Any], error: BaseException | None) -> None:
-        if self not in self._scheduler.externals:
+    def _complete(self) -> None:
+        if self._scheduler.externals.pop(self, self) is self:
             return  # it was cancelled when it had just ended, and resolved then
-        del self._scheduler.externals[self]
-        if error is not None:
+        assert self._outcome is not None
+        try:
+            result = self._outcome()
+        except BaseException as error:
             raise failed(error) from error
-        self._on_resolve(CANCELLED if task.cancelled() else task.result())
+        self._on_resolve(result)
 
     def cancel(self) -> None:
-        task = self._task
-        if task.done():
-            self._complete(task, None if task.cancelled() else task.exception())
+        if self._outcome is not None:
+            self._complete()
             return
         self._scheduler.externals.pop(self, None)
-        task.cancel()
+        self._give_up()
         self._on_resolve(CANCELLED)
 
+    def _give_up(self) -> None:
+        coroutine, self._coroutine = self._coroutine, None
+        if coroutine is not None:
+            coroutine.close()
+        elif self._task is not None:
+            self._task.cancel()
+
     def fail(self, error: BaseException) -> None:
-        self._task.cancel()
+        self._give_up()
+
+
+def _raise(error: BaseException) -> Any:
+    raise error
 
 
 def _nothing() -> None:

@@ -37,7 +37,7 @@ class _Reader:
                 waiting.set_result(result)
 
         self._shared.read(self, sink, on_copy, on_copy_done)
-        self._scheduler.wake()
+        self._scheduler.go_on()
         if not waiting.done() and not self._scheduler.busy and not self._scheduler.running:
             self._waiting = None
             self._shared.cancel()
@@ -63,8 +63,7 @@ class _Reader:
         return self._waiting is not None and not self._scheduler.busy
 
     def drop(self) -> None:
-        if self._scheduler.externals.pop(self, self) is None:
-            self._shared.drop()
+        if self._scheduler.externals.pop(self, self) is None and self._shared.drop():
             self._scheduler.wake()
 
 

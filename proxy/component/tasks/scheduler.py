@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from time import monotonic, thread_time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from proxy.component.handles import trap
 from proxy.component.tasks.allowance import Allowance
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from proxy.component.instance import Instance
 
 PASSES = 32
-"""How often all threads that are ready are resumed in a row before the host's own tasks have their turn."""
+"""How often all threads that are ready are resumed in a row, and what a guest asks for is begun, before the host's own
+tasks have their turn."""
 
 
 class External(Protocol):
@@ -67,7 +68,10 @@ class Call:
 
 class Scheduler:
     """`waiting`: the blocked threads, the one that has waited longest first. `blocked`: the one for which the host
-    itself blocks, and the whole instance with it. `externals` and `given`: see there; they are let go at the end."""
+    itself blocks, and the whole instance with it. `externals` and `given`: see there; they are let go at the end.
+    `running`: its guest is on the stack. `entered`: how many guests are, of all instances."""
+
+    entered: ClassVar[int] = 0
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
@@ -77,6 +81,8 @@ class Scheduler:
         self.given: dict[Given, None] = {}
         self._calls: dict[Task, Call] = {}
         self._completions: list[Callable[[], None]] = []
+        self._asked: list[Callable[[], None]] = []
+        self._going = self._again = False
         self._awake = False
         self.running = False
         self._allowance = Allowance(instance.linked.limits.time)
@@ -102,7 +108,7 @@ class Scheduler:
             task.thread.resume()
 
         self.renew()
-        self._run(begin)
+        self._go(begin)
         return call
 
     async def result_of(self, call: Call) -> Any:
@@ -119,13 +125,24 @@ class Scheduler:
         """Asks the guest to end a call."""
         task = call.task
         if task is not None and not call.result.done() and task.state.value < 3:
-            self._run(task.request_cancellation)
+            self._go(task.request_cancellation)
 
     def complete(self, completion: Callable[[], None]) -> None:
-        """Something of the host's is done: `completion` tells the guest, when it can be entered, and that is now if
-        asyncio calls."""
+        """Something of the host's is done: `completion` tells the guest, when it can be entered."""
         self._completions.append(completion)
-        if not self._awake:
+        self.go_on()
+
+    def later(self, work: Callable[[], None]) -> None:
+        """What the guest has asked of the host: begun when the guest is off the stack, and may then be done at once."""
+        self._asked.append(work)
+
+    def go_on(self) -> None:
+        """Threads may be ready: they go on now, unless a guest is on the stack."""
+        if self._going:
+            self._again = True
+        elif Scheduler.entered:
+            self.wake()
+        else:
             self._wakened()
 
     def renew(self) -> None:
@@ -150,12 +167,31 @@ class Scheduler:
             self.wake()
             return
         try:
-            self._run()
+            self._go()
         except BaseException as error:
             if not isinstance(error, Exception):
                 raise
 
     # Running.
+
+    def _go(self, first: Callable[[], object] | None = None) -> None:
+        """Runs the guest, then what it has asked of the host meanwhile, and again for as long as that is done at once:
+        so neither is on the stack while the other runs, and an exchange that has nothing to wait for needs no turn of
+        asyncio's. What goes on and on lets the host's own tasks have theirs."""
+        before, self._going = self._going, True
+        try:
+            self._run(first)
+            for _ in range(PASSES):
+                if not (self._asked or self._again) or not self._instance.alive:
+                    return
+                if self._asked:
+                    self._asked.pop(0)()
+                if self._completions or self._again:
+                    self._again = False
+                    self._run()
+            self.wake()
+        finally:
+            self._going = before
 
     def _run(self, first: Callable[[], object] | None = None) -> None:
         """Runs `first`, what the host has completed, and threads that are ready. A failure ends the instance and fails
@@ -169,25 +205,29 @@ class Scheduler:
         previous = instance.enter(left)
         started = thread_time()
         self.running = True
+        Scheduler.entered += 1
         try:
             if first is not None:
                 first()
             again = self._passes(begun=first is not None)
             instance.state = 0
         except BaseException as error:
-            self.running = False
-            instance.leave(previous)
+            self._left(previous)
             self.fail(error)
             raise
-        self.running = False
         self._allowance.spend(thread_time() - started)
-        instance.leave(previous)
+        self._left(previous)
         if again:
             self.wake()
             return
         self._allowance.rest(monotonic())
         if not self.externals and not self._completions and not self._awake:
             self._deadlock()
+
+    def _left(self, previous: object) -> None:
+        Scheduler.entered -= 1
+        self.running = False
+        self._instance.leave(previous)
 
     def _passes(self, *, begun: bool) -> bool:
         """Whether something is still ready. `begun`: a pass has been made already. What yields goes on in the next,
@@ -231,6 +271,7 @@ class Scheduler:
         calls, self._calls = list(self._calls.values()), {}
         externals, self.externals = list(self.externals), {}
         self._completions.clear()
+        self._asked.clear()
         self.close()
         for call in calls:
             call.fail(error)

@@ -40,7 +40,7 @@ class Readable(Protocol):
     def leave(self) -> None:
         """A guest gives it away."""
 
-    def drop(self) -> None: ...
+    def drop(self) -> object: ...
 
 
 class Shared:
@@ -89,11 +89,13 @@ class Shared:
     def cancel(self) -> None:
         self._end_pending(CopyResult.CANCELLED)
 
-    def drop(self) -> None:
-        if not self._dropped:
-            self._dropped = True
-            if self._buffer is not None:
-                self._end_pending(CopyResult.DROPPED)
+    def drop(self) -> bool:
+        """Whether that ended a copy of whoever is at the other end."""
+        pending = not self._dropped and self._buffer is not None
+        self._dropped = True
+        if pending:
+            self._end_pending(CopyResult.DROPPED)
+        return pending
 
 
 class SharedStream(Shared):

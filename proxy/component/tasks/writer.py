@@ -11,6 +11,7 @@ from proxy.component.tasks.host import failed
 from proxy.component.tasks.scheduler import Scheduler
 from proxy.component.tasks.stream import CopyResult, OnCopy, OnCopyDone
 from proxy.component.types import ValueType
+from proxy.exchange.eager import start
 
 
 class Source(Protocol):
@@ -41,13 +42,24 @@ class HostReadable:
         self.kind = kind
         scheduler.given[self] = None
 
-    def _pend(self, buffer: Buffer, on_copy_done: OnCopyDone, work: Coroutine[Any, Any, Any] | None) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Gets what is to be read next, at once if it is there."""
+        try:
+            begun = start(work)
+        except BaseException as error:
+            raise failed(error) from error
+        if begun is not None:
+            self._job = begun
+            self._job.add_done_callback(self._arrived)
+
+    def _read(self, buffer: Buffer, on_copy_done: OnCopyDone, *, there: bool) -> None:
+        """`there`: what is read, else it is waited for."""
         self._buffer, self._on_copy_done = buffer, on_copy_done
         assert self._scheduler is not None
-        self._scheduler.externals[self] = None
-        if work is not None:
-            self._job = asyncio.get_running_loop().create_task(work)
-            self._job.add_done_callback(self._arrived)
+        if there:
+            self._end(self._fill())
+        else:
+            self._scheduler.externals[self] = None
 
     def _arrived(self, job: asyncio.Task[Any]) -> None:
         self._job = None
@@ -109,11 +121,9 @@ class HostStream(HostReadable):
         self._over = False
 
     def read(self, reader: object, buffer: Buffer, on_copy: OnCopy, on_copy_done: OnCopyDone) -> None:
-        if self._kept is not None or self._over:
-            self._buffer, self._on_copy_done = buffer, on_copy_done
-            self._end(self._fill())
-        else:
-            self._pend(buffer, on_copy_done, None if self._job is not None else self._pull())
+        if self._kept is None and not self._over and self._job is None:
+            self._begin(self._pull())
+        self._read(buffer, on_copy_done, there=self._kept is not None or self._over)
 
     async def _pull(self) -> None:
         elements = await self.source.read()
@@ -166,11 +176,9 @@ class HostFuture(HostReadable):
         self._value: list[Any] = []
 
     def read(self, reader: object, buffer: Buffer, on_copy: OnCopy, on_copy_done: OnCopyDone) -> None:
-        if self._value:
-            self._buffer, self._on_copy_done = buffer, on_copy_done
-            self._end(self._fill())
-        else:
-            self._pend(buffer, on_copy_done, None if self._job is not None else self._wait())
+        if not self._value and self._job is None:
+            self._begin(self._wait())
+        self._read(buffer, on_copy_done, there=bool(self._value))
 
     async def _wait(self) -> None:
         awaitable, self._awaitable = self._awaitable, None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from proxy.component import Call, Component, HostInterface, Instance, Linked, LinkError, link
@@ -43,13 +44,15 @@ class Kept:
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """An exchange in the hands of an instance. `body`: what it writes, once it has answered."""
+    """An exchange in the hands of an instance. `body`: what it writes, once it has answered. `over`: it let go of the
+    instance."""
 
     kept: Kept
     handling: Handling
     call: Call
     late: asyncio.TimerHandle
     body: Outgoing | None = None
+    over: bool = False
 
 
 class Handler:
@@ -80,7 +83,7 @@ class Handler:
         self._open: dict[Kept, None] = {}
         """Those that may have one more."""
         self._over = False
-        self._endings: set[asyncio.Task[None]] = set()
+        self._resting: list[asyncio.Future[None]] = []
 
     @property
     def alive(self) -> int:
@@ -89,8 +92,10 @@ class Handler:
 
     async def rest(self) -> None:
         """Until no exchange goes on."""
-        while self._endings:
-            await asyncio.wait(self._endings)
+        if self.alive:
+            resting = asyncio.get_running_loop().create_future()
+            self._resting.append(resting)
+            await resting
 
     async def handle(self, handling: Handling) -> Response:
         """The answer; the component may go on after it. Raises Trap, PoolExhausted, and ProxyError for an error that it
@@ -139,22 +144,22 @@ class Handler:
         return not self._over and not kept.retired and kept.had < self._reuse and kept.instance.alive
 
     def _finish(self, run: Run) -> None:
-        """Lets go of the instance when all is done."""
-        if run.call.ended.done() and (run.body is None or run.body.over):
-            self._done(run)
-            return
-        ending = asyncio.get_running_loop().create_task(self._ended(run))
-        self._endings.add(ending)
-        ending.add_done_callback(self._endings.discard)
+        """Lets go of the instance when both are done, the call and the body."""
+        if run.body is not None:
+            run.body.on_end = partial(self._ended, run)
+        if run.call.ended.done():
+            self._ended(run)
+        else:
+            run.call.ended.add_done_callback(lambda _: self._ended(run))
 
-    async def _ended(self, run: Run) -> None:
-        try:
-            await asyncio.wait([run.call.ended])
-            if run.body is not None and not run.body.over:
-                run.body.abandoned()
-                await run.body.transmitted
-        finally:
+    def _ended(self, run: Run) -> None:
+        if run.over or not run.call.ended.done():
+            return
+        if run.body is None or run.body.over:
+            run.over = True
             self._done(run)
+        else:
+            run.body.abandoned()
 
     def _done(self, run: Run) -> None:
         run.late.cancel()
@@ -179,6 +184,11 @@ class Handler:
             self._open[kept] = None
         elif not kept.has:
             self._drop(kept)
+        if self._resting and not self.alive:
+            for resting in self._resting:
+                if not resting.done():
+                    resting.set_result(None)
+            self._resting.clear()
         self._free()
 
     def _drop(self, kept: Kept) -> None:
