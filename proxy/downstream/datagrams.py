@@ -73,18 +73,13 @@ class Datagrams:
             each.close()
 
     def _move_out(self, connection: Http3Connection, loop: asyncio.AbstractEventLoop) -> None:
-        shared, own = connection.socket, socket.socket(connection.socket.family, socket.SOCK_DGRAM)
         try:
-            own.setblocking(False)
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            own.bind(shared.getsockname())
-            own.connect(connection.peer)
+            own = _beside(connection.socket, connection.peer)
         except OSError as error:
-            logger.warning("HTTP/3 connection of %s is lost: %s", connection.client, error)
-            own.close()
-            own = shared.dup()
-        else:
-            loop.add_reader(own.fileno(), self._readable, own)
+            logger.warning("the HTTP/3 connection of %s ends: %s", connection.client, error)
+            connection.abort()
+            return
+        loop.add_reader(own.fileno(), self._readable, own)
         self._own.add(own)
         connection.move(own)
 
@@ -109,10 +104,11 @@ class Datagrams:
         if cid is None:
             return None
         connection = self._routes.get(cid)
-        if connection is None:
-            connection = self._unknown(datagram, peer, via, now)
         if connection is not None:
             connection.receive(datagram, peer, now)
+        elif (connection := self._unknown(datagram, peer, via, now)) is not None:
+            connection.receive(datagram, peer, now)
+            connection.join()
         return connection
 
     def _unknown(self, datagram: bytes, peer: Any, via: socket.socket, now: float) -> Http3Connection | None:
@@ -143,7 +139,6 @@ class Datagrams:
         self._unproven.add(connection)
         for cid in (asked, quic.host_cid):
             self.route(connection, cid, True)
-        connection.join()
         return connection
 
     def _say(self, packet: bytes | None, peer: Any, via: socket.socket) -> None:
@@ -174,3 +169,17 @@ class Datagrams:
             self._own.discard(connection.socket)
             asyncio.get_running_loop().remove_reader(connection.socket.fileno())
             connection.socket.close()
+
+
+def _beside(shared: socket.socket, peer: Any) -> socket.socket:
+    """A socket on the same port, for the packets of one client. OSError when it cannot be had."""
+    own = socket.socket(shared.family, socket.SOCK_DGRAM)
+    try:
+        own.setblocking(False)
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        own.bind(shared.getsockname())
+        own.connect(peer)
+    except OSError:
+        own.close()
+        raise
+    return own

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from socket import socket
 from typing import Any, Protocol
 
@@ -52,8 +53,8 @@ class Http3Connection(Multiplexed):
     """
 
     __slots__ = (
-        "_closing_since", "_draining_since", "_heard", "_lost", "_quic", "_router", "_since", "_timer", "_timer_at",
-        "_why", "codec", "socket",
+        "_closing_since", "_draining_since", "_forgotten", "_heard", "_lost", "_quic", "_router", "_since", "_timer",
+        "_timer_at", "_why", "codec", "socket",
     )  # fmt: skip
 
     version = "3"
@@ -71,7 +72,7 @@ class Http3Connection(Multiplexed):
         self._draining_since: float | None = None
         self._closing_since: float | None = None
         self._why: tuple[Reason, str] | None = None
-        self._lost = False
+        self._lost = self._forgotten = False
         self._heard = self._since = self._idle_since
 
     def move(self, own: socket) -> None:
@@ -88,41 +89,63 @@ class Http3Connection(Multiplexed):
     # What arrives.
 
     def join(self) -> None:
-        if not self._company.joins(self):
+        """After its first packet."""
+        if not self._lost and not self._company.joins(self):
             self._refuse(Reason.CONNECTION_LIMIT, "there are too many")
 
     def receive(self, datagram: bytes, peer: Any, now: float) -> None:
         self._heard = now
-        try:
+        with self._alone():
             self._quic.receive_datagram(datagram, peer, now)
-        except Exception:
-            # A packet that the library has no answer to is the end of its connection and of nothing else.
-            logger.exception("QUIC packet from %s", self.client)
-            self._quic.close(error_code=frames.INTERNAL_ERROR)
 
     def turn(self, now: float) -> None:
-        """After what was received, or when a timer has gone off."""
+        """After what was received."""
+        with self._alone():
+            self._go_on(now)
+
+    def _go_on(self, now: float) -> None:
         was_ready = self.codec.ready
         if events := self.codec.events(now):
             self._take(events)
         if self.codec.ready and not was_ready:
             self._router.established(self)
-        self._flush()
+            if self._draining_since is not None:
+                self.codec.go_away()
+        self._send()
         if self._draining_since is not None and not self._lost:
             self._drain_on(now)
 
     def _expired(self) -> None:
         self._timer = None
         now = self._service.clock.monotonic()
-        at = self._quic.get_timer()
-        if at is not None and at <= now + SOON:
-            self._quic.handle_timer(max(now, at))
-        self.turn(now)
+        with self._alone():
+            at = self._quic.get_timer()
+            if at is not None and at <= now + SOON:
+                self._quic.handle_timer(max(now, at))
+            self._go_on(now)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """What goes wrong with one connection, in the library or here, is the end of that one and of nothing else. Its
+        client will be told as soon as it sends something, as nobody knows of the connection any more."""
+        try:
+            yield
+        except Exception:
+            logger.exception("the HTTP/3 connection of %s ends", self.client)
+            if not self._lost:
+                self._gone()
+            self._forget()
 
     # What is sent.
 
     def _flush(self) -> None:
+        with self._alone():
+            self._send()
+
+    def _send(self) -> None:
         self._flushing = False
+        if self._forgotten:
+            return
         for stream in self.codec.pump():
             if (exchange := self._exchanges.get(stream.id)) is not None:
                 exchange.wake()
@@ -211,6 +234,7 @@ class Http3Connection(Multiplexed):
         self._forget()
 
     def _forget(self) -> None:
+        self._forgotten = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

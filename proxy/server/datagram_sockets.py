@@ -53,8 +53,9 @@ def _datagrams(streams: list[socket.socket], held: Sequence[socket.socket], work
         while len(found) < number:
             beside = streams[len(found) % len(streams)]
             found.append(downstream.bind_datagrams(beside.getsockname(), beside.family))
-        for each in found[: len(streams)]:
-            downstream.deal_by_worker(each)
+        if workers > 1:
+            for each in found[: len(streams)]:
+                downstream.deal_by_worker(each)
     except OSError as error:
         _close(found[len(held) :])
         raise OSError(error.errno, f"{error.strerror} (UDP, for h3)") from error

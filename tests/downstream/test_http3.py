@@ -16,6 +16,7 @@ import trustme
 
 from proxy.codec.quic.identity import Credential, Identity
 from proxy.downstream import Clock, Listener, Service, bind, bind_datagrams, datagrams
+from proxy.downstream.http3_connection import Http3Connection
 from proxy.downstream.listener import serve
 from proxy.downstream.refusals import Refusals
 from proxy.errors import HTTP_RESPONSE_INCOMPLETE, ProxyError
@@ -369,6 +370,25 @@ def test_garbage_harms_nobody() -> None:
                 throwing.close()
                 assert (await client.ask(head("/"))).status == "200"
                 assert listener.connections == 1
+
+    asyncio.run(main())
+
+
+def test_what_goes_wrong_with_one_connection_is_the_end_of_that_one(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with listening(echo) as listener:
+            port = listener.addresses[0][1]
+            async with connected(port, CA_PEM) as client, connected(port, CA_PEM) as another:
+                assert (await another.ask(head("/"))).status == "200"
+                victim = next(iter(listener._connections))
+                assert isinstance(victim, Http3Connection)
+                with patch.object(victim._quic, "receive_datagram", side_effect=AssertionError("a bug")):
+                    for each in (client, another):
+                        each.begin(head("/"))
+                    await until(lambda: listener.connections == 1)
+                others = next(each for each in (client, another) if each.quic.host_cid != victim._quic._peer_cid.cid)
+                assert (await others.ask(head("/"))).status == "200"
+        assert "a bug" in caplog.text
 
     asyncio.run(main())
 
