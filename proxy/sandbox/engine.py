@@ -45,7 +45,7 @@ POOL = {
     "max_core_instance_size": 1 << 20,
     "table_elements": 100_000,
     "max_unused_warm_slots": 64,
-    "linear_memory_keep_resident": 256 << 10,
+    "linear_memory_keep_resident": 128 << 10,
     "table_keep_resident": 64 << 10,
 }
 
