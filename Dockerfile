@@ -2,7 +2,7 @@ FROM python:3.12-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY proxy proxy
-RUN python -m venv /opt/sluice && /opt/sluice/bin/pip install --no-cache-dir .
+RUN python -m venv /opt/sluice && /opt/sluice/bin/pip install --no-cache-dir '.[http3]'
 
 FROM python:3.12-slim
 RUN useradd --system --create-home --uid 10001 sluice

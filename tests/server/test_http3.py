@@ -18,7 +18,7 @@ import yaml
 
 from tests.http3_client import connected, head
 from tests.server.process import PATIENCE, Process, config, respond, running
-from tests.server.test_workers import ADMIN, alive, until
+from tests.server.test_workers import ADMIN, alive, pids, until
 from tests.tls.certificates import authority, issue
 
 CA = authority().cert_pem.bytes()
@@ -84,6 +84,11 @@ def test_workers_and_reloads(tmp_path: Path) -> None:
     async def main(process: Process) -> None:
         assert await ask_workers(process.port, 12) == {b"\0\0", b"\0\1"}
         async with connected(process.port, CA) as client:
+            mine = int.from_bytes(client.quic._peer_cid.cid[:2])
+            (other,) = (worker["pid"] for worker in process.workers() if worker["worker"] != mine)
+            os.kill(other, signal.SIGKILL)
+            assert (await client.ask(head("/"))).body == b"one", "the others lose nothing"
+            await asyncio.to_thread(until, lambda: len(pids(process) - {other}) == 2)
             http3(tmp_path, respond("two"), workers=2, **ADMIN)
             await asyncio.to_thread(change, process, path)
             assert (await client.ask(head("/"))).body == b"two"

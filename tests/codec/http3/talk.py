@@ -90,7 +90,8 @@ class Talk:
         asked = QuicConfiguration(
             alpn_protocols=["h3"], cadata=trusted, server_name=name, verify_mode=ssl.CERT_REQUIRED
         )
-        self.client = QuicConnection(configuration=asked)
+        self.tickets: list[object] = []
+        self.client = QuicConnection(configuration=asked, session_ticket_handler=self.tickets.append)
         self.now = 1.0
         self.routes: set[bytes] = set()
         self.closed: int | None = None

@@ -108,6 +108,14 @@ def test_what_we_say_first() -> None:
     assert talk.said[3] == b"\0" + frame(4, b"".join(map(integer, (1, 0, 7, 0, 6, 32 * 1024))))
 
 
+def test_no_request_can_be_replayed() -> None:
+    """Early data (RFC 9001 §4.6.1) needs a ticket of an earlier session."""
+    talk = Talk()
+    talk.request(headers(*GET))
+    assert talk.ready
+    assert talk.tickets == []
+
+
 def test_going_away_takes_what_is_on_its_way() -> None:
     talk = Talk()
     talk.write(headers(*POST))
