@@ -80,6 +80,11 @@ class HandleTable:
         self._entries: list[object] = [None]
         self._free: list[int] = []
 
+    @property
+    def untouched(self) -> bool:
+        """It has never had any."""
+        return len(self._entries) == 1
+
     def get(self, index: int, resource: ResourceType) -> Handle:
         handle = self._entries[index] if index < len(self._entries) else None
         if handle is None:

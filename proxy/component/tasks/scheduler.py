@@ -202,7 +202,7 @@ class Scheduler:
             late = Trap(TrapKind.TIMEOUT, "time limit exceeded")
             self._stop(late)
             raise late
-        previous = instance.enter(left)
+        previous = instance.enter(left if left < instance.linked.limits.time else None)
         started = thread_time()
         self.running = True
         Scheduler.entered += 1
@@ -247,7 +247,7 @@ class Scheduler:
     def _ready(self) -> list[Thread]:
         if self.blocked is not None:
             return [self.blocked] if self.blocked.ready() else []
-        return [thread for thread in self.waiting if thread.ready()]
+        return [thread for thread in self.waiting if thread.wait is not None and thread.wait.ready()]
 
     def over(self, task: Task) -> None:
         """A task has ended."""

@@ -19,12 +19,12 @@ class ComponentState:
     """
 
     __slots__ = (
-        "_handles", "backpressure", "exclusive", "may_leave", "running", "storage", "thread", "waiting_to_enter",
+        "backpressure", "exclusive", "handles", "may_leave", "running", "storage", "thread", "waiting_to_enter",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.may_leave = True
-        self._handles: HandleTable | None = None
+        self.handles = HandleTable()
         self.thread: Thread | None = None
         self.storage = [0, 0]
         self.running = 0
@@ -36,16 +36,10 @@ class ComponentState:
     def untouched(self) -> bool:
         """It is as it was made."""
         return (
-            self._handles is None
+            self.handles.untouched
             and self.may_leave
             and self.thread is None
             and self.storage == [0, 0]
             and not (self.running or self.backpressure or self.waiting_to_enter)
             and self.exclusive is None
         )
-
-    @property
-    def handles(self) -> HandleTable:
-        if self._handles is None:
-            self._handles = HandleTable()
-        return self._handles
