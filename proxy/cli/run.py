@@ -9,6 +9,7 @@ import click
 
 from proxy.server.channel import Refused
 from proxy.server.supervisor import supervise
+from proxy.telemetry.app_log import say
 
 
 @click.command(name="run")
@@ -28,4 +29,4 @@ def command(config: Path, watch: bool) -> None:
 
 
 def _announce(what: str, url: str) -> None:
-    click.echo(f"{what} on {url}", err=True)
+    say(f"{what} on {url}")

@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import sys
-import traceback
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +85,7 @@ def _be_worker(generation: Generation, sockets: Sockets, ends: Ends, place: int)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             status = runner.run(_work(generation, dict(sockets), ends, place))
     except BaseException:
-        traceback.print_exc()
+        logger.exception("this worker cannot go on")
     finally:
         with suppress(OSError, ValueError):
             sys.stdout.flush()

@@ -10,9 +10,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import UnsupportedOperation
 from typing import Literal, TextIO
 
 from proxy.telemetry.quoting import quoted
+from proxy.telemetry.shared import AT_ONCE, pieces, put
 
 GUEST_LOGGER = "proxy.guest"
 
@@ -25,18 +27,71 @@ RATE = 20.0
 LONGEST = 4096
 """Characters kept of a guest's line."""
 
+CUT = " … cut off\n".encode()
+"""The end of a line that is longer than what a pipe takes as one."""
+
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 """By the cases of `sluice:filter/log.level`."""
 
 
 def configure(format: Literal["text", "json"] = "text", level: int = logging.INFO, stream: TextIO = sys.stderr) -> None:
-    """Send the log of every `proxy` module to the stream, one line for each record; repeated calls replace it."""
-    handler = logging.StreamHandler(stream)
+    """Send the log of every `proxy` module to the stream, and what the event loop has to say, one line for each record;
+    repeated calls replace it."""
+    handler = _handler(stream, logging.getLogger("proxy").handlers)
     handler.setFormatter(_JsonFormatter() if format == "json" else _TextFormatter())
-    root = logging.getLogger("proxy")
-    root.handlers = [handler]
-    root.setLevel(level)
-    root.propagate = False
+    for name, least in (("proxy", level), ("asyncio", logging.WARNING)):
+        log = logging.getLogger(name)
+        log.handlers = [handler]
+        log.setLevel(least)
+        log.propagate = False
+
+
+def say(text: str, stream: TextIO = sys.stderr) -> None:
+    """A line for who has started the program; nothing when that would have to wait."""
+    put(stream.fileno(), f"{text}\n".encode())
+
+
+def _handler(stream: TextIO, before: list[logging.Handler]) -> logging.Handler:
+    try:
+        fd = stream.fileno()
+    except UnsupportedOperation:
+        return logging.StreamHandler(stream)
+    # The one there was goes on, with what it has dropped.
+    return next((each for each in before if isinstance(each, Unwaiting) and each.fd == fd), Unwaiting(fd))
+
+
+class Unwaiting(logging.Handler):
+    """Writes to a file descriptor, and never waits: a process that serves must not stop for want of a reader. Lines for
+    which there is no room are dropped, and their number is told as soon as there is."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__()
+        self.fd = fd
+        self._dropped = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            lines = self._encoded(record)
+            if self._dropped and put(self.fd, self._encoded(_dropped(self._dropped))):
+                self._dropped = 0
+            for piece in pieces(lines):
+                if self._dropped or not put(self.fd, _cut(piece)):
+                    self._dropped += piece.count(b"\n")
+        except Exception:
+            self.handleError(record)
+
+    def _encoded(self, record: logging.LogRecord) -> bytes:
+        return f"{self.format(record)}\n".encode("utf-8", "backslashreplace")
+
+
+def _dropped(number: int) -> logging.LogRecord:
+    text = "%d lines of this log were dropped: nobody read them"
+    return logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, (number,), None)
+
+
+def _cut(piece: bytes) -> bytes:
+    """To what can be written as one."""
+    return piece if len(piece) <= AT_ONCE else piece[: AT_ONCE - len(CUT)] + CUT
 
 
 class GuestLog:

@@ -15,6 +15,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 
+from proxy.telemetry.shared import write_together
+
 logger = logging.getLogger(__name__)
 
 BATCH = 64 * 1024
@@ -51,6 +53,9 @@ class Sink:
         self._orders: SimpleQueue[bytes | _Order] = SimpleQueue()
         self._handed = 0
         self._written = 0
+        self._name = path or "stdout"
+        self._dropping = 0
+        """Lines, since it began."""
         self.dropped = 0
         """Lines dropped because the writer was too far behind."""
         self._fd = _open(path)
@@ -73,8 +78,14 @@ class Sink:
         if not lines:
             return
         if self._handed - self._written > BACKLOG:
+            if not self._dropping:
+                logger.error("access log %s: it is not written fast enough; lines are being dropped", self._name)
+            self._dropping += len(lines)
             self.dropped += len(lines)
             return
+        if self._dropping:
+            logger.warning("access log %s: goes on, after %d lines that were dropped", self._name, self._dropping)
+            self._dropping = 0
         batch = "".join(lines).encode()
         self._handed += len(batch)
         self._orders.put(batch)
@@ -100,12 +111,12 @@ class Sink:
             try:
                 if isinstance(order, bytes):
                     self._written += len(order)
-                    _write_all(self._fd, order)
+                    write_together(self._fd, order)
                 else:
                     self._replace_file()
             except OSError as error:
                 if not failing:  # once, not for every batch while the disk is full
-                    logger.error("access log %s: %s; lines are being lost", self._path or "stdout", error)
+                    logger.error("access log %s: %s; lines are being lost", self._name, error)
                 failing = True
             else:
                 failing = False
@@ -123,9 +134,3 @@ def _open(path: Path | None) -> int:
     if path is None:
         return sys.stdout.fileno()
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
