@@ -31,7 +31,7 @@ def main() -> int:
         loads, lambda case, server: _wants(options.only, case, server), cores, options.rounds, options.seconds
     )
     for load, samples in everything:
-        print(f"\n{load.name}: {load}; medians of {options.rounds} × {options.seconds} s")
+        print(f"\n{load.name}: {load}; medians of {options.rounds} × {options.seconds} s, the least CPU")
         print("\n".join(report.table(report.rows(samples))))
         print("\nBudgets, as ratios to the others (above 1 is better than they)")
         print("\n".join(report.budgets(report.ratios(samples))), flush=True)

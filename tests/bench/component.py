@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 
 from proxy.component import HostInterface, Instance, Linked, decode, interfaces, link
 from proxy.sandbox import Engine, Limits
@@ -102,8 +105,18 @@ def best(action: Callable[[], object], times: int) -> float:
     return fastest * 1e6
 
 
-def line(what: str, measured: float, asked: str = "", peer: float | None = None) -> None:
-    print(f"{what:58} {measured:8.2f} {asked:>8} {'' if peer is None else f'{peer:11.1f}'}", flush=True)
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Microseconds. peer: of wasmtime-py."""
+
+    what: str
+    measured: float
+    asked: float | None = None
+    peer: float | None = None
+
+    def __str__(self) -> str:
+        asked, peer = "" if self.asked is None else f"{self.asked:g}", "" if self.peer is None else f"{self.peer:.1f}"
+        return f"{self.what:58} {self.measured:8.2f} {asked:>8} {peer:>11}".rstrip()
 
 
 def export(linked: Linked, interface: str, name: str) -> Callable[..., object]:
@@ -131,6 +144,13 @@ def peers(guest: bytes, reads: bytes) -> dict[str, float]:
 
 
 def main() -> None:
+    print(f"{'microseconds':58} {'measured':>8} {'asked':>8} {'wasmtime-py':>11}")
+    for figure in chain(calls(), shipped()):
+        print(figure, flush=True)
+
+
+def calls() -> Iterator[Figure]:
+    """Of the guest written by hand."""
     engine = Engine()
     gc.disable()
     imports = hosts()
@@ -143,7 +163,7 @@ def main() -> None:
     opened, push, finish = (export(linked, "on-body", name) for name in ("open", "push", "finish"))
     reads = export(reading, "on-response", "on-response")
 
-    def exchange() -> None:
+    def fresh_exchange() -> None:
         instance = linked.instantiate(None)
         request(instance)
         response(instance)
@@ -155,38 +175,48 @@ def main() -> None:
 
     kept, read = linked.instantiate(None), reading.instantiate(None)
     chunk, empty = bytes(65536), b""
-    print(f"{'microseconds':58} {'measured':>8} {'asked':>8} {'wasmtime-py':>11}")
     fresh = best(lambda: linked.instantiate(None).close(), 200)
-    line("fresh instance with limits, and its end", fresh, "35", peer["fresh"])
-    line("export call, no arguments, empty list back", best(lambda: finish(kept), 200), "", peer["finish"])
-    line("import call, string in, option<string> out", best(lambda: reads(read), 20) / 1000, "3", peer["import"])
+    yield Figure("fresh instance with limits, and its end", fresh, 35, peer["fresh"])
+    yield Figure("export call, no arguments, empty list back", best(lambda: finish(kept), 200), None, peer["finish"])
+    yield Figure("import call, string in, option<string> out", best(lambda: reads(read), 20) / 1000, 3, peer["import"])
     headers = best(lambda: opened(kept), 200)
-    line("export call in which ten headers are read as a list", headers, "15", peer["headers"])
-    line("list<u8> of 64 KiB in and out", best(lambda: push(kept, chunk), 200), "60", peer["64 KiB"])
-    line("list<u8> of 0 bytes in and out", best(lambda: push(kept, empty), 200))
-    line("exchange, fresh: 3 reads and 1 write, then 1 and 1", best(exchange, 200), "34")
-    line("exchange, instance kept", best(lambda: pooled(kept), 200), "16")
+    yield Figure("export call in which ten headers are read as a list", headers, 15, peer["headers"])
+    yield Figure("list<u8> of 64 KiB in and out", best(lambda: push(kept, chunk), 200), 60, peer["64 KiB"])
+    yield Figure("list<u8> of 0 bytes in and out", best(lambda: push(kept, empty), 200))
+    yield Figure("exchange, fresh: 3 reads and 1 write, then 1 and 1", best(fresh_exchange, 200), 34)
+    yield Figure("exchange, instance kept", best(lambda: pooled(kept), 200), 16)
     kept.close()
     read.close()
-    for path in BUILT:
-        filter_bench(path.stem, link(decode(path.read_bytes()), engine, imports, Limits()))
     engine.ticker.close()
+    gc.enable()
 
 
-def filter_bench(name: str, linked: Linked) -> None:
-    functions = [func for exports in linked.exports.values() for func in exports.values() if not func.type.params]
+def shipped() -> Iterator[Figure]:
+    """Of the filters in filters/built."""
+    engine, imports = Engine(), hosts()
+    gc.disable()
+    for path in BUILT:
+        linked = link(decode(path.read_bytes()), engine, imports, Limits())
+        yield Figure(f"{path.stem}: fresh instance", best(partial(begun, linked), 200))
+        try:
+            yield Figure(f"{path.stem}: exchange, every export once", best(partial(exchange, linked), 200))
+        except Exception as error:
+            print(f"{path.stem}: needs another configuration ({error})")
+    engine.ticker.close()
+    gc.enable()
 
-    def exchange() -> None:
-        instance = linked.instantiate(None)
-        for func in functions:
-            func(instance)
-        instance.close()
 
-    line(f"{name}: fresh instance", best(lambda: linked.instantiate(None).close(), 200))
-    try:
-        line(f"{name}: exchange, every export once", best(exchange, 200))
-    except Exception as error:
-        print(f"{name}: needs another configuration ({error})")
+def begun(linked: Linked) -> None:
+    linked.instantiate(None).close()
+
+
+def exchange(linked: Linked) -> None:
+    instance = linked.instantiate(None)
+    for exports in linked.exports.values():
+        for func in exports.values():
+            if not func.type.params:
+                func(instance)
+    instance.close()
 
 
 if __name__ == "__main__":

@@ -23,12 +23,12 @@ def command(load: Load, seconds: int, log: str, urls: Iterable[str], fields: Ite
 
 def parse(output: str, log: str, spent: tuple[float, float]) -> Sample:
     """What h2load printed, and what it wrote into the file: lines of start, status, and microseconds.
-    spent: the server's seconds in user mode and in the kernel."""
+    spent: the server's processor time, and what of it was in the kernel."""
     rate = re.search(r"([\d.]+) req/s", output)
     counts = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored", output)
     took = sorted(int(line.split("\t")[2]) for line in log.splitlines())
     if rate is None or counts is None or not int(counts[1]) or not took:
         raise ValueError(f"h2load said nothing of rates:\n{output}")
     p50, p90, p99 = (took[len(took) * n // 100] / 1000 for n in (50, 90, 99))
-    user, system = (seconds * 1e6 / int(counts[1]) for seconds in spent)
-    return Sample(float(rate[1]), p50, p90, p99, user + system, system, errors=int(counts[2]) + int(counts[3]))
+    cpu, kernel = (seconds * 1e6 / int(counts[1]) for seconds in spent)
+    return Sample(float(rate[1]), p50, p90, p99, cpu, kernel, errors=int(counts[2]) + int(counts[3]))

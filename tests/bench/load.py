@@ -43,6 +43,9 @@ LOADS = {
     )
 }
 
+SIZES = sorted({*(load.size for load in LOADS.values()), *(kib << 10 for kib in (1, 4, 16, 64, 256, 1024))})
+"""Of the objects that the origin has."""
+
 
 def _bytes(size: int) -> str:
     for unit, name in ((1 << 20, "MiB"), (1 << 10, "KiB")):

@@ -27,6 +27,10 @@ SERVERS: dict[str, Callable[[Machine, Site], Iterator[Target]]] = {
 ASKED = 8
 """Requests for each worker, to see what it answers."""
 
+TRIES = 3
+"""On a busy machine it happens that wrk has not a single answer in its time, and that the time of h2load is over before
+it has connected, whereupon it never ends."""
+
 Samples = Mapping[Target, Sequence[Sample]]
 """For each target one sample of each round."""
 
@@ -101,18 +105,28 @@ def _rounds(machine: Machine, targets: Sequence[Target], load: Load, rounds: int
 
 def measure(machine: Machine, target: Target, load: Load, seconds: int) -> Sample:
     """One measurement."""
+    failed: Exception | None = None
+    for _ in range(TRIES):
+        try:
+            return _measure(machine, target, load, seconds)
+        except (subprocess.TimeoutExpired, ValueError) as error:
+            failed = error
+    raise RuntimeError(f"{target.case.value} at {target.server}, {load.name}: {failed}")
+
+
+def _measure(machine: Machine, target: Target, load: Load, seconds: int) -> Sample:
     log = machine.scratch / "h2load.log"
     log.unlink(missing_ok=True)  # it is appended to
     over_http2 = target.case is Case.HIT_HTTP2
     command = (_h2load if over_http2 else _wrk)(machine.scratch, target, load, seconds)
-    user, system = cpu_seconds(target.pid)
+    before = cpu_seconds(target.pid)
     done = subprocess.run(
-        machine.beside(command), capture_output=True, text=True, timeout=seconds + 60, cwd=machine.scratch
+        machine.beside(command), capture_output=True, text=True, timeout=seconds + 30, cwd=machine.scratch
     )
     if done.returncode:
         raise RuntimeError(f"{command[0]}: {done.stdout}{done.stderr}")
     now = cpu_seconds(target.pid)
-    spent = now[0] - user, now[1] - system
+    spent = now[0] - before[0], now[1] - before[1]
     return h2load.parse(done.stdout, log.read_text(), spent) if over_http2 else wrk.parse(done.stdout, spent)
 
 

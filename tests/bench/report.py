@@ -40,7 +40,8 @@ BUDGETS = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Medians of the samples of a target, in their units; errors: all of them."""
+    """Of the samples of a target, in their units: medians, the least processor time, as other work on the machine can
+    only add to it, and all errors."""
 
     case: str
     server: str
@@ -69,24 +70,23 @@ class Ratio:
 
 def rows(samples: Samples) -> Iterator[Row]:
     for target, found in sorted(samples.items(), key=lambda item: (list(Case).index(item[0].case), item[0].server)):
-        rate, p50, p90, p99, cpu = (
-            median(getattr(each, name) for each in found) for name in ("rate", "p50", "p90", "p99", "cpu")
-        )
+        rate, p50, p90, p99 = (median(getattr(each, name) for each in found) for name in ("rate", "p50", "p90", "p99"))
+        cpu = min(each.cpu for each in found)
         errors = sum(each.errors for each in found)
         yield Row(target.case.value, target.server, rate, p50, p90, p99, cpu, errors)
 
 
 def ratios(samples: Samples) -> Iterator[Ratio]:
-    """Of the budgets that were measured: ratios within the same round, so that what slows both down does not count;
-    their median. By rate, which is what the budget is about, and by processor time per request, which other work on the
-    machine moves less; with a server that is always busy and a core that is its own, they are the same."""
+    """Of the budgets that were measured. By rate, which is what the budget is about: ratios within the same round, so
+    that what slows both down does not count; their median. And by processor time per request, of which each has its
+    least; with a server that is always busy and a core that is its own, the two are the same."""
     by_name = {(target.case, target.server): found for target, found in samples.items()}
     for budget in BUDGETS:
         ours, theirs = by_name.get((budget.ours, SLUICE)), by_name.get((budget.theirs, budget.server))
         if ours is not None and theirs is not None:
             rounds = list(zip(ours, theirs, strict=True))
             rate = median(mine.rate / other.rate for mine, other in rounds)
-            cpu = median(other.cpu / mine.cpu for mine, other in rounds)
+            cpu = min(other.cpu for other in theirs) / min(mine.cpu for mine in ours)
             yield Ratio(str(budget), budget.ratio, rate, cpu)
 
 

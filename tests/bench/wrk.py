@@ -18,8 +18,11 @@ def command(load: Load, seconds: int, script: str | None, url: str) -> list[str]
 
 
 def parse(output: str, spent: tuple[float, float]) -> Sample:
-    """What wrk printed. spent: the server's seconds in user mode and in the kernel."""
+    """What wrk printed. spent: the server's processor time, and what of it was in the kernel. ValueError when nothing
+    was answered."""
     requests = int(_find(r"(\d+) requests in", output))
+    if not requests:
+        raise ValueError(f"wrk had no answer:\n{output}")
     broken = re.findall(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", output)
     refused = re.findall(r"Non-2xx or 3xx responses: (\d+)", output)
     return Sample(
@@ -27,8 +30,8 @@ def parse(output: str, spent: tuple[float, float]) -> Sample:
         p50=_percentile(50, output),
         p90=_percentile(90, output),
         p99=_percentile(99, output),
-        cpu=sum(spent) * 1e6 / max(requests, 1),
-        kernel=spent[1] * 1e6 / max(requests, 1),
+        cpu=spent[0] * 1e6 / requests,
+        kernel=spent[1] * 1e6 / requests,
         errors=sum(map(int, [*refused, *(n for group in broken for n in group)])),
     )
 

@@ -7,14 +7,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench.load import LOADS
+from tests.bench.load import SIZES
 from tests.bench.machine import Machine, free_port
 from tests.bench.target import Case, Missing, Site, Target
 
 WHOLE = 2048
 """Bodies of the origin up to so many bytes stand in its configuration, which has no room for longer ones."""
-
-SIZES = sorted({load.size for load in LOADS.values()})
 
 FRAME = """
 daemon off; worker_processes {workers}; pid {folder}/nginx.pid; error_log {folder}/error.log;
