@@ -189,7 +189,7 @@ class Http3Connection(Multiplexed):
             self._finish()
         elif self._draining_since is not None:
             self._drain_on(now)
-        elif self._exchanges and now - self._heard > self._quic.configuration.idle_timeout / 3:
+        elif self._exchanges and now - self._heard > self._quic.silence / 3:
             self._quic.send_ping(0)  # it is us who let it wait
         if not self._lost:
             self._flush()

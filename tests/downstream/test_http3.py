@@ -410,6 +410,34 @@ def test_an_idle_connection_is_ended() -> None:
     asyncio.run(main())
 
 
+def test_a_client_that_waits_for_us_is_not_taken_to_be_gone() -> None:
+    later = 0.0
+
+    async def main() -> None:
+        nonlocal later
+        gate = asyncio.Event()
+
+        async def handler(request: Request) -> Response:
+            await gate.wait()
+            return Response(200, Fields(), b"at last")
+
+        clock = Clock(monotonic=lambda: time.monotonic() + later)
+        async with listening(handler, clock=clock) as listener, connected(listener.addresses[0][1], CA_PEM) as client:
+            number = client.begin(head("/"))
+            await until(lambda: listener.running == 1)
+            (waiting,) = listener._connections
+            assert isinstance(waiting, Http3Connection)
+            for _ in range(4):  # together more than 30 seconds
+                later += 11
+                before = waiting._heard
+                listener.sweep()
+                await until(lambda before=before: waiting._heard > before)  # type: ignore[misc]
+            gate.set()
+            assert (await client.until(number)).body == b"at last"
+
+    asyncio.run(main())
+
+
 def test_a_head_that_takes_too_long_is_no_request() -> None:
     later = 0.0
 

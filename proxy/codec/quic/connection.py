@@ -112,6 +112,11 @@ class Quic(QuicConnection):
         return self._network_paths[0].addr
 
     @property
+    def silence(self) -> float:
+        """Seconds without a packet that either side takes for the end."""
+        return self._idle_timeout()
+
+    @property
     def why(self) -> tuple[int, str, bool]:
         """When it has ended: the code, the reason in words, and whether the client has closed it."""
         event = self._close_event
