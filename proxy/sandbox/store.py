@@ -71,11 +71,11 @@ class Memory:
         return view
 
     def reach(self, end: int) -> tuple[memoryview, int]:
-        """The memory as it is now, which must go up to `end`."""
-        view = self.refresh()
-        if end > self.size:
+        """The memory, which must go up to `end`. It stays where it is, as the pool has its place for all that it may
+        grow to."""
+        if end > self.size and self.refresh() and end > self.size:
             raise Trap(TrapKind.ABI, f"address 0x{end:x} is outside of the guest's memory of {self.size} bytes")
-        return view, self.size
+        return self.view, self.size
 
 
 class StoreLayout:

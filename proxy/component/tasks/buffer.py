@@ -85,7 +85,7 @@ class GuestBuffer:
         if element.kind is None:
             return count
         if element.load is None:
-            return self._cx.memory.refresh()[start : start + count * element.size]
+            return self._cx.memory.view[start : start + count * element.size]
         return element.load(self._cx, start, count)
 
     def write(self, elements: Elements, count: int) -> None:
@@ -93,7 +93,7 @@ class GuestBuffer:
         if element.kind is None:
             return
         if element.store is None:
-            self._cx.memory.refresh()[start : start + count * element.size] = elements
+            self._cx.memory.view[start : start + count * element.size] = elements
         else:
             element.store(self._cx, start, elements)
 

@@ -42,7 +42,7 @@ class Bound:
 
 
 Body = Callable[..., Any]
-"""body(bound, instance, *arguments): the raw result, None without one, or a Block."""
+"""body(subject, instance, *arguments): the raw result, None without one, or a Block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,14 @@ class Kind:
     blocks: Callable[[Builtin], bool] = lambda definition: False
     leaves: bool = True
     """Whether it traps where an instance may not call out."""
+    end: type[ends.CopyEnd] | None = None
+    """What it works on, if that is one end of a stream or future."""
+
+    def subject(self, bound: Bound) -> Bound | EndType:
+        """What the body gets first."""
+        if self.end is None:
+            return bound
+        return EndType(self.end, bound.element, bound.component, bound.context, bound.definition.is_async)
 
 
 # The task's own.
@@ -170,22 +178,6 @@ def _new(bound: Bound, instance: Instance, *, stream: bool) -> int:
     return ends.new(instance, bound.component, bound.element.kind, stream=stream)
 
 
-def _end(bound: Bound, end: type[ends.CopyEnd]) -> EndType:
-    return EndType(end, bound.element, bound.component)
-
-
-def _copy(bound: Bound, instance: Instance, *arguments: int, end: type[ends.CopyEnd]) -> Any:
-    return ends.copy(instance, _end(bound, end), bound.context, bound.asynchronous, *arguments)
-
-
-def _cancel_copy(bound: Bound, instance: Instance, index: int, *, end: type[ends.CopyEnd]) -> Any:
-    return ends.cancel_copy(instance, _end(bound, end), bound.asynchronous, index)
-
-
-def _drop(bound: Bound, instance: Instance, index: int, *, end: type[ends.CopyEnd]) -> None:
-    ends.drop(instance, _end(bound, end), index)
-
-
 def _core(params: int, result: str | None = None) -> CoreFuncType:
     return CoreFuncType(("i32",) * params, (result,) if result else ())
 
@@ -217,12 +209,12 @@ for _name, _stream, _arguments in (("stream", True, 3), ("future", False, 2)):
     _read, _write = READABLE[_stream], WRITABLE[_stream]
     BUILTINS |= {
         f"{_name}.new": Kind(_core(0, "i64"), partial(_new, stream=_stream)),
-        f"{_name}.read": Kind(_core(_arguments, "i32"), partial(_copy, end=_read), _is_sync),
-        f"{_name}.write": Kind(_core(_arguments, "i32"), partial(_copy, end=_write), _is_sync),
-        f"{_name}.cancel-read": Kind(_core(1, "i32"), partial(_cancel_copy, end=_read)),
-        f"{_name}.cancel-write": Kind(_core(1, "i32"), partial(_cancel_copy, end=_write)),
-        f"{_name}.drop-readable": Kind(_core(1), partial(_drop, end=_read)),
-        f"{_name}.drop-writable": Kind(_core(1), partial(_drop, end=_write)),
+        f"{_name}.read": Kind(_core(_arguments, "i32"), ends.copy, _is_sync, end=_read),
+        f"{_name}.write": Kind(_core(_arguments, "i32"), ends.copy, _is_sync, end=_write),
+        f"{_name}.cancel-read": Kind(_core(1, "i32"), ends.cancel_copy, end=_read),
+        f"{_name}.cancel-write": Kind(_core(1, "i32"), ends.cancel_copy, end=_write),
+        f"{_name}.drop-readable": Kind(_core(1), ends.drop, end=_read),
+        f"{_name}.drop-writable": Kind(_core(1), ends.drop, end=_write),
     }
 
 
@@ -230,12 +222,12 @@ def core(bound: Bound) -> Core:
     """A built-in as what a gate is made for."""
     kind = BUILTINS[bound.definition.name]
     words = range(0, 2 * len(kind.core.params), 2)
-    act, component, leaves = kind.body, bound.component, kind.leaves
+    act, component, leaves, subject = kind.body, bound.component, kind.leaves, kind.subject(bound)
 
     def call(instance: Instance, slots: Any) -> Any:
         if leaves and not instance.components[component].may_leave:
             raise trap("cannot leave component instance")
-        return act(bound, instance, *[slots[word] & 0xFFFFFFFF for word in words])
+        return act(subject, instance, *[slots[word] & 0xFFFFFFFF for word in words])
 
     return call
 
@@ -246,7 +238,8 @@ def callback(bound: Bound, cell: Cell) -> HostCallback:
     kind = BUILTINS[bound.definition.name]
     params, results = kind.core.params, kind.core.results
     slots_at = raw_values_at(max(len(params), len(results)))
-    code = Code({"CELL": cell, "ACT": kind.body, "BOUND": bound, "SLOTS": slots_at, "trap": trap, "carry": carry})
+    names = {"ACT": kind.body, "SUBJECT": kind.subject(bound), "CELL": cell, "SLOTS": slots_at}
+    code = Code({**names, "trap": trap, "carry": carry})
     arguments = "".join(f", slots[{2 * number}] & 0xFFFFFFFF" for number in range(len(params)))
     with code.block("def callback(env, caller, address, count):"):
         with code.block("try:"):
@@ -256,7 +249,7 @@ def callback(bound: Bound, cell: Cell) -> HostCallback:
                     code.line("raise trap('cannot leave component instance')")
             if params or results:
                 code.line("slots = SLOTS(address)")
-            code.line(f"{'slots[0] = ' if results else ''}ACT(BOUND, instance{arguments})")
+            code.line(f"{'slots[0] = ' if results else ''}ACT(SUBJECT, instance{arguments})")
         with code.block("except BaseException as error:"):
             code.line("return carry(error)")
         code.line("return 0")

@@ -33,6 +33,7 @@ class CopyEnd(Waitable):
 
     what: ClassVar[str] = ""
     verb: ClassVar[str] = ""
+    name: ClassVar[str] = ""
     code: ClassVar[EventCode] = EventCode.NONE
 
     def __init__(self, shared: Any) -> None:
@@ -76,12 +77,12 @@ class CopyEnd(Waitable):
 
 class ReadableStreamEnd(CopyEnd):
     __slots__ = ()
-    what, verb, code = "stream", "read", EventCode.STREAM_READ
+    what, verb, name, code = "stream", "read", "read end", EventCode.STREAM_READ
 
 
 class WritableStreamEnd(CopyEnd):
     __slots__ = ()
-    what, verb, code = "stream", "write", EventCode.STREAM_WRITE
+    what, verb, name, code = "stream", "write", "write end", EventCode.STREAM_WRITE
 
 
 class FutureEnd(CopyEnd):
@@ -94,12 +95,12 @@ class FutureEnd(CopyEnd):
 
 class ReadableFutureEnd(FutureEnd):
     __slots__ = ()
-    what, verb, code = "future", "read", EventCode.FUTURE_READ
+    what, verb, name, code = "future", "read", "read end", EventCode.FUTURE_READ
 
 
 class WritableFutureEnd(FutureEnd):
     __slots__ = ()
-    what, verb, code = "future", "write", EventCode.FUTURE_WRITE
+    what, verb, name, code = "future", "write", "write end", EventCode.FUTURE_WRITE
 
     def drop(self) -> None:
         if self.state is not CopyState.DONE:
@@ -114,25 +115,24 @@ WRITABLE = {True: WritableStreamEnd, False: WritableFutureEnd}
 
 @dataclass(frozen=True, slots=True)
 class EndType:
-    """What a built-in is declared for: this type of end, of streams or futures of this element."""
+    """What a built-in is declared for: this type of end, of streams or futures of this element, and its options."""
 
     end: type[CopyEnd]
     element: ElementType
     component: int
+    context: int
+    asynchronous: bool
 
     def find(self, instance: Instance, index: int) -> CopyEnd:
-        end = instance.components[self.component].handles.entry(index, self.end, f"{self.end.verb} end")
-        self._check(end)
-        return end
+        return self._checked(instance.components[self.component].handles.entry(index, self.end, self.end.name))
 
     def take(self, instance: Instance, index: int) -> CopyEnd:
-        end = instance.components[self.component].handles.take(index, self.end, f"{self.end.verb} end")
-        self._check(end)
-        return end
+        return self._checked(instance.components[self.component].handles.take(index, self.end, self.end.name))
 
-    def _check(self, end: CopyEnd) -> None:
+    def _checked(self, end: CopyEnd) -> CopyEnd:
         if not _same(end.shared.kind, self.element.kind):
             raise trap(f"a {end.what} of another type")
+        return end
 
 
 def _same(one: ValueType | None, other: ValueType | None) -> bool:
@@ -147,27 +147,25 @@ def new(instance: Instance, component: int, kind: ValueType | None, *, stream: b
     return readable | handles.add(WRITABLE[stream](shared)) << 32
 
 
-def copy(
-    instance: Instance, ends: EndType, context: int, asynchronous: bool, index: int, pointer: int, length: int = 1
-) -> Any:
+def copy(ends: EndType, instance: Instance, index: int, pointer: int, length: int = 1) -> Any:
     """canon {stream,future}.{read,write}."""
     end = ends.find(instance, index)
     if end.state is not CopyState.IDLE:
         busy = "while another operation is in progress" if end.copying() else "after it was over"
         raise trap(f"cannot {end.verb} a {end.what} {busy}")
-    _check_set(end, asynchronous)
-    cx = instance.contexts[context] or instance.open(context)
+    _check_set(end, ends.asynchronous)
+    cx = instance.contexts[ends.context] or instance.open(ends.context)
     end.begin(instance.components[ends.component], index, GuestBuffer(cx, ends.element, pointer, length))
-    return _outcome(end, asynchronous)
+    return _outcome(end, ends.asynchronous)
 
 
-def cancel_copy(instance: Instance, ends: EndType, asynchronous: bool, index: int) -> Any:
+def cancel_copy(ends: EndType, instance: Instance, index: int) -> Any:
     """canon {stream,future}.cancel-{read,write}. Whoever is at the other end gives the buffer back at once, the host
     too, so it never blocks."""
     end = ends.find(instance, index)
     if end.state is not CopyState.COPYING or end.has_sync_waiter:
         raise trap(f"no {end.verb} of the {end.what} is in progress that could be cancelled")
-    _check_set(end, asynchronous)
+    _check_set(end, ends.asynchronous)
     end.state = CopyState.CANCELLING_COPY
     if not end.has_pending_event() or end.shared.is_pending(end.buffer):
         # What was copied of it already is told with its end, as the specification's own tests want
@@ -187,7 +185,7 @@ def _outcome(end: CopyEnd, asynchronous: bool) -> Any:
     return BLOCKED if asynchronous else wait_for(end)
 
 
-def drop(instance: Instance, ends: EndType, index: int) -> None:
+def drop(ends: EndType, instance: Instance, index: int) -> None:
     """canon {stream,future}.drop-{readable,writable}."""
     ends.take(instance, index).drop()
 
