@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -83,6 +83,13 @@ class Purge:
 
     def covers(self, cache: str) -> bool:
         return not self.caches or cache in self.caches
+
+    def by_cache(self) -> Iterator[Purge]:
+        """The same for one cache after the other, where it names some."""
+        if not self.caches:
+            yield self
+        for name in self.caches:
+            yield replace(self, caches=(name,))
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

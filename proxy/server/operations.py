@@ -82,15 +82,20 @@ class Operations:
     async def purge(self, purge: Purge) -> list[str]:
         """Answers when every worker has done it. One that cannot say so is replaced, and begins with nothing in memory.
         Raises BadPurge, or OSError."""
-        answers = await self._crew.ask_every({"do": "purge", "purge": purge.to_json()})
+        answers = await self.purge_workers(purge)
         if not answers:
             raise OSError("no worker was there to write it down")
+        return sorted({name for answer in answers for name in answer["names"]})
+
+    async def purge_workers(self, purge: Purge) -> Sequence[Message]:
+        """`purge`, by as many as there are."""
+        answers = await self._crew.ask_every({"do": "purge", "purge": purge.to_json()})
         for answer in answers:
             if "bad" in answer:
                 raise BadPurge(answer["bad"])
             if "failed" in answer:
                 raise OSError(answer["failed"])
-        return sorted({name for answer in answers for name in answer["names"]})
+        return answers
 
     async def _metrics(self) -> bytes:
         return render([*added([await self._crew.families(), self._own.families()]), *self._of_processes()])

@@ -17,6 +17,7 @@ from time import monotonic
 from typing import Any
 
 from proxy import admin
+from proxy.cache.purge import Purge
 from proxy.config import model
 from proxy.config.values import Address
 from proxy.downstream import Listener, Service, serve
@@ -30,7 +31,8 @@ from proxy.server.notify import ALIVE, READY, STOPPING, main_is, notify, reloadi
 from proxy.server.operations import Operations
 from proxy.server.reloading import read, reload
 from proxy.server.sockets import ADMIN, Sockets, bind, close, duplicates, keys, permit
-from proxy.server.takeover import serves, start_successor, take_ready
+from proxy.server.succession import Succession
+from proxy.server.takeover import start_successor, take_before
 from proxy.server.watching import endpoints
 from proxy.server.worker import GRACE
 from proxy.telemetry import configure, tracing
@@ -56,7 +58,7 @@ class Supervisor:
     def __init__(self, path: Path) -> None:
         """Raises Refused when the file is wrong, or an address cannot be had."""
         self._path = path
-        self._ready = take_ready(os.environ)
+        self._before = take_before(os.environ)
         given, self._files = handed_over(os.environ)
         generation = read(path, 1)
         self._changes = Changes(stamps(generation.file))
@@ -71,6 +73,7 @@ class Supervisor:
         self._given = given
         self._crew = Crew(generation, sockets)
         self._operations = Operations(self._crew, self.reload)
+        self._succession = Succession(self._operations.purge_workers)
         self._changing = asyncio.Lock()
         self._gently = False
         """Another process serves meanwhile, so there is time."""
@@ -81,6 +84,8 @@ class Supervisor:
     async def run(self, announce: Announce, *, watch: bool) -> None:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGCHLD, self._crew.reap)
+        if self._before is not None:
+            await self._succession.follow(self._before)
         try:
             await self._crew.size(wanted_workers(self._crew.generation.file.config))
         except (Refused, Lost) as error:
@@ -98,8 +103,7 @@ class Supervisor:
         for name, url in _addresses(self._crew.generation.file.config, self._crew.sockets):
             announce(name, url)
         notify(READY)
-        if self._ready is not None:
-            serves(self._ready)
+        await self._succession.serves()
         if interval := watchdog_interval():
             self._do(lambda: self._show_life(interval))
         if watch:
@@ -144,7 +148,7 @@ class Supervisor:
     async def _restart(self, stopped: asyncio.Event) -> None:
         async with self._changing:
             try:
-                successor = await start_successor(self._crew.sockets, self._files)
+                successor = await start_successor(self._crew.sockets, self._files, self._succession)
             except Refused as error:
                 logger.error("restart refused: %s", error)
                 return
@@ -167,6 +171,12 @@ class Supervisor:
             if self._changes.settled(stamps(self._crew.generation.file)):
                 await self.reload()
 
+    async def _purge(self, purge: Purge) -> list[str]:
+        """Here, and in the processes that serve at the same time."""
+        names = await self._operations.purge(purge)
+        await self._succession.purge(purge)
+        return names
+
     async def _serve_admin(self) -> None:
         """As the configuration says now."""
         declared = self._crew.generation.file.config.admin
@@ -177,7 +187,7 @@ class Supervisor:
             self._admin = None
         if declared is not None:
             seen = endpoints(self._crew, self._crew.recordings)
-            more = {**seen, **cache_endpoints(self._operations.caches, self._operations.purge)}
+            more = {**seen, **cache_endpoints(self._operations.caches, self._purge)}
             handler = admin.Admin(self._operations.view(), declared.address.loopback, declared.token, more)
             sockets = self._crew.sockets[f"{ADMIN} {declared.address}"]
             self._admin = await serve(duplicates(sockets), Service(handler))
@@ -194,6 +204,7 @@ class Supervisor:
         await self._crew.stop(gently=self._gently)
         if self._admin is not None:
             await self._admin.drain(0)
+        self._succession.close()
 
 
 def _check_tracing() -> None:

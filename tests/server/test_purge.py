@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.server.process import PATIENCE, Process, config, running
-from tests.server.test_workers import ADMIN, pids, until
+from tests.server.test_workers import ADMIN, alive, pids, until
 
 URL = "http://shop.example/page"
 
@@ -149,3 +149,25 @@ def test_nor_does_one_that_was_told_to_go(tmp_path: Path, origin: Origin) -> Non
         assert {ask(process, connection) for connection in connected} == {b"edition 2"}
         for connection in connected:
             connection.close()
+
+
+def test_nor_does_the_process_that_another_takes_over_from(tmp_path: Path, origin: Origin) -> None:
+    """It too serves those who are connected once more."""
+    with running(write(tmp_path, origin, MEMORY)) as process:
+        fill(process)
+        connected = [HTTPConnection("127.0.0.1", process.port, timeout=PATIENCE) for _ in range(16)]
+        assert {ask(process, connection) for connection in connected} == {b"edition 1"}
+        process.popen.send_signal(signal.SIGUSR2)
+        new = int(process.until(r"process (\d+) serves from now on")[1])
+        try:
+            assert process.popen.poll() is None
+            fill(process)
+            origin.edition = 2
+            purge(process, urls=[URL])
+            assert {ask(process, connection) for connection in connected} == {b"edition 2"}
+            assert editions(process) == {b"edition 2"}
+        finally:
+            for connection in connected:
+                connection.close()
+            os.kill(new, signal.SIGTERM)
+            until(lambda: not alive(new))
