@@ -67,7 +67,10 @@ class Datagrams:
         self._open = False
         loop = asyncio.get_running_loop()
         for connection in list(self._routed):
-            self._move_out(connection, loop)
+            if connection.peer is None:
+                connection.abort()
+            else:
+                self._move_out(connection, loop)
         for each in self._sockets:
             loop.remove_reader(each.fileno())
             each.close()

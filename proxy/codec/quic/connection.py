@@ -108,8 +108,8 @@ class Quic(QuicConnection):
 
     @property
     def peer(self) -> Any:
-        """The address that the client has now."""
-        return self._network_paths[0].addr
+        """The address that the client has now; None while nothing it sent could be read."""
+        return self._network_paths[0].addr if self._network_paths else None
 
     @property
     def silence(self) -> float:
