@@ -148,7 +148,8 @@ class Outgoing:
         if self._trailers is not None:
             self._trailers.drop()
         self.transmitted.tell(outcome)
-        self.on_end()
+        on_end, self.on_end = self.on_end, _nothing  # what it is told knows of this body
+        on_end()
 
 
 def _nothing() -> None:
