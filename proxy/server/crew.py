@@ -219,7 +219,8 @@ class Crew:
 
     def _replace(self, worker: Worker, status: int) -> None:
         delay = self._places[worker.place].delay(monotonic() - worker.began)
-        logger.error("worker %d (pid %d) ended, %s; another begins", worker.place, worker.pid, _how(status))
+        when = f"in {delay:g} s, as those before did not last" if delay else "at once"
+        logger.error("worker %d (pid %d) ended, %s; another begins %s", worker.place, worker.pid, _how(status), when)
         self.replaced += 1
 
         async def replace() -> None:
