@@ -34,6 +34,10 @@ PATIENCE = 10.0
 GRACE = 30.0
 """Seconds that running exchanges get to end when the process is asked to stop."""
 
+UNCOLLECTED = 20_000
+"""Objects that may come to be before those that hold each other are looked for. An exchange leaves none, but takes
+dozens while it is under way: with Python's 700, some that begin together are reason enough to look."""
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR2)
 
 
@@ -73,6 +77,7 @@ def _be_worker(generation: Generation, sockets: Sockets, ends: Ends, place: int)
     status = 1
     try:
         gc.freeze()
+        gc.set_threshold(UNCOLLECTED)
         signal.set_wakeup_fd(-1)
         for each in SIGNALS:
             signal.signal(each, signal.SIG_DFL)
