@@ -78,7 +78,7 @@ async def _prepare(crew: Crew, new: Generation) -> None:
     expected = fingerprint(new.file, digests(new))
     workers = crew.serving
     if not workers:
-        raise Refused("no worker is running")
+        raise Refused("no worker is running that could try it: start the proxy anew")
     try:
         for worker in workers:
             answer = await asyncio.wait_for(worker.channel.ask(order), COMPILING)
