@@ -13,6 +13,7 @@ from proxy.codec.quic import packets
 from proxy.codec.quic.connection import Quic
 from proxy.codec.quic.identity import CID_LENGTH
 from proxy.downstream.http3_connection import Http3Connection
+from proxy.downstream.segments import Segments
 from proxy.downstream.service import Company, Service
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class Datagrams:
         self._company = company
         self._sockets = sockets
         self._place = place
+        self.segments = Segments()
         self._routes: dict[bytes, Http3Connection] = {}
         self._routed: dict[Http3Connection, set[bytes]] = {}
         self._unproven: set[Http3Connection] = set()

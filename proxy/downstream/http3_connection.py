@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from socket import socket
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from proxy.codec.http3.server import Http3Server
 from proxy.codec.quic.connection import Quic
 from proxy.downstream.multiplexed import NOTICE, Multiplexed
 from proxy.downstream.refusals import Reason
+from proxy.downstream.segments import Segments
 from proxy.downstream.service import Company, Service
 from proxy.errors import ProxyError
 
@@ -32,6 +33,8 @@ SOON = 0.001
 
 class Router(Protocol):
     """Who finds the connection of a packet. lingers: those that are over too, for a while (RFC 9000 §10.2)."""
+
+    segments: Segments
 
     @property
     def lingers(self) -> bool: ...
@@ -150,9 +153,7 @@ class Http3Connection(Multiplexed):
             if (exchange := self._exchanges.get(stream.id)) is not None:
                 exchange.wake()
         now = self._service.clock.monotonic()
-        for datagram, peer in self._quic.datagrams_to_send(now):
-            with suppress(OSError):  # one that the socket does not take is lost, which QUIC is made for
-                self.socket.sendto(datagram, peer)
+        self._router.segments.send(self.socket, self._quic.datagrams_to_send(now))
         if self._quic.ended and not self._lost:
             self._gone()
         if self._lost and not self._router.lingers:
