@@ -200,6 +200,24 @@ def test_an_exchange_with_nothing_to_wait_for_takes_no_turn_of_the_event_loop() 
     assert asyncio.run(running()) == b"/UPPER"
 
 
+def test_a_body_that_is_handed_on_is_of_the_instance_that_writes_it() -> None:
+    """Each has its instance back as soon as it is done: the one above with its answer, the one below with its body."""
+    above, lower = handler(TOTAL + 1), handler(TOTAL + 2)
+
+    async def below(asked: Request) -> Response:
+        changed = asked.copy()
+        changed.path = "/upper"
+        return await placed(lower)(changed, Origin(b"text"))
+
+    async def whole() -> tuple[list[int], bytes]:
+        response = await placed(above)(request("/pass"), below)
+        alive = [above.alive, lower.alive]
+        body = await collect(response.body, 1 << 20)
+        return [*alive, above.alive, lower.alive], body
+
+    assert asyncio.run(whole()) == ([0, 1, 0, 0], b"TEXT")
+
+
 class Endless:
     """A body that counts how far whoever reads it is ahead of whoever gets it in the end."""
 

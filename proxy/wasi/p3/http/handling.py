@@ -11,6 +11,7 @@ from proxy.errors import ProxyError
 from proxy.exchange import Request, Response
 from proxy.wasi.http.errors import failure
 from proxy.wasi.http.visit import MAX_SUBREQUESTS, Client, Visit, too_many_subrequests
+from proxy.wasi.p3.http.bodies import Outgoing
 from proxy.wasi.p3.http.messages import GuestRequest, GuestResponse
 
 
@@ -23,11 +24,17 @@ class Handling(Visit):
         super().__init__(request, client, output)
         self._below = below
         self._passed = False
+        self.body: Outgoing | None = None
+        """What the component writes, once it has answered; not a body from below that it hands on as it came."""
 
     @property
     def untouched(self) -> bool:
         """Whether the stages below can still answer as if this component were not there."""
         return not self._passed and isinstance(self.request.body, bytes)
+
+    def close(self) -> None:
+        super().close()
+        self.body = None  # which knows of the instance, and that of this
 
     async def pass_down(self, request: GuestRequest) -> Response:
         if self._below is None:
@@ -49,4 +56,7 @@ class Handling(Visit):
         if case == "err":
             raise failure(given)
         assert isinstance(given, GuestResponse)
-        return given.response(sent=self.has_content(given.status))
+        response = given.response(sent=self.has_content(given.status))
+        if isinstance(response.body, Outgoing) and response.body.transmitted is given.transmitted:
+            self.body = response.body
+        return response

@@ -11,7 +11,6 @@ from typing import Any
 from proxy.component import Call, Component, HostInterface, Instance, Linked, LinkError, link
 from proxy.exchange import Response
 from proxy.sandbox import Engine, Limits, Trap, TrapKind
-from proxy.wasi.p3.http.bodies import Outgoing
 from proxy.wasi.p3.http.handling import Handling
 from proxy.wasi.p3.http.messages import GuestRequest
 
@@ -44,14 +43,12 @@ class Kept:
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """An exchange in the hands of an instance. `body`: what it writes, once it has answered. `over`: it let go of the
-    instance."""
+    """An exchange in the hands of an instance. `over`: it let go of the instance."""
 
     kept: Kept
     handling: Handling
     call: Call
     late: asyncio.TimerHandle
-    body: Outgoing | None = None
     over: bool = False
 
 
@@ -103,7 +100,6 @@ class Handler:
         run = self._begin(handling)
         try:
             response = handling.answered(await run.call.result)
-            run.body = response.body if isinstance(response.body, Outgoing) else None
         except asyncio.CancelledError:
             if run.kept.instance.alive:
                 run.late.cancel()
@@ -145,8 +141,9 @@ class Handler:
 
     def _finish(self, run: Run) -> None:
         """Lets go of the instance when both are done, the call and the body."""
-        if run.body is not None:
-            run.body.on_end = partial(self._ended, run)
+        body = run.handling.body
+        if body is not None:
+            body.on_end = partial(self._ended, run)
         if run.call.ended.done():
             self._ended(run)
         else:
@@ -155,11 +152,12 @@ class Handler:
     def _ended(self, run: Run) -> None:
         if run.over or not run.call.ended.done():
             return
-        if run.body is None or run.body.over:
+        body = run.handling.body
+        if body is None or body.over:
             run.over = True
             self._done(run)
         else:
-            run.body.abandoned()
+            body.abandoned()
 
     def _done(self, run: Run) -> None:
         run.late.cancel()
@@ -174,8 +172,8 @@ class Handler:
             instance.stop()
             instance.scheduler.fail(error)
         run.call.fail(error)
-        if run.body is not None:
-            run.body.fail(error)
+        if run.handling.body is not None:
+            run.handling.body.fail(error)
 
     def _release(self, kept: Kept, handling: Handling) -> None:
         kept.has -= 1
