@@ -9,7 +9,7 @@ from typing import Any
 from proxy.component import HostStream
 from proxy.wasi.files import Folder, Open
 from proxy.wasi.p3 import cli, clocks, filesystem, random, sockets
-from proxy.wasi.p3.streams import Taken, Whole, value_of
+from proxy.wasi.p3.streams import Outcome, Taken, Whole, value_of
 
 
 class Data:
@@ -134,3 +134,23 @@ def test_who_asks_for_time_or_chance_is_impure() -> None:
     offered["random/random"].functions["get-random-u64"]("c")
     offered["random/insecure-seed"].functions["get-insecure-seed"]("d")
     assert told == ["a", "b", "c"]
+
+
+def test_an_outcome_is_for_all_who_wait_whoever_gives_up() -> None:
+    async def waiting() -> None:
+        outcome = Outcome()
+
+        async def wait() -> object:
+            return await outcome
+
+        one, other = asyncio.create_task(wait()), asyncio.create_task(wait())
+        await asyncio.sleep(0)
+        one.cancel()
+        await asyncio.sleep(0)
+        outcome.tell("first")
+        outcome.tell("second")
+        assert await other == "first"
+        assert await outcome == "first"
+        assert one.cancelled()
+
+    asyncio.run(waiting())
