@@ -20,6 +20,7 @@ from statistics import mean
 from proxy.cache.entry import Entry
 from proxy.cache.key import Key
 from proxy.sandbox import Engine
+from proxy.server.worker import UNCOLLECTED
 from tests.bench.inside import Inside, best, get
 from tests.bench.load import Load
 from tests.bench.measure import measured
@@ -216,6 +217,7 @@ KINDS = (*INSIDE, "bodies")
 def growth(kind: str) -> Growth:
     if kind == "bodies":
         return bodies()
+    gc.set_threshold(UNCOLLECTED)  # as in a worker
     with Engine() as engine, tempfile.TemporaryDirectory() as folder:
         return INSIDE[kind](Path(folder), engine)
 

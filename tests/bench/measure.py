@@ -28,8 +28,8 @@ ASKED = 8
 """Requests for each worker, to see what it answers."""
 
 TRIES = 3
-"""On a busy machine it happens that wrk has not a single answer in its time, and that the time of h2load is over before
-it has connected, whereupon it never ends."""
+"""Each twice as long as the one before. On a busy machine it happens that wrk has not a single answer in its time, and
+that the time of h2load is over before it has connected, whereupon it never ends."""
 
 Samples = Mapping[Target, Sequence[Sample]]
 """For each target one sample of each round."""
@@ -106,9 +106,9 @@ def _rounds(machine: Machine, targets: Sequence[Target], load: Load, rounds: int
 def measure(machine: Machine, target: Target, load: Load, seconds: int) -> Sample:
     """One measurement."""
     failed: Exception | None = None
-    for _ in range(TRIES):
+    for more in range(TRIES):
         try:
-            return _measure(machine, target, load, seconds)
+            return _measure(machine, target, load, seconds << more)
         except (subprocess.TimeoutExpired, ValueError) as error:
             failed = error
     raise RuntimeError(f"{target.case.value} at {target.server}, {load.name}: {failed}")
