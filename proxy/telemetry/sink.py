@@ -110,7 +110,6 @@ class Sink:
         while (order := self._orders.get()) is not _Order.STOP:
             try:
                 if isinstance(order, bytes):
-                    self._written += len(order)
                     write_together(self._fd, order)
                 else:
                     self._replace_file()
@@ -120,6 +119,8 @@ class Sink:
                 failing = True
             else:
                 failing = False
+            if isinstance(order, bytes):
+                self._written += len(order)
         if self._path is not None:
             os.close(self._fd)
 
