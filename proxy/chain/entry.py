@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from operator import itemgetter
 
 from proxy import errors
-from proxy.chain.route import Route, choose
+from proxy.chain.route import Route
+from proxy.chain.table import RouteTable
 from proxy.errors import ProxyError
 from proxy.exchange import Exchange, Request, Response
 from proxy.http.fields import Fields
@@ -31,17 +32,21 @@ logger = logging.getLogger(__name__)
 
 
 class Entry:
-    """Answers every request. `routes` may be replaced at any time: an exchange keeps the chain it began with."""
+    """Answers every request."""
 
     def __init__(self, routes: Sequence[Route]) -> None:
-        self.routes = routes
+        self.follow(routes)
+
+    def follow(self, routes: Sequence[Route]) -> None:
+        """From now on. An exchange keeps the chain it began with."""
+        self._table = RouteTable(routes)
 
     async def __call__(self, request: Request) -> Response:
         exchange = request.exchange
         plain = is_plain(request.path)
         if not plain:
             request.path = canonical(request.path)
-        route = choose(self.routes, request)
+        route = self._table.choose(request)
         try:
             if not plain and is_ambiguous(request.path):
                 self._check_reading(request, route)
@@ -61,7 +66,7 @@ class Entry:
         """An origin that reads the path more loosely than we do must not be reached around the route it belongs to."""
         loosely = request.copy()
         loosely.path = loosest(request.path)
-        if choose(self.routes, loosely) is not route:
+        if self._table.choose(loosely) is not route:
             raise ProxyError(errors.HTTP_REQUEST_ERROR, "the path can be read as one of another route", status=400)
 
 

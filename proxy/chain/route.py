@@ -1,12 +1,7 @@
-"""Which chain a request goes through: the first route that matches.
-
-Routes are matched in the order of the YAML. A route that names an exact host and path is the common case in a long
-list, yet lists are short; the loop below stays a loop until a measurement says otherwise.
-"""
+"""What takes a request, and the chain it goes through then."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from proxy.chain.stage import Handler
@@ -45,14 +40,6 @@ def host_of(authority: str) -> str:
         return authority
     host, colon, _ = authority.rpartition(":")
     return host if colon else authority
-
-
-def choose(routes: Sequence[Route], request: Request) -> Route | None:
-    """The first route that matches."""
-    for route in routes:
-        if route.match(request):
-            return route
-    return None
 
 
 def _fits(pattern: str, path: str) -> bool:

@@ -59,7 +59,7 @@ class Live:
             return
         self._wrong = []
         old, self._assembly = self._assembly, new
-        self._entry.routes = new.routes
+        self._entry.follow(new.routes)
         old.retire(new)
         self._lasting.forget(new)
         logger.info("%s is read anew", self._path)

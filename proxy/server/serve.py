@@ -111,7 +111,7 @@ class Server:
         """Let new exchanges meet what was prepared, and listen where it says. Those that run go on with what they began
         with; who is connected to a listener that is gone or has other options now is served once more there."""
         old, self.assembly = self.assembly, prepared
-        self._entry.routes = prepared.routes
+        self._entry.follow(prepared.routes)
         old.retire(prepared)
         if old.file.config.server_timing != self.config.server_timing:
             self.recorder.follow(self._watched_entry(self.config))
