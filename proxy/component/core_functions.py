@@ -96,8 +96,7 @@ def guest_destructor(number: int | None) -> Callable[[Instance, Any], None]:
     def destroy(instance: Instance, representation: Any) -> None:
         if number is not None:
             values.buffer[0] = representation
-            function = instance.funcs[number] or instance.find(number)
-            call(instance.context, function, values.address, 1)
+            call(instance.context, instance.address(number), values.address, 1)
 
     return destroy
 

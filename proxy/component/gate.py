@@ -110,7 +110,7 @@ def arming(table: int, slots: int, linker: Linker) -> Callable[[Instance], None]
     def arm(instance: Instance) -> None:
         for slot in range(slots):
             instance.make(slot)
-        fiber.arm(instance.store, linker, instance.funcs[table] or instance.find(table))
+        fiber.arm(instance.store, linker, instance.address(table))
 
     return arm
 

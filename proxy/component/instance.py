@@ -65,7 +65,7 @@ class Context:
         self.context = instance.store.context
         self.component = instance.components[plan.component]
         self.left = instance.linked.limits.memory
-        self._realloc = 0 if plan.realloc is None else instance.funcs[plan.realloc] or instance.find(plan.realloc)
+        self._realloc = 0 if plan.realloc is None else instance.address(plan.realloc)
         self._batches = plan.batches or 0
         self.memory: Any = _NoMemory()
         if plan.memory is not None:

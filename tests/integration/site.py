@@ -227,6 +227,17 @@ def engine() -> Engine:
     return _engines[0]
 
 
+@asynccontextmanager
+async def origin(reply: Reply | bytes) -> AsyncIterator[tuple[int, list[Asked]]]:
+    """An origin on a port of its own, and what it was asked."""
+    asked: list[Asked] = []
+    server = await asyncio.start_server(serving(asked, reply), "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1], asked
+    finally:
+        server.close()
+
+
 def serving(
     asked: list[Asked], reply: Reply | bytes
 ) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from proxy.upstream import Endpoint
 from proxy.wasi.http import Outgoing
 from proxy.wasi.p3 import handler_interfaces
 from proxy.wasi.p3.http import Handler
-from tests.integration.site import Asked, Reply, engine, ok, serving
+from tests.integration.site import Asked, engine, ok, origin
 
 GUEST = Path(__file__).parents[1] / "wasi" / "guests" / "built" / "middleware.wasm"
 LIMITS = Limits(memory=32 << 20, time=0.5)
@@ -385,17 +385,6 @@ def test_who_only_yields_is_stopped_too() -> None:
 # What outlives what.
 
 
-@asynccontextmanager
-async def listening(reply: Reply | bytes) -> AsyncIterator[tuple[int, list[Asked]]]:
-    """An origin on a port of its own, and what it was asked."""
-    asked: list[Asked] = []
-    server = await asyncio.start_server(serving(asked, reply), "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1], asked
-    finally:
-        server.close()
-
-
 def test_a_client_that_goes_ends_it() -> None:
     """The guest waits for what nobody wants any more."""
 
@@ -420,7 +409,7 @@ def test_it_may_go_on_after_its_answer() -> None:
             came.set()
             return ok()
 
-        async with listening(answering) as (port, asked):
+        async with origin(answering) as (port, asked):
             client = Outgoing([Endpoint("127.0.0.1", port)])
             response = await stage(client)(request(f"/afterwards?127.0.0.1:{port}/later"), Origin())
             assert await collect(response.body, 100) == b"before"
@@ -433,7 +422,7 @@ def test_it_may_go_on_after_its_answer() -> None:
 
 def test_a_subrequest() -> None:
     async def asking() -> bytes:
-        async with listening(ok(b"fragment")) as (port, _):
+        async with origin(ok(b"fragment")) as (port, _):
             client = Outgoing([Endpoint("127.0.0.1", port)])
             response = await stage(client)(request(f"/asked?127.0.0.1:{port}/fragment"), Origin())
             body = await collect(response.body, 100)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -29,7 +28,7 @@ from proxy.upstream.secure import Secured
 from proxy.wasi.files import Folder
 from proxy.wasi.http import Outgoing, Service
 from tests.component.guests import parse, run
-from tests.integration.site import BUILT, Asked, engine, ok, serving
+from tests.integration.site import BUILT, Asked, engine, ok, origin, serving
 from tests.tls.certificates import client_context, issue
 
 NO_FIELDS: Mapping[str, str] = MappingProxyType({})
@@ -393,16 +392,6 @@ def test_bytes_that_are_no_text_are_not_to_be_repeated() -> None:
 
 
 # What it asks of others.
-
-
-@asynccontextmanager
-async def origin(reply: Callable[[Asked], bytes] | bytes) -> AsyncIterator[tuple[int, list[Asked]]]:
-    asked: list[Asked] = []
-    server = await asyncio.start_server(serving(asked, reply), "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1], asked
-    finally:
-        server.close()
 
 
 def with_origin(

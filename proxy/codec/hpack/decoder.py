@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from proxy.codec.hpack import huffman
+from proxy.codec.hpack import huffman, integer
 from proxy.codec.hpack.static_table import STATIC
 from proxy.http.fields import Line
 
@@ -20,9 +20,6 @@ OVERHEAD = 32
 TABLE_SIZE = 4096
 """The size of the dynamic table that we let the other side use: what it is when nothing is said (RFC 9113 §6.5.2)."""
 
-_LONGEST_INTEGER = 4
-"""Bytes of an integer after its first: enough for any length and index that makes sense."""
-
 
 class HpackError(ValueError):
     """The block means nothing, nor does any later one: COMPRESSION_ERROR (RFC 9113 §4.3)."""
@@ -33,7 +30,7 @@ class Kinds(Generic[K]):
 
     def __init__(self, kind: Callable[[bytes, bytes], K]) -> None:
         self.kind = kind
-        self.static = tuple((line, kind(*line), _size(line)) for line in ((b"", b""), *STATIC))
+        self.static = tuple((line, kind(*line), size_of(line)) for line in ((b"", b""), *STATIC))
 
 
 class Decoder(Generic[K]):
@@ -62,7 +59,7 @@ class Decoder(Generic[K]):
                     index = first & 0x7F
                     entry = static[index] if index < 62 else dynamic[61 - index]
                 elif first & 0x80:
-                    index, at = _integer(block, at, 7)
+                    index, at = integer.read(block, at, 7)
                     entry = self._indexed(index)
                 elif first & 0xE0 == 0x20:
                     if entries or left < most:
@@ -76,7 +73,7 @@ class Decoder(Generic[K]):
                     entries.append(entry)
         except IndexError:
             raise HpackError("a block that ends too early, or an index beyond the table") from None
-        except huffman.HuffmanError as error:
+        except (huffman.HuffmanError, integer.IntegerError) as error:
             raise HpackError(str(error)) from None
         return entries if left >= 0 else None
 
@@ -87,14 +84,14 @@ class Decoder(Generic[K]):
 
     def _literal(self, block: bytes, at: int) -> tuple[Entry[K], int]:
         indexing = block[at] & 0x40
-        index, at = _integer(block, at, 6 if indexing else 4)
+        index, at = integer.read(block, at, 6 if indexing else 4)
         if index:
             name = self._indexed(index)[0][0]
         else:
             name, at = _string(block, at)
         value, at = _string(block, at)
         line = (name, value)
-        entry = (line, self._kind(name, value), _size(line))
+        entry = (line, self._kind(name, value), size_of(line))
         if indexing:
             self._insert(entry)
         return entry, at
@@ -113,36 +110,21 @@ class Decoder(Generic[K]):
         del self._dynamic[:dropped]
 
     def _resize(self, block: bytes, at: int) -> int:
-        self._capacity, at = _integer(block, at, 5)
+        self._capacity, at = integer.read(block, at, 5)
         if self._capacity > TABLE_SIZE:
             raise HpackError(f"a table of more than {TABLE_SIZE} bytes")
         self._evict()
         return at
 
 
-def _size(line: Line) -> int:
+def size_of(line: Line) -> int:
+    """What a line counts for (RFC 7541 §4.1)."""
     return len(line[0]) + len(line[1]) + OVERHEAD
-
-
-def _integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
-    """The value, and where what follows begins (RFC 7541 §5.1)."""
-    mask = (1 << bits) - 1
-    value = block[at] & mask
-    at += 1
-    if value < mask:
-        return value, at
-    for shift in range(0, 7 * _LONGEST_INTEGER, 7):
-        byte = block[at]
-        at += 1
-        value += (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-    raise HpackError("an integer that is too long")
 
 
 def _string(block: bytes, at: int) -> tuple[bytes, int]:
     coded = block[at] & 0x80
-    length, at = _integer(block, at, 7)
+    length, at = integer.read(block, at, 7)
     end = at + length
     if end > len(block):
         raise HpackError("a string that goes beyond its block")

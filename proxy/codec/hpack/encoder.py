@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from proxy import errors
-from proxy.codec.hpack import huffman
+from proxy.codec.hpack import huffman, integer
 from proxy.codec.hpack.decoder import OVERHEAD, TABLE_SIZE
 from proxy.codec.hpack.static_table import STATIC
+from proxy.codec.section.lines import check
 from proxy.errors import ProxyError
 from proxy.http.fields import Line
-from proxy.http.syntax import is_field_value, is_token
 
 _VOLATILE = frozenset((
     b":path", b"age", b"cache-status", b"content-length", b"content-range", b"date", b"etag", b"expires",
@@ -81,7 +80,7 @@ class Encoder:
             number = known.get(line)
             if number is not None:
                 index = 61 + inserted - number
-                pieces.append(_INDEXED[index] if index < 127 else _integer(index, 7, 0x80))
+                pieces.append(_INDEXED[index] if index < 127 else integer.write(index, 7, 0x80))
                 continue
             name = line[0]
             if (piece := _STATIC.get(line)) is not None:
@@ -119,14 +118,14 @@ class Encoder:
         sizes = dict.fromkeys((self._smallest, self._capacity))
         self._resized = False
         self._smallest = self._capacity
-        return [_integer(size, 5, 0x20) for size in sizes]
+        return [integer.write(size, 5, 0x20) for size in sizes]
 
 
 def _volatile(line: Line) -> bytes:
     """Some come again within the second, some never: those that never do are not kept, nor Huffman coded."""
     if line[0] != b"x-request-id":
         return _literal(line)
-    return _REQUEST_ID + _integer(len(line[1]), 7, 0) + line[1]
+    return _REQUEST_ID + integer.write(len(line[1]), 7, 0) + line[1]
 
 
 def _literal(line: Line) -> bytes:
@@ -139,33 +138,18 @@ def _literal(line: Line) -> bytes:
 
 
 def _coded(line: Line, bits: int, kind: int) -> bytes:
+    check(line)
     name, value = line
-    if not is_field_value(value) or not is_token(name.removeprefix(b":")) or name != name.lower():
-        raise ProxyError(errors.PROXY_INTERNAL_ERROR, f"a stage made a field {name!r} that no message may have")
     index = _NAMES.get(name)
-    begun = _integer(index, bits, kind) if index is not None else bytes((kind,)) + _string(name)
+    begun = integer.write(index, bits, kind) if index is not None else bytes((kind,)) + _string(name)
     return begun + _string(value)
-
-
-def _integer(value: int, bits: int, kind: int) -> bytes:
-    """RFC 7541 §5.1; kind: what stands in the bits before it."""
-    mask = (1 << bits) - 1
-    if value < mask:
-        return bytes((kind | value,))
-    coded = bytearray((kind | mask,))
-    value -= mask
-    while value >= 0x80:
-        coded.append(0x80 | value & 0x7F)
-        value >>= 7
-    coded.append(value)
-    return bytes(coded)
 
 
 def _string(text: bytes) -> bytes:
     coded = huffman.encode(text)
     if len(coded) < len(text):
-        return _integer(len(coded), 7, 0x80) + coded
-    return _integer(len(text), 7, 0) + text
+        return integer.write(len(coded), 7, 0x80) + coded
+    return integer.write(len(text), 7, 0) + text
 
 
 _REQUEST_ID = b"\0" + _string(b"x-request-id")

@@ -82,19 +82,19 @@ class Control:
                 self._skipped -= passed
                 at += passed
                 continue
-            kind = frames.read_integer(data, at)
-            length = None if kind is None else frames.read_integer(data, kind[1])
-            if kind is None or length is None:
+            begun = frames.read_pair(data, at)
+            if begun is None:
                 break
-            self._check(kind[0], length[0])
-            end = length[1] + length[0]
-            if kind[0] not in _READ:
+            kind, length, begin = begun
+            self._check(kind, length)
+            end = begin + length
+            if kind not in _READ:
                 self._spend()
-                self._skipped, at = length[0], length[1]
+                self._skipped, at = length, begin
             elif end > len(data):
                 break
             else:
-                self._frame(kind[0], data[length[1] : end])
+                self._frame(kind, data[begin:end])
                 at = end
         return data[at:]
 
@@ -135,14 +135,13 @@ def _settings(payload: bytes) -> None:
     seen: set[int] = set()
     at = 0
     while at < len(payload):
-        name = frames.read_integer(payload, at)
-        value = None if name is None else frames.read_integer(payload, name[1])
-        if name is None or value is None:
+        setting = frames.read_pair(payload, at)
+        if setting is None:
             raise Violation(frames.FRAME_ERROR, "SETTINGS that end within a setting")
-        if name[0] in seen or name[0] in frames.SETTINGS_OF_HTTP2:
-            raise Violation(frames.SETTINGS_ERROR, f"setting {name[0]} twice, or none of HTTP/3's")
-        seen.add(name[0])
-        at = value[1]
+        name, _, at = setting
+        if name in seen or name in frames.SETTINGS_OF_HTTP2:
+            raise Violation(frames.SETTINGS_ERROR, f"setting {name} twice, or none of HTTP/3's")
+        seen.add(name)
 
 
 def _cancellations(data: bytes) -> bytes:

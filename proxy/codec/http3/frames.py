@@ -49,6 +49,13 @@ def integer(value: int) -> bytes:
     return (value | 0xC000_0000_0000_0000).to_bytes(8, "big")
 
 
+def read_pair(data: bytes | bytearray, at: int) -> tuple[int, int, int] | None:
+    """Two integers, such as a frame begins with, and where what follows begins; None when they are not all there."""
+    first = read_integer(data, at)
+    second = None if first is None else read_integer(data, first[1])
+    return None if first is None or second is None else (first[0], *second)
+
+
 def read_integer(data: bytes | bytearray, at: int) -> tuple[int, int] | None:
     """The value, and where what follows begins; None when it is not all there."""
     if at >= len(data):

@@ -11,21 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
-from proxy import errors
-from proxy.codec.hpack import huffman
-from proxy.codec.hpack.decoder import OVERHEAD, Entry
+from proxy.codec.hpack import huffman, integer
+from proxy.codec.hpack.decoder import Entry, size_of
 from proxy.codec.http3.static_table import STATIC
-from proxy.errors import ProxyError
+from proxy.codec.section.lines import check
 from proxy.http.fields import Line
-from proxy.http.syntax import is_field_value, is_token
 
 K = TypeVar("K")
 
 _KEPT = 4096
 """Bytes of lines, as they are counted in a table (RFC 7541 §4.1), that a decoder remembers."""
-
-_LONGEST_INTEGER = 4
-"""Bytes of an integer after its first: enough for any length and index that makes sense."""
 
 _NAMES = {line[0]: index for index, line in reversed(list(enumerate(STATIC)))}
 
@@ -51,7 +46,7 @@ class Decoder(Generic[K]):
             return self._decode(section, most)
         except IndexError:
             raise QpackError("a section that ends too early, or an index beyond the table") from None
-        except huffman.HuffmanError as error:
+        except (huffman.HuffmanError, integer.IntegerError) as error:
             raise QpackError(str(error)) from None
 
     def _decode(self, section: bytes, most: int) -> list[Entry[K]] | None:
@@ -62,7 +57,7 @@ class Decoder(Generic[K]):
         while at < end:
             first = section[at]
             if first & 0xC0 == 0xC0:  # §4.5.2
-                index, at = _integer(section, at, 6)
+                index, at = integer.read(section, at, 6)
                 entry = self._static.get(index) or self._indexed(index)
             else:
                 begin = at
@@ -76,20 +71,20 @@ class Decoder(Generic[K]):
 
     def _indexed(self, index: int) -> Entry[K]:
         line = STATIC[index]
-        entry = self._static[index] = (line, self._kind(*line), _size(line))
+        entry = self._static[index] = (line, self._kind(*line), size_of(line))
         return entry
 
     def _literal(self, section: bytes, begin: int, name_at: int, value_at: int, end: int) -> Entry[K]:
         if section[begin] & 0xC0 == 0x40:  # §4.5.4
-            name = STATIC[_integer(section, begin, 4)[0]][0]
+            name = STATIC[integer.read(section, begin, 4)[0]][0]
         else:  # §4.5.6
             coded = section[name_at:value_at]
             name = huffman.decode(coded) if section[begin] & 0x08 else coded
-        _, text_at = _integer(section, value_at, 7)
+        _, text_at = integer.read(section, value_at, 7)
         text = section[text_at:end]
         value = huffman.decode(text) if section[value_at] & 0x80 else text
         line = (name, value)
-        entry = (line, self._kind(name, value), _size(line))
+        entry = (line, self._kind(name, value), size_of(line))
         self._remember(section[begin:end], entry)
         return entry
 
@@ -107,38 +102,18 @@ def _parts(section: bytes, at: int) -> tuple[int, int, int]:
     """Where the name of a literal begins (if it is there as text), where its value does, and where that ends."""
     first = section[at]
     if first & 0xD0 == 0x50:  # §4.5.4, of the static table
-        _, name_at = _integer(section, at, 4)
+        _, name_at = integer.read(section, at, 4)
         value_at = name_at
     elif first & 0xE0 == 0x20:  # §4.5.6
-        length, name_at = _integer(section, at, 3)
+        length, name_at = integer.read(section, at, 3)
         value_at = name_at + length
     else:
         raise QpackError("a line of a dynamic table, which there is not")
-    length, text_at = _integer(section, value_at, 7)
+    length, text_at = integer.read(section, value_at, 7)
     end = text_at + length
     if end > len(section):
         raise QpackError("a string that goes beyond its section")
     return name_at, value_at, end
-
-
-def _integer(data: bytes, at: int, bits: int) -> tuple[int, int]:
-    """The value, and where what follows begins (RFC 7541 §5.1)."""
-    mask = (1 << bits) - 1
-    value = data[at] & mask
-    at += 1
-    if value < mask:
-        return value, at
-    for shift in range(0, 7 * _LONGEST_INTEGER, 7):
-        byte = data[at]
-        at += 1
-        value += (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-    raise QpackError("an integer that is too long")
-
-
-def _size(line: Line) -> int:
-    return len(line[0]) + len(line[1]) + OVERHEAD
 
 
 _LONGEST_KEPT = 256
@@ -155,16 +130,15 @@ def encode(lines: Iterable[Line]) -> bytes:
 
 
 def _line(line: Line) -> bytes:
+    check(line)
     name, value = line
-    if not is_field_value(value) or not is_token(name.removeprefix(b":")) or name != name.lower():
-        raise ProxyError(errors.PROXY_INTERNAL_ERROR, f"a stage made a field {name!r} that no message may have")
     index = _NAMES.get(name)
     if line in _STATIC:
-        coded = _write(_STATIC[line], 6, 0xC0)
+        coded = integer.write(_STATIC[line], 6, 0xC0)
     elif index is not None:
-        coded = _write(index, 4, 0x50) + _text(value)
+        coded = integer.write(index, 4, 0x50) + _text(value)
     else:
-        coded = _write(len(name), 3, 0x20) + name + _text(value)
+        coded = integer.write(len(name), 3, 0x20) + name + _text(value)
     if len(coded) <= _LONGEST_KEPT and name not in _SELDOM:
         if len(_coded) >= _MOST_KEPT:
             _coded.clear()
@@ -180,17 +154,4 @@ _SELDOM = frozenset((b"set-cookie", b"x-request-id"))
 
 def _text(value: bytes) -> bytes:
     """As it is: what Huffman's code saves of a response is not worth its time."""
-    return _write(len(value), 7, 0) + value
-
-
-def _write(value: int, bits: int, kind: int) -> bytes:
-    mask = (1 << bits) - 1
-    if value < mask:
-        return bytes((kind | value,))
-    coded = bytearray((kind | mask,))
-    value -= mask
-    while value >= 0x80:
-        coded.append(0x80 | value & 0x7F)
-        value >>= 7
-    coded.append(value)
-    return bytes(coded)
+    return integer.write(len(value), 7, 0) + value

@@ -168,11 +168,11 @@ class Http3Server:
                     stream.skipped -= size
                 at += size
                 continue
-            kind = frames.read_integer(data, at)
-            length = None if kind is None else frames.read_integer(data, kind[1])
-            if kind is None or length is None:
+            begun = frames.read_pair(data, at)
+            if begun is None:
                 break
-            behind = self._frame(stream, kind[0], length[0], data, length[1], end)
+            kind, length, begin = begun
+            behind = self._frame(stream, kind, length, data, begin, end)
             if behind is None:
                 break
             at = behind
