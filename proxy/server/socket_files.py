@@ -44,6 +44,10 @@ class SocketFiles:
         except OSError as error:
             logger.warning("the socket %s could not be removed: %s", path, error.strerror)
 
+    def remove_all(self) -> None:
+        for path in list(self._marks):
+            self.remove(path)
+
 
 def _mark(path: str) -> Mark:
     status = os.lstat(path)

@@ -77,6 +77,8 @@ class Supervisor:
         self._changing = asyncio.Lock()
         self._gently = False
         """Another process serves meanwhile, so there is time."""
+        self._succeeded = False
+        """Another process has the sockets too, and serves or is about to."""
         self._admin: Listener | None = None
         self._admin_as: model.Admin | None = None
         self._tasks: set[asyncio.Task[object]] = set()
@@ -147,9 +149,15 @@ class Supervisor:
 
     async def _restart(self, stopped: asyncio.Event) -> None:
         async with self._changing:
+            if stopped.is_set():
+                return
+            self._succeeded = True
             try:
                 successor = await start_successor(self._crew.sockets, self._files, self._succession)
             except Refused as error:
+                self._succeeded = False
+                if stopped.is_set():
+                    self._files.remove_all()
                 logger.error("restart refused: %s", error)
                 return
             logger.info("process %d serves from now on", successor)
@@ -198,7 +206,7 @@ class Supervisor:
         if not self._gently:
             notify(STOPPING)
         self._operations.draining = True
-        close(self._crew.sockets, files=None if self._gently else self._files)
+        close(self._crew.sockets, files=None if self._succeeded else self._files)
         if self._admin is not None and self._gently:
             self._admin.retire()
         await self._crew.stop(gently=self._gently)

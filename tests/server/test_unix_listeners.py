@@ -10,8 +10,10 @@ import socket
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 from click.testing import CliRunner
@@ -23,7 +25,7 @@ from proxy.downstream import bind_file
 from proxy.server.socket_files import SocketFiles
 from proxy.server.sockets import bind
 from tests.integration.site import ok, site
-from tests.server.process import PATIENCE, SLUICE, config, respond, running
+from tests.server.process import PATIENCE, SLUICE, Process, config, respond, running
 from tests.server.test_takeover import ACTIVATOR
 from tests.server.test_workers import alive, until
 
@@ -94,6 +96,63 @@ def test_the_life_of_sockets(tmp_path: Path) -> None:
         assert not second.exists()
         assert not admin.exists()
         assert "no proxy answers" in CliRunner().invoke(status, [str(path)]).output
+
+
+@contextmanager
+def starting(process: Process, path: Path) -> Iterator[TextIO]:
+    """A successor that waits for its configuration, which is to be written here."""
+    path.unlink()
+    os.mkfifo(path)
+    process.popen.send_signal(signal.SIGUSR2)
+    with path.open("w") as written:  # opens when somebody reads
+        yield written
+
+
+def test_a_process_that_is_told_to_end_leaves_the_files_to_its_successor_that_is_still_starting(tmp_path: Path) -> None:
+    site, admin = tmp_path / "site", tmp_path / "admin"
+    path = config(tmp_path, respond("one"), admin={"address": f"unix:{admin}"}, **listeners(site))
+    then = path.read_text().replace("one", "two")
+    with running(path) as process:
+        with starting(process, path) as written, socket.socket(socket.AF_UNIX) as meanwhile:
+            process.popen.send_signal(signal.SIGTERM)
+            assert process.popen.wait(PATIENCE) == 0
+            meanwhile.settimeout(PATIENCE)
+            meanwhile.connect(str(site))
+            written.write(then)
+            written.close()
+            meanwhile.sendall(GET)
+            assert meanwhile.recv(15) == b"HTTP/1.1 200 OK"
+        path.unlink()
+        path.write_text(then)
+        new = json.loads(CliRunner().invoke(status, ["--json", str(path)]).output)["pid"]
+        try:
+            assert ask(site) == b"HTTP/1.1 200 OK two"
+        finally:
+            os.kill(new, signal.SIGTERM)
+            until(lambda: not alive(new))
+        assert not site.exists()
+        assert not admin.exists()
+
+
+def test_a_process_that_is_told_to_end_takes_the_files_away_when_its_successor_came_to_nothing(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    with socket.create_server(("127.0.0.1", 0)) as origin, socket.socket(socket.AF_UNIX) as client:
+        upstreams = {"slow": {"endpoints": [f"http://127.0.0.1:{origin.getsockname()[1]}"]}}
+        path = config(tmp_path, [{"forward": "slow"}], upstreams=upstreams, **listeners(site))
+        with running(path) as process:
+            client.connect(str(site))
+            client.sendall(GET)
+            asked, _ = origin.accept()
+            with asked, starting(process, path) as written:
+                process.popen.send_signal(signal.SIGTERM)
+                process.until("draining")
+                written.write("version: 0")
+                written.close()
+                process.until("restart refused")
+                assert not site.exists()
+                asked.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                assert client.recv(15) == b"HTTP/1.1 200 OK"
+                assert process.popen.wait(PATIENCE) == 0
 
 
 def test_clients_have_no_address_but_what_the_proxy_protocol_says(tmp_path: Path) -> None:
