@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mitmproxy import contentviews
 from mitmproxy.exceptions import OptionsError
 from mitmproxy.master import Master
 from mitmproxy.options import Options
@@ -17,8 +16,8 @@ from mitmproxy.tools.console.master import ConsoleMaster
 from mitmproxy.tools.dump import DumpMaster
 from mitmproxy.tools.web.master import WebMaster
 
+from proxy.inspector import view
 from proxy.inspector.addon import Bound, Chain, Handler
-from proxy.inspector.view import StoryView
 
 MASTERS: dict[str, type[ConsoleMaster] | type[DumpMaster] | type[WebMaster]] = {
     "web": WebMaster,
@@ -53,8 +52,7 @@ async def serve(
     on_master: Callable[[Master], object] = lambda _: None,
 ) -> None:
     """Until it is asked to stop. Raises BadOption. on_master: is given mitmproxy's master before it runs."""
-    if contentviews.get(StoryView.name) is None:
-        contentviews.add(StoryView())
+    view.register()
     try:
         master = MASTERS[session.interface](Options())
         master.addons.add(Chain(handler, doubts), Bound(session.keep, session.keep_bytes))
@@ -82,8 +80,8 @@ def _options(session: Session, known: Any) -> dict[str, Any]:
         "web_port": session.web[1],
         "web_open_browser": False,
         "save_stream_file": session.save,
-        "console_default_contentview": StoryView.name,
-        "dumper_default_contentview": StoryView.name,
+        "console_default_contentview": view.StoryView.name,
+        "dumper_default_contentview": view.StoryView.name,
     }
     return {name: value for name, value in options.items() if name in known}
 

@@ -20,7 +20,8 @@ from proxy.inspector.interface import Session, serve
 from proxy.server.live import Live
 from tests.integration.site import Answer, Asked, Reply, engine, parse, serving
 
-XSRF = {"cookie": "_xsrf=abcd", "x-xsrftoken": "abcd"}
+# By the name of mitmproxy 11, and by that of 12.
+XSRF = {"cookie": "_xsrf=abcd; _mitmproxy_xsrf=abcd", "x-xsrftoken": "abcd"}
 
 
 @dataclass
@@ -37,18 +38,31 @@ class Inspected:
         return await ask(self.port, "GET", target, headers)
 
     async def flows(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads((await ask(self.web, "GET", "/flows")).body)
+        found: list[dict[str, Any]] = json.loads(await self._looked_at("/flows"))
         return found
 
     async def story(self, flow: str) -> list[str]:
         """What the content view shows in the browser."""
-        answer = await ask(self.web, "GET", f"/flows/{flow}/response/content/sluice")
-        return ["".join(text for _, text in line) for line in json.loads(answer.body)["lines"]]
+        shown = json.loads(await self._looked_at(f"/flows/{flow}/response/content/sluice"))
+        if "lines" in shown:  # mitmproxy 11
+            return ["".join(text for _, text in line) for line in shown["lines"]]
+        return str(shown["text"]).splitlines()
+
+    async def _looked_at(self, target: str) -> bytes:
+        answer = await ask(self.web, "GET", target, self._token)
+        assert answer.status == 200, answer.body
+        return answer.body
+
+    @property
+    def _token(self) -> dict[str, str]:
+        """Of newer versions of mitmproxy; it is in the address that `sluice inspect` prints."""
+        _, _, token = str(getattr(self.master, "web_url", "")).partition("?token=")
+        return {"authorization": f"Bearer {token}"}
 
     async def do(self, method: str, target: str, body: object = None) -> None:
         """Something that a click in the browser does."""
         sent = b"" if body is None else json.dumps(body).encode()
-        answer = await ask(self.web, method, target, XSRF | {"content-type": "application/json"}, sent)
+        answer = await ask(self.web, method, target, self._token | XSRF | {"content-type": "application/json"}, sent)
         assert answer.status == 200, answer.body
 
 
