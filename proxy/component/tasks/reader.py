@@ -15,52 +15,74 @@ from proxy.component.types import U8
 class _Reader:
     """The readable end, in the host's hands. Fails with what stopped the guest that writes."""
 
+    __slots__ = ("_error", "_result", "_scheduler", "_shared", "_sink", "_waiting")
+
     def __init__(self, shared: SharedStream | SharedFuture) -> None:
         self._shared = shared
         self._scheduler: Scheduler = shared.scheduler
-        self._waiting: asyncio.Future[Any] | None = None
+        self._sink: HostSink | None = None
+        self._result: CopyResult | None = None
+        self._waiting: asyncio.Future[None] | None = None
         self._error: BaseException | None = None
         self._scheduler.externals[self] = None
 
-    async def _copy(self, sink: HostSink) -> CopyResult:
+    def _poll(self, limit: int) -> HostSink | None:
+        """What was copied, if that is there at once; else the copy is pending. Lets the guest go on."""
+        if self._sink is None:
+            self._begin(limit)
+        if self._result is None:
+            if self._error is not None:
+                raise self._error
+            return None
+        sink, self._sink = self._sink, None
+        return sink
+
+    def _begin(self, limit: int) -> None:
         if self._error is not None:
             raise self._error
-        self._scheduler.renew()
-        waiting = self._waiting = asyncio.get_running_loop().create_future()
-
-        def on_copy(reclaim: Reclaim) -> None:
-            reclaim()
-            on_copy_done(CopyResult.COMPLETED)
-
-        def on_copy_done(result: CopyResult) -> None:
-            if not waiting.done():
-                waiting.set_result(result)
-
-        self._shared.read(self, sink, on_copy, on_copy_done)
-        self._scheduler.go_on()
-        if not waiting.done() and not self._scheduler.busy and not self._scheduler.running:
-            self._waiting = None
+        scheduler = self._scheduler
+        scheduler.renew()
+        self._sink, self._result = HostSink(limit), None
+        self._shared.read(self, self._sink, self._on_copy, self._on_copy_done)
+        scheduler.go_on()
+        if self._result is None and self._error is None and not scheduler.busy and not scheduler.running:
+            self._sink = None
             self._shared.cancel()
             raise trap(f"nobody is left who could write the {self._shared.what}")
+
+    def _on_copy(self, reclaim: Reclaim) -> None:
+        reclaim()
+        self._on_copy_done(CopyResult.COMPLETED)
+
+    def _on_copy_done(self, result: CopyResult) -> None:
+        self._result = result
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    async def _arrival(self) -> None:
+        """Until the pending copy is over. Whoever is cancelled meanwhile gives it up."""
+        self._waiting = asyncio.get_running_loop().create_future()
         try:
-            result: CopyResult = await waiting
-            return result
+            await self._waiting
         except asyncio.CancelledError:
-            if self._error is None and waiting.cancelled() and sink.elements is None:
+            if self._error is None and self._result is None:
                 self._shared.cancel()
+                self._sink = None
             raise
         finally:
             self._waiting = None
 
     def fail(self, error: BaseException) -> None:
         self._error = error
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_exception(error)
+        self._wake()
 
     @property
     def stuck(self) -> bool:
         """Whether it waits for a guest none of whose tasks runs any more."""
-        return self._waiting is not None and not self._scheduler.busy
+        return self._sink is not None and self._result is None and not self._scheduler.busy
 
     def drop(self) -> None:
         if self._scheduler.externals.pop(self, self) is None and self._shared.drop():
@@ -68,20 +90,37 @@ class _Reader:
 
 
 class StreamReader(_Reader):
+    __slots__ = ()
+
+    def poll(self, limit: int) -> Elements | None:
+        """The next elements, as `read` gives them, if they are there at once. None: `read` waits for them."""
+        while (sink := self._poll(limit)) is not None:
+            if self._result is not CopyResult.COMPLETED:
+                self.drop()
+                return b"" if self._shared.kind == U8 else []
+            if sink.elements is not None:
+                return sink.elements
+        return None
+
     async def read(self, limit: int) -> Elements:
         """The next elements, at most so many: bytes for u8, else a list. Empty at the end."""
-        empty = b"" if self._shared.kind == U8 else []
-        sink = HostSink(limit)
-        while sink.elements is None:
-            if await self._copy(sink) is not CopyResult.COMPLETED:
-                self.drop()
-                return empty
-        return sink.elements
+        while (found := self.poll(limit)) is None:
+            await self._arrival()
+        return found
 
 
 class FutureReader(_Reader):
-    async def read(self) -> Any:
-        sink = HostSink(1)
-        await self._copy(sink)
+    __slots__ = ()
+
+    def poll(self) -> list[Any] | None:
+        """The value, in a list of its own, if it is there at once. None: `read` waits for it."""
+        sink = self._poll(1)
+        if sink is None:
+            return None
         self.drop()
-        return sink.elements[0] if isinstance(sink.elements, list) else sink.elements
+        return sink.elements if isinstance(sink.elements, list) else [sink.elements]
+
+    async def read(self) -> Any:
+        while (found := self.poll()) is None:
+            await self._arrival()
+        return found[0]

@@ -63,6 +63,10 @@ class Taken:
             data = await self._stream.take()
         return data
 
+    def poll(self) -> bytes | None:
+        """The same if a guest has it at once, else None."""
+        return None if self._reader is None else self._reader.poll(CHUNK)
+
     @property
     def stuck(self) -> bool:
         """Whether nobody is left who could write."""
@@ -79,10 +83,12 @@ class Taken:
             self._stream.drop()
 
 
-async def value_of(future: GivenFuture) -> Any:
+async def value_of(future: GivenFuture | FutureReader) -> Any:
     """The value of a future that a guest has given away."""
     if isinstance(future, SharedFuture):
         return await FutureReader(future).read()
+    if isinstance(future, FutureReader):
+        return await future.read()
     return await future.take()
 
 

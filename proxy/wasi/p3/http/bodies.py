@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from proxy.component import HostFuture, HostStream
+from proxy.component import FutureReader, HostFuture, HostStream, SharedFuture
 from proxy.errors import Failure, ProxyError
 from proxy.exchange import Body, Stream
 from proxy.http.fields import Fields
@@ -87,9 +87,12 @@ class Outgoing:
         self.transmitted = transmitted
         self.on_end: Callable[[], None] = _nothing
         self._stream = Taken(contents.stream)
-        self._trailers: GivenFuture | None = contents.trailers
+        self._trailers: GivenFuture | FutureReader | None = contents.trailers
         self._incomplete = incomplete
         self._read = 0
+        self._ahead: list[bytes] = []
+        self._written = False
+        """Whether all of the stream was read; what comes after it may still be waited for."""
         self._error: ProxyError | None = None
         self._over = False
 
@@ -97,26 +100,59 @@ class Outgoing:
     def over(self) -> bool:
         return self._over
 
+    def whole(self, most: int) -> bytes | None:
+        """All of it, if that is there at once, and about `most` bytes at most, without trailers. Else what was seen of
+        it is what `read` gives first."""
+        try:
+            while not self._written:
+                if self._read >= most or (chunk := self._stream.poll()) is None:
+                    return None
+                self._take(chunk)
+                if chunk:
+                    self._ahead.append(chunk)
+            if not self._ends_at_once() or self.trailers is not None:
+                return None
+        except (ProxyError, Trap, RuntimeError) as error:
+            self.fail(error)
+            return None
+        return b"".join(self._ahead)
+
     async def read(self) -> bytes:
+        if self._ahead:
+            return self._ahead.pop(0)
         if self._error is not None:
             raise self._error
         if self._over:
             return b""
         try:
-            chunk = await self._stream.read()
-            self._read += len(chunk)
-            if self.length is not None and self._read > self.length:
-                raise ProxyError(self._incomplete, f"the body is longer than the {self.length} bytes announced")
+            chunk = b"" if self._written else await self._stream.read()
+            self._take(chunk)
             if not chunk:
-                await self._finish()
+                assert self._trailers is not None
+                self._ended(await value_of(self._trailers))
         except (ProxyError, Trap, RuntimeError) as error:
             raise self.fail(error) from error
         return chunk
 
-    async def _finish(self) -> None:
-        future, self._trailers = self._trailers, None
-        assert future is not None
-        case, value = await value_of(future)
+    def _take(self, chunk: bytes) -> None:
+        self._written = not chunk
+        self._read += len(chunk)
+        if self.length is not None and self._read > self.length:
+            raise ProxyError(self._incomplete, f"the body is longer than the {self.length} bytes announced")
+
+    def _ends_at_once(self) -> bool:
+        """Whether what comes after the stream is there."""
+        if isinstance(self._trailers, SharedFuture):
+            self._trailers = FutureReader(self._trailers)
+        told = self._trailers.poll() if isinstance(self._trailers, FutureReader) else None
+        if told is None:
+            return False
+        self._ended(told[0])
+        return True
+
+    def _ended(self, told: Result) -> None:
+        self._trailers = None
+        case, value = told
         if case == "err":
             raise failure(value)
         if self.length is not None and self._read != self.length:

@@ -13,6 +13,7 @@ from proxy.wasi.http.errors import failure
 from proxy.wasi.http.visit import MAX_SUBREQUESTS, Client, Visit, too_many_subrequests
 from proxy.wasi.p3.http.bodies import Outgoing
 from proxy.wasi.p3.http.messages import GuestRequest, GuestResponse
+from proxy.wasi.p3.streams import CHUNK
 
 
 class Handling(Visit):
@@ -57,6 +58,11 @@ class Handling(Visit):
             raise failure(given)
         assert isinstance(given, GuestResponse)
         response = given.response(sent=self.has_content(given.status))
-        if isinstance(response.body, Outgoing) and response.body.transmitted is given.transmitted:
-            self.body = response.body
+        body = response.body
+        if isinstance(body, Outgoing) and body.transmitted is given.transmitted:
+            whole = body.whole(CHUNK)
+            if whole is None:
+                self.body = body
+            else:
+                response.body = whole
         return response
