@@ -25,21 +25,39 @@ class HpackError(ValueError):
     """The block means nothing, nor does any later one: COMPRESSION_ERROR (RFC 9113 §4.3)."""
 
 
+_LONGEST_KNOWN = 126
+"""Bytes of a value in a literal that is kept: as many as a length in one byte can say."""
+
+_MOST_KNOWN = 4096
+"""Literals that are kept. Then all are forgotten: those that come often are soon known again."""
+
+
 class Kinds(Generic[K]):
-    """What lines are, by a function of name and value that is asked once for each line that is read in full."""
+    """What lines are, by a function of name and value that is asked once for each line that is read in full.
+
+    literals: lines by their bytes, of those that no table is to keep though they are no secret (RFC 7541 §6.2.2), as
+    paths are sent: many clients ask for the same ones.
+    """
 
     def __init__(self, kind: Callable[[bytes, bytes], K]) -> None:
         self.kind = kind
         self.static = tuple((line, kind(*line), size_of(line)) for line in ((b"", b""), *STATIC))
+        self.literals: dict[bytes, Entry[K]] = {}
+
+    def know(self, literal: bytes, entry: Entry[K]) -> None:
+        if len(self.literals) == _MOST_KNOWN:
+            self.literals.clear()
+        self.literals[literal] = entry
 
 
 class Decoder(Generic[K]):
     """Decodes the blocks of one connection, in their order."""
 
-    __slots__ = ("_capacity", "_dynamic", "_kind", "_size", "_static")
+    __slots__ = ("_capacity", "_dynamic", "_kinds", "_literals", "_size", "_static")
 
     def __init__(self, kinds: Kinds[K]) -> None:
-        self._kind = kinds.kind
+        self._kinds = kinds
+        self._literals = kinds.literals
         self._static = kinds.static
         self._dynamic: list[Entry[K]] = []  # the newest is last
         self._size = 0
@@ -49,6 +67,7 @@ class Decoder(Generic[K]):
         """The lines of a block; None when their sizes add up to more than `most`. The block is then read to its end
         all the same, for the table, and its lines are not kept. Raises HpackError."""
         static, dynamic = self._static, self._dynamic
+        literals = self._literals
         entries: list[Entry[K]] = []
         at, end, left = 0, len(block), most
         try:
@@ -58,6 +77,10 @@ class Decoder(Generic[K]):
                     at += 1
                     index = first & 0x7F
                     entry = static[index] if index < 62 else dynamic[61 - index]
+                elif 0 < first < 0x0F and block[at + 1] & 0x7F <= _LONGEST_KNOWN:
+                    # A name of the static table, and a value that no table is to keep.
+                    start, at = at, at + 2 + (block[at + 1] & 0x7F)
+                    entry = literals.get(block[start:at]) or self._static_literal(block, start, at)
                 elif first & 0x80:
                     index, at = integer.read(block, at, 7)
                     entry = self._indexed(index)
@@ -90,11 +113,20 @@ class Decoder(Generic[K]):
         else:
             name, at = _string(block, at)
         value, at = _string(block, at)
-        line = (name, value)
-        entry = (line, self._kind(name, value), size_of(line))
+        entry = self._entry(name, value)
         if indexing:
             self._insert(entry)
         return entry, at
+
+    def _static_literal(self, block: bytes, start: int, end: int) -> Entry[K]:
+        value, _ = _string(block, start + 1)
+        entry = self._entry(self._static[block[start]][0][0], value)
+        self._kinds.know(block[start:end], entry)
+        return entry
+
+    def _entry(self, name: bytes, value: bytes) -> Entry[K]:
+        line = (name, value)
+        return line, self._kinds.kind(name, value), size_of(line)
 
     def _insert(self, entry: Entry[K]) -> None:
         self._dynamic.append(entry)
