@@ -16,7 +16,7 @@ from proxy.admin import FilterState
 from proxy.config import model
 from proxy.server.assemble import route_name, stage_name
 from proxy.server.watch import SHOWN
-from proxy.telemetry.metrics import BOUNDS, Metrics
+from proxy.telemetry.metrics import BOUNDS, Metrics, RouteTally
 
 
 def document(
@@ -59,17 +59,16 @@ def _route(index: int, route: model.Route, metrics: Metrics) -> dict[str, Any]:
 
 
 def _counts(route: str, metrics: Metrics) -> dict[str, Any]:
+    tally = metrics.routes.get(route, RouteTally())
     statuses: defaultdict[str, int] = defaultdict(int)
-    for (name, _, digit), count in metrics.requests.items():
-        if name == route:
-            statuses[f"{digit}xx"] += count
-    durations = metrics.durations.get(route)
+    for (_, digit), count in tally.requests.items():
+        statuses[f"{digit}xx"] += count
     return {
         "statuses": dict(statuses),
-        "sent": metrics.sent.get(route, 0),
-        "aborted": metrics.aborted.get(route, 0),
-        "buckets": list(durations.buckets) if durations is not None else [0] * (len(BOUNDS) + 1),
-        "seconds": durations.seconds if durations is not None else 0.0,
+        "sent": tally.sent,
+        "aborted": tally.aborted,
+        "buckets": list(tally.buckets),
+        "seconds": tally.seconds,
     }
 
 

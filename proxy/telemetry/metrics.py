@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -69,11 +69,20 @@ class UpstreamSample:
     endpoints: Sequence[EndpointSample]
 
 
-@dataclass(slots=True)
-class _Durations:
-    """buckets: one count for each of BOUNDS, and one for what is longer; not cumulative."""
+def _none_yet() -> list[int]:
+    return [0] * (len(BOUNDS) + 1)
 
-    buckets: list[int]
+
+@dataclass(slots=True)
+class RouteTally:
+    """The exchanges of one route. requests: by method and first digit of the status. sent: bytes of responses.
+    aborted: those whose client did not get everything. buckets: one count for each of BOUNDS, and one for what takes
+    longer; not cumulative."""
+
+    requests: defaultdict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
+    sent: int = 0
+    aborted: int = 0
+    buckets: list[int] = field(default_factory=_none_yet)
     seconds: float = 0.0
 
 
@@ -120,13 +129,7 @@ class Metrics:
         self.caches = caches
         self.connections = connections
         self.running = running
-        self.requests: defaultdict[tuple[str, str, int], int] = defaultdict(int)
-        """By route, method, first digit of the status."""
-        self.sent: defaultdict[str, int] = defaultdict(int)
-        """Bytes of responses by route."""
-        self.aborted: defaultdict[str, int] = defaultdict(int)
-        """Exchanges whose client did not get everything, by route."""
-        self.durations: dict[str, _Durations] = {}
+        self.routes: defaultdict[str, RouteTally] = defaultdict(RouteTally)
         self.cache: defaultdict[tuple[str, str], int] = defaultdict(int)
         """By name of the cache and outcome."""
         self.cache_sent: defaultdict[tuple[str, str], int] = defaultdict(int)
@@ -147,21 +150,18 @@ class Metrics:
     def finished(self, request: Request, response: Response, sent: int, complete: bool, seconds: float) -> None:
         """Count one exchange, at its end: bytes sent, whether the client got all of it, and how long it took."""
         exchange = request.exchange
-        route = exchange.route
+        tally = self.routes[exchange.route]
         method = request.method
-        self.requests[route, method if method in METHODS else "other", response.status // 100] += 1
-        self.sent[route] += sent
-        durations = self.durations.get(route)
-        if durations is None:
-            durations = self.durations[route] = _Durations([0] * (len(BOUNDS) + 1))
-        durations.buckets[bisect_left(BOUNDS, seconds)] += 1
-        durations.seconds += seconds
+        tally.requests[method if method in METHODS else "other", response.status // 100] += 1
+        tally.sent += sent
+        tally.buckets[bisect_left(BOUNDS, seconds)] += 1
+        tally.seconds += seconds
         for member in exchange.cache_status:
             outcome = self._at_cache(member)
         if exchange.cache_status:
             self.cache_sent[outcome] += sent
         if not complete:
-            self.aborted[route] += 1
+            tally.aborted += 1
         if exchange.failure is not None:
             self.failures[exchange.failure[0]] += 1
 
@@ -252,17 +252,31 @@ class _Families(Collector):
 
     def _exchanges(self) -> Iterator[Metric]:
         metrics = self._metrics
+        routes = metrics.routes.items()
         yield _counter(
             "sluice_requests", "Exchanges finished", ("route", "method", "status"),
-            (((route, method, f"{digit}xx"), n) for (route, method, digit), n in metrics.requests.items()),
+            (
+                ((route, method, f"{digit}xx"), n)
+                for route, tally in routes
+                for (method, digit), n in tally.requests.items()
+            ),
         )  # fmt: skip
-        yield _counter("sluice_sent_bytes", "Bytes of responses sent", ("route",), _single(metrics.sent))
-        yield _counter("sluice_aborted", "Exchanges cut short", ("route",), _single(metrics.aborted))
+        yield _counter(
+            "sluice_sent_bytes", "Bytes of responses sent", ("route",),
+            (((route,), tally.sent) for route, tally in routes),
+        )  # fmt: skip
+        yield _counter(
+            "sluice_aborted", "Exchanges cut short", ("route",),
+            (((route,), tally.aborted) for route, tally in routes if tally.aborted),
+        )  # fmt: skip
         yield _counter("sluice_cache_requests", "Outcomes at a cache", ("cache", "outcome"), metrics.cache.items())
-        yield _counter("sluice_failures", "Answers made here, by RFC 9209 type", ("type",), _single(metrics.failures))
+        yield _counter(
+            "sluice_failures", "Answers made here, by RFC 9209 type", ("type",),
+            (((type,), n) for type, n in metrics.failures.items()),
+        )  # fmt: skip
         durations = HistogramMetricFamily("sluice_request_duration_seconds", "Start to last byte", labels=("route",))
-        for route, spent in metrics.durations.items():
-            durations.add_metric((route,), _cumulative(spent.buckets), spent.seconds)
+        for route, tally in routes:
+            durations.add_metric((route,), _cumulative(tally.buckets), tally.seconds)
         yield durations
 
     def _caches(self) -> Iterator[Metric]:
@@ -353,10 +367,6 @@ def _counter(
     for values, value in samples:
         family.add_metric(values, value)
     return family
-
-
-def _single(counts: dict[str, int]) -> Iterator[tuple[tuple[str], int]]:
-    return (((label,), n) for label, n in counts.items())
 
 
 def _cumulative(buckets: list[int]) -> list[tuple[str, float]]:

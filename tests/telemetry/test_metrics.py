@@ -58,7 +58,7 @@ def test_invented_methods_share_one_series() -> None:
         metrics.finished(request(method=f"M{n}"), Response(405, Fields()), 0, True, 0.001)
 
     assert of(scraped(metrics), "sluice_requests_total", route="shop", method="other", status="4xx") == 1000
-    assert len(metrics.requests) == 1
+    assert len(metrics.routes["shop"].requests) == 1
 
 
 @pytest.mark.parametrize(
