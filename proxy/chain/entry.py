@@ -17,7 +17,7 @@ from proxy.chain.route import Route
 from proxy.chain.table import RouteTable
 from proxy.errors import ProxyError
 from proxy.exchange import Exchange, Request, Response
-from proxy.http.fields import Fields
+from proxy.http.fields import Fields, Line
 from proxy.http.hop_by_hop import add_via
 from proxy.http.path import canonical, is_ambiguous, is_plain, loosest
 from proxy.http.proxy_status import PSEUDONYM, proxy_status
@@ -86,12 +86,19 @@ def failed(error: ProxyError, exchange: Exchange, method: str) -> Response:
 
 
 def _signed(response: Response, exchange: Exchange) -> Response:
-    lines = response.fields.lines
-    signature = (b"x-request-id", exchange.id.encode())
-    signed = Fields()
-    if _SIGNATURE.isdisjoint(map(_NAME, lines)):
-        signed.lines = [*lines, _VIA, signature]
+    fixed, lines = response.fixed, response.fields.lines
+    if fixed is not None and lines == fixed.lines:
+        fixed = fixed.after(_with_via)
+        begun = fixed.lines
     else:
-        others = [line for line in lines if line[0] != b"x-request-id"]
-        signed.lines = [*add_via(others, "1.1", PSEUDONYM), signature]
-    return Response(response.status, signed, response.body, response.tags, response.fixed)
+        begun = _with_via(lines)
+    signed = Fields()
+    signed.lines = [*begun, (b"x-request-id", exchange.id.encode())]
+    return Response(response.status, signed, response.body, response.tags, fixed)
+
+
+def _with_via(lines: list[Line]) -> list[Line]:
+    """And without the `x-request-id` of somebody else."""
+    if _SIGNATURE.isdisjoint(map(_NAME, lines)):
+        return [*lines, _VIA]
+    return add_via([line for line in lines if line[0] != b"x-request-id"], "1.1", PSEUDONYM)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 Line = tuple[bytes, bytes]
+
+Change = Callable[[list[Line]], list[Line]]
+"""Makes other lines of lines, which it leaves as they are."""
 
 
 class Fields:
@@ -72,14 +75,22 @@ class Fields:
 
 
 class FixedLines:
-    """Field lines that stay as they are, as those of a stored response do: what they look like on the wire is worked
-    out once, by the codec that first sends them.
+    """Field lines that stay as they are, as those of a stored response do: what is made of them is worked out once.
 
-    http1: (as bytes of HTTP/1.1, is there a `date`), None when not sent yet.
+    http1: (as bytes of HTTP/1.1, is there a `date`), None when no codec has sent them yet.
     """
 
-    __slots__ = ("http1", "lines")
+    __slots__ = ("_change", "_changed", "http1", "lines")
 
     def __init__(self, lines: list[Line]) -> None:
         self.lines = lines
         self.http1: tuple[bytes, bool] | None = None
+        self._change: Change | None = None
+        self._changed = self
+
+    def after(self, change: Change) -> FixedLines:
+        """These lines after a change, which is a function of nothing else. One is kept: answers that begin with the
+        same lines mostly go through the same stages."""
+        if self._change is not change:
+            self._change, self._changed = change, FixedLines(change(self.lines))
+        return self._changed

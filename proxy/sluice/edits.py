@@ -88,6 +88,10 @@ def remove_header(message: Request | Response, name: bytes) -> None:
     message.fields.remove(name)
 
 
+OF_LINES = (set_header, append_header, remove_header)
+"""Edits that change the field lines of a message and nothing else."""
+
+
 def set_status(response: Response, code: int) -> None:
     response.status = code
 

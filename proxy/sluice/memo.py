@@ -18,7 +18,8 @@ from typing import Any
 
 from proxy.exchange import Request, Response
 from proxy.exchange.observation import Observation, Source, Value
-from proxy.sluice.edits import Edit
+from proxy.http.fields import Change, Fields, Line
+from proxy.sluice.edits import OF_LINES, Edit
 from proxy.sluice.run import RESPONSE, seen
 
 LARGEST = 8 * 1024
@@ -51,9 +52,12 @@ class Branch:
 
 class Leaf:
     """What a step did: its edits, the sources they replaced, its result, its reads of the request (for the caches
-    above), and the tree of the next step."""
+    above), and the tree of the next step. change: the edits of the response as one, where they are of its lines alone.
+    """
 
-    __slots__ = ("next", "parent", "reads", "request_edits", "response_edits", "result", "sources", "value")
+    __slots__ = (
+        "change", "next", "parent", "reads", "request_edits", "response_edits", "result", "sources", "value",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -67,10 +71,19 @@ class Leaf:
         self.reads = tuple(read for read in reads if not read[0].startswith(RESPONSE))
         self.request_edits = tuple(request_edits)
         self.response_edits = tuple(response_edits)
+        self.change: Change | None = None
+        if response_edits and all(function in OF_LINES for function, _ in response_edits):
+            self.change = self._changed
         self.sources = sources
         self.next = Root()
         self.parent: Root | Branch = self.next  # set when inserted
         self.value: Value = None
+
+    def _changed(self, lines: list[Line]) -> list[Line]:
+        response = Response(200, Fields(lines))
+        for edit, arguments in self.response_edits:
+            edit(response, *arguments)
+        return response.fields.lines
 
 
 class Memo:

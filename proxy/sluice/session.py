@@ -15,6 +15,7 @@ from proxy.component import ExportFunc, Instance
 from proxy.exchange import Request, Response
 from proxy.exchange.observation import observed, value_of, written
 from proxy.exchange.story import FilterStory, Sample, StepStory, head_of
+from proxy.http.fields import Fields
 from proxy.sluice import edits
 from proxy.sluice.memo import Leaf, Root
 from proxy.sluice.program import Program
@@ -149,10 +150,18 @@ class Session:
                 written(request, leaf.sources)
             self.request = request
         if leaf.response_edits and self.response is not None:
-            response = self.response.copy() if self.response is self._response_given else self.response
-            for edit, arguments in leaf.response_edits:
-                edit(response, *arguments)
-            self.response = response
+            self.response = self._edited(self.response, leaf)
+
+    def _edited(self, response: Response, leaf: Leaf) -> Response:
+        fixed = response.fixed
+        if leaf.change is not None and fixed is not None and response.fields.lines == fixed.lines:
+            changed = fixed.after(leaf.change)
+            return Response(response.status, Fields(changed.lines), response.body, response.tags, changed)
+        if response is self._response_given:
+            response = response.copy()
+        for edit, arguments in leaf.response_edits:
+            edit(response, *arguments)
+        return response
 
     def _live(self) -> Run:
         """The run of a live instance, which has been through the steps before this one."""

@@ -12,7 +12,7 @@ from proxy.chain import Entry, Match, Route, link
 from proxy.chain.stage import Below
 from proxy.errors import ProxyError
 from proxy.exchange import Exchange, Request, Response
-from proxy.http.fields import Fields
+from proxy.http.fields import Fields, FixedLines, Line
 
 
 def request(path: str = "/", method: str = "GET") -> Request:
@@ -38,6 +38,18 @@ def test_a_response_is_signed() -> None:
     assert response.fields.lines == [(b"a", b"1"), (b"via", b"1.1 sluicegate"), (b"x-request-id", b"r1")]
     assert response.body == b"hi"
     assert inner.fields.lines == [(b"x-request-id", b"theirs"), (b"a", b"1")]
+
+
+@pytest.mark.parametrize("own", [[(b"a", b"1")], [(b"x-request-id", b"theirs"), (b"a", b"1"), (b"via", b"1.1 origin")]])
+def test_lines_that_stay_are_signed_the_same(own: list[Line]) -> None:
+    for added in ([], [(b"b", b"2")], [(b"via", b"1.0 x")]):
+        stays = FixedLines(own)
+        expected = answer(entry("/", Response(200, Fields([*own, *added]))), request()).fields.lines
+        for _ in range(2):
+            inner = Response(200, Fields([*own, *added]), b"", (), stays)
+            assert answer(entry("/", inner), request()).fields.lines == expected
+            assert inner.fields.lines == [*own, *added]
+        assert stays.lines == own
 
 
 def test_via_is_appended_to_what_there_was() -> None:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from proxy.exchange import Exchange, Request, Response
 from proxy.exchange.observation import Observation, Value
-from proxy.http.fields import Fields
+from proxy.http.fields import Fields, FixedLines, Line
 from proxy.sluice import edits
+from proxy.sluice.edits import Edit
 from proxy.sluice.memo import LARGEST, Leaf, Memo, Root
 from proxy.sluice.run import Run
 from proxy.sluice.settings import Settings
@@ -166,3 +167,35 @@ def test_writes_of_nothing_end_too() -> None:
 
     with pytest.raises(edits.Refused, match="were written"):
         write()
+
+
+lines = st.lists(st.tuples(st.sampled_from([b"a", b"b", b"via"]), st.sampled_from([b"", b"1", b"2"])), max_size=4)
+line_edits = st.lists(
+    st.one_of(
+        st.tuples(st.just(edits.set_header), st.tuples(st.sampled_from([b"a", b"b"]), st.sampled_from([b"3", b"4"]))),
+        st.tuples(st.just(edits.append_header), st.tuples(st.just(b"a"), st.just(b"5"))),
+        st.tuples(st.just(edits.remove_header), st.tuples(st.sampled_from([b"a", b"b"]))),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(stays=lines, leaves=st.lists(line_edits, min_size=1, max_size=3), order=st.lists(st.integers(0, 2), max_size=6))
+def test_edits_of_lines_that_stay_are_made_once(stays: list[Line], leaves: list[list[Edit]], order: list[int]) -> None:
+    """Whatever filters make of the lines of a stored response, one after the other, and in turns."""
+    kept = [Leaf(None, {}, [], each, frozenset()) for each in leaves]
+    stored = FixedLines(list(stays))
+    for which in order:
+        leaf = kept[which % len(kept)]
+        expected = Response(200, Fields(stays))
+        for edit, arguments in leaf.response_edits:
+            edit(expected, *arguments)
+        assert leaf.change is not None
+        assert stored.after(leaf.change).lines == expected.fields.lines
+        assert stored.lines == stays
+
+
+def test_edits_of_more_than_lines_are_made_each_time() -> None:
+    assert Leaf(None, {}, [], [(edits.set_status, (404,))], frozenset()).change is None
+    assert Leaf(None, {}, [], [], frozenset()).change is None
