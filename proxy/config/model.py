@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from proxy.config.options import Options, beside_the_file
+from proxy.config.sockets import Sockets
 from proxy.config.tls import ListenerTls
 from proxy.config.upstreams import Dns, Upstream
 from proxy.config.values import (
@@ -187,6 +188,8 @@ class Grant(Options):
     """Environment variables that it sees, by name. What looks at them is not remembered."""
     filesystem: list[Folder] | None = None
     """Directories that a component that serves may read."""
+    sockets: Sockets | None = None
+    """Whom a component that serves may reach by TCP and UDP."""
 
 
 def _form_of_grant(data: Any) -> str:

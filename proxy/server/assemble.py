@@ -238,8 +238,8 @@ def _unknown_grants(declared: model.Filter) -> Iterator[tuple[int, str]]:
 def _program(name: str, declared: model.Filter, component: Component, engine: Engine) -> Program:
     named = [grant for grant in declared.grants if isinstance(grant, str)]
     detailed = [grant for grant in declared.grants if isinstance(grant, model.Grant)]
-    if any(grant.http is not None or grant.filesystem is not None for grant in detailed):
-        raise LinkError("is a filter: http and filesystem can be granted only to components that serve")
+    if any(grant.model_fields_set - {"environment"} for grant in detailed):
+        raise LinkError("is a filter: http, filesystem and sockets can be granted only to components that serve")
     if isinstance(declared.instance, model.Reuse):
         raise LinkError("is a component of sluice:filter: it has to be `instance: fresh` or `instance: pooled`")
     for needed, imported in wasi.needed(component.imports).items():

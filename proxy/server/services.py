@@ -10,14 +10,18 @@ from proxy.config import model
 from proxy.sandbox import Engine, Limits
 from proxy.tls import client_context
 from proxy.upstream import Endpoint
+from proxy.upstream.dns import Resolver
 from proxy.upstream.secure import Secured
 from proxy.wasi.files import Folder
 from proxy.wasi.http import HANDLER, Outgoing, Service
 from proxy.wasi.p3 import handler_interfaces
 from proxy.wasi.p3.http import HANDLER as HANDLER3
 from proxy.wasi.p3.http import Handler, handler_of, passes_down
+from proxy.wasi.sockets import Network
 
 ASKS = ("wasi:http/outgoing-handler", "wasi:http/client")
+CONNECTS = ("wasi:sockets/types@0.3", "wasi:sockets/ip-name-lookup@0.3")
+"""Of 0.3 alone: those of 0.2 are imported by the engines of Python and JavaScript for whatever a program may do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,12 @@ def served(declared: model.Filter, component: Component, engine: Engine) -> Serv
             f"imports {asks}, which has to be granted: add `grants: [{{http: [http://HOST]}}]` to the filter, with the "
             "origins it may ask, or with none"
         )
+    connects = next((name for name in component.imports if name.startswith(CONNECTS)), None)
+    if connects is not None and all(grant.sockets is None for grant in grants):
+        raise LinkError(
+            f'imports {connects}, which has to be granted: add `grants: [{{sockets: {{tcp: ["HOST:PORT"]}}}}]` to the '
+            "filter, with the peers it may connect to, or `grants: [{sockets: {}}]` for none"
+        )
     handles = handler_of(component.exports) is not None
     if declared.instance == "pooled" or (isinstance(declared.instance, model.Reuse) and not handles):
         raise LinkError("serves, and has to be `instance: fresh`" + " or `instance: {reuse: N}`" * handles)
@@ -63,10 +73,11 @@ def served(declared: model.Filter, component: Component, engine: Engine) -> Serv
     if declared.on_error == "fail_open" and not passes:
         raise LinkError("serves, so there is nothing to go on with without it: it has to be `on_error: fail_closed`")
     limits = Limits(memory=declared.limits.memory, time=declared.limits.time)
-    imports, folders = wasi.service_interfaces(environment(grants), _folders(grants)), _folders(grants)
+    folders, network = _folders(grants), _network(grants)
+    imports = wasi.service_interfaces(environment(grants), folders, network)
     service: Service | Handler
     if handler_of(component.exports):
-        imports |= handler_interfaces(environment(grants), folders)
+        imports |= handler_interfaces(environment(grants), folders, network)
         how = declared.instance if isinstance(declared.instance, model.Reuse) else model.Reuse()
         total, times = declared.limits.total, {"reuse": how.reuse, "concurrent": how.concurrent}
         service = Handler(component, engine, imports, limits, total, **times)
@@ -81,6 +92,11 @@ def _client(grants: list[model.Grant]) -> Outgoing:
     if not any(origin.secure for origin in origins):
         return Outgoing(origins)
     return Outgoing(origins, Secured(client_context(["http/1.1"])))
+
+
+def _network(grants: list[model.Grant]) -> Network:
+    """The system knows the addresses of names."""
+    return Network((grant.sockets for grant in grants if grant.sockets is not None), Resolver())
 
 
 def environment(grants: list[model.Grant]) -> dict[str, str]:

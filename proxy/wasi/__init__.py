@@ -18,6 +18,7 @@ from proxy.wasi import cli, clocks, filesystem, http, io, random, sockets
 from proxy.wasi.files import Folder
 from proxy.wasi.http import Visit
 from proxy.wasi.output import Output
+from proxy.wasi.sockets import Network
 
 __all__ = ["GRANTS", "VERSION", "interfaces", "needed", "service_interfaces"]
 
@@ -57,14 +58,16 @@ def interfaces(
     return {f"wasi:{name}@{VERSION}": interface for name, interface in offered.items()}
 
 
-def service_interfaces(environment: Mapping[str, str], folders: Sequence[Folder] = ()) -> dict[str, HostInterface]:
+def service_interfaces(
+    environment: Mapping[str, str], folders: Sequence[Folder] = (), network: Network | None = None
+) -> dict[str, HostInterface]:
     """The host interfaces for a component of the world `wasi:http/proxy`, which has a Serving as its data. It may wait,
     and is told the time and random numbers."""
     offered = {
         **io.interfaces(Visit.forget),
         **cli.interfaces(Visit.print_line, _pure, environment, Visit.opened, Visit.closed),
         **filesystem.interfaces(folders),
-        **sockets.interfaces(),
+        **sockets.interfaces(network),
         **random.interfaces(_pure),
         **random.seed_interface(),
         **clocks.waking(_pure, Visit.timer),

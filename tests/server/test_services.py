@@ -17,12 +17,14 @@ from proxy.server.assemble import Lasting, assemble
 from proxy.telemetry import Metrics
 from proxy.wasi.http import Service
 from tests.integration.site import BUILT, engine, ok, site
+from tests.wasi.sockets.peers import echo, listening
 
 GUESTS = Path(__file__).parents[1] / "wasi" / "guests" / "built"
 ORIGIN = {"http": ["http://127.0.0.1:9"]}
 
 PLAIN: dict[str, Any] = {"component": str(GUESTS / "plain.wasm")}
 SERVICE: dict[str, Any] = {"component": str(GUESTS / "service.wasm"), "grants": [ORIGIN], "limits": {"memory": "64MiB"}}
+SOCKETS: dict[str, Any] = {"component": str(GUESTS / "sockets.wasm"), "limits": {"time": "500ms"}}
 HEADERS: dict[str, Any] = {"component": str(BUILT / "headers.wasm")}
 
 
@@ -74,9 +76,18 @@ def test_what_stands_in_the_wrong_place(tmp_path: Path) -> None:
     )
 
 
-def test_a_filter_asks_nobody(tmp_path: Path) -> None:
-    assert wrong(tmp_path, HEADERS | {"grants": [ORIGIN]}).endswith(
-        "is a filter: http and filesystem can be granted only to components that serve"
+def test_whom_it_reaches_by_sockets_has_to_be_said(tmp_path: Path) -> None:
+    assert wrong(tmp_path, {"component": SOCKETS["component"]}) == (
+        ":6:16: filters.it.component: FILE: imports wasi:sockets/types@0.3.2, which has to be granted: add "
+        '`grants: [{sockets: {tcp: ["HOST:PORT"]}}]` to the filter, with the peers it may connect to, or '
+        "`grants: [{sockets: {}}]` for none"
+    )
+
+
+@pytest.mark.parametrize("grant", [ORIGIN, {"sockets": {"tcp": ["127.0.0.1:9"]}}])
+def test_a_filter_asks_nobody(tmp_path: Path, grant: dict[str, Any]) -> None:
+    assert wrong(tmp_path, HEADERS | {"grants": [grant]}).endswith(
+        "is a filter: http, filesystem and sockets can be granted only to components that serve"
     )
 
 
@@ -86,6 +97,9 @@ def test_a_filter_asks_nobody(tmp_path: Path) -> None:
         ({"http": ["unix:/run/a.sock"]}, "grants[0].http[0]: expected http://host:port"),
         ({"http": ["https://a.example/b"]}, "grants[0].http[0]: expected http://host:port"),
         ({"http": ["a.example"]}, "grants[0].http[0]: expected http://host:port"),
+        ({"sockets": {"tcp": ["a.example"]}}, "grants[0].sockets.tcp[0]: expected host:port"),
+        ({"sockets": {"listen_tcp": ["a.example:80"]}}, "grants[0].sockets.listen_tcp[0]: expected address:port"),
+        ({"sockets": {"tpc": []}}, "grants[0].sockets.tpc: unknown option; did you mean tcp?"),
         ({"htp": []}, "grants[0].htp: unknown option; did you mean http?"),
         (7, "grants[0]: expected a mapping, not a number"),
     ],
@@ -147,6 +161,22 @@ def test_it_asks_the_origin(tmp_path: Path) -> None:
                 answer = await proxy.get(f"/fetch?http://127.0.0.1:{behind.port}/x")
                 assert (answer.status, answer.body) == (200, b"asked")
                 assert behind.asked[0].header("cdn-loop") == "sluicegate"
+
+    asyncio.run(scenario())
+
+
+def test_it_connects_to_whom_it_was_granted(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        routes: list[dict[str, Any]] = [{"chain": [{"serve": "sockets"}]}]
+        async with listening(echo) as port, listening(echo) as other:
+            granted = SOCKETS | {"grants": [{"sockets": {"tcp": [f"localhost:{port}", f"127.0.0.1:{port}"]}}]}
+            async with site(tmp_path, ok(), routes=routes, filters={"sockets": granted}) as proxy:
+                assert (await proxy.request("POST", f"/pipe?127.0.0.1:{port}", body=b"bytes")).body == b"bytes"
+                assert (await proxy.request("POST", f"/named?localhost:{port}", body=b"named")).body == b"named"
+                assert (await proxy.request("POST", f"/std/tcp?localhost:{port}", body=b"0.2")).body == b"0.2"
+                assert (
+                    await proxy.request("POST", f"/pipe?127.0.0.1:{other}", body=b"no")
+                ).body == b"error AccessDenied"
 
     asyncio.run(scenario())
 

@@ -7,10 +7,10 @@ A name that was granted may still resolve to an address of this machine or its n
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import TypeVar
 
 from proxy import errors
@@ -22,6 +22,7 @@ from proxy.http.proxy_status import PSEUDONYM
 from proxy.upstream import Upstream
 from proxy.upstream.connect import Connect, Endpoint, connect_clear
 from proxy.upstream.connection import Connection
+from proxy.wasi.addresses import destination, is_public
 from proxy.wasi.http.visit import MAX_SUBREQUESTS, Visit, too_many_subrequests
 
 MAX_PASSES = 4
@@ -138,23 +139,10 @@ def _guarded(granted: str, connect: Connect[P]) -> Connect[P]:
 
 def is_allowed(granted: str, address: str) -> bool:
     """Whether a grant for this host reaches this address."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        found = _embedded(found) or found
+    found = destination(ip_address(address.partition("%")[0]))
     if granted == "localhost":
         return found.is_loopback
     try:
-        return ipaddress.ip_address(granted) == found
+        return ip_address(granted) == found
     except ValueError:
-        return found.is_global and not found.is_multicast
-
-
-NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-"""RFC 6052 §2.1."""
-
-
-def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that packets to this one end up at: mapped, translated (NAT64) or tunnelled (6to4)."""
-    if address in NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-    return address.ipv4_mapped or address.sixtofour
+        return is_public(found)

@@ -15,6 +15,7 @@ from proxy.wasi.http.bodies import BodyInput, BodyOutput
 from proxy.wasi.http.errors import ErrorCode, failure
 from proxy.wasi.http.messages import IncomingRequest, OutgoingResponse
 from proxy.wasi.io import LinesOutput
+from proxy.wasi.sockets import Held
 from proxy.wasi.waiting import Job, Pollable, Timer
 
 T = TypeVar("T")
@@ -45,6 +46,7 @@ class Visit:
         self._outputs: set[BodyOutput] = set()
         self._printers: dict[LinesOutput, None] = {}
         self._files: list[Open] = []
+        self._sockets: Held | None = None
         self._copied = 0
 
     # What the guest begins, and what is ended with it.
@@ -87,6 +89,15 @@ class Visit:
             raise OSError(errno.EMFILE, "too many open files")
         self._files.append(opened)
 
+    @property
+    def sockets(self) -> Held:
+        if self._sockets is None:
+            self._sockets = Held(self._refused)
+        return self._sockets
+
+    def _refused(self, what: str) -> None:
+        self.print_line("stderr", what)
+
     def opened(self, stream: LinesOutput) -> None:
         """A stream to print to."""
         self._printers[stream] = None
@@ -117,6 +128,8 @@ class Visit:
             printer.close(self)
         for file in self._files:
             file.close()
+        if self._sockets is not None:
+            self._sockets.close()
         for job in self._jobs:
             job.cancel()
         for input in self._inputs:

@@ -97,9 +97,20 @@ def ready(value: Any) -> HostFuture:
     return HostFuture(Outcome.of(value))
 
 
+class _Running:
+    """A task that goes on when nobody wants its result any more."""
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self._task = task
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        yield from asyncio.wait([self._task]).__await__()
+        return self._task.result()
+
+
 def running(work: Coroutine[Any, Any, Any]) -> HostFuture:
     """A future of what is done meanwhile, whether or not the guest looks at it."""
-    return HostFuture(asyncio.get_running_loop().create_task(work))
+    return HostFuture(_Running(asyncio.get_running_loop().create_task(work)))
 
 
 class Nothing:
