@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from proxy import admin
 from proxy.cache.purge import Purge
@@ -39,6 +39,8 @@ from proxy.telemetry import configure, tracing
 from proxy.telemetry.app_log import LEVELS
 
 logger = logging.getLogger(__name__)
+
+R = TypeVar("R")
 
 Announce = Callable[[str, str], object]
 """Is told what it is that listens, "listening" or "admin", and its URL, or unix:/path."""
@@ -72,7 +74,7 @@ class Supervisor:
             raise Refused(str(error)) from error
         self._given = given
         self._crew = Crew(generation, sockets)
-        self._operations = Operations(self._crew, self.reload)
+        self._operations = Operations(self._crew, self._reload_asked_for)
         self._succession = Succession(self._operations.purge_workers)
         self._changing = asyncio.Lock()
         self._gently = False
@@ -81,7 +83,7 @@ class Supervisor:
         """Another process has the sockets too, and serves or is about to."""
         self._admin: Listener | None = None
         self._admin_as: model.Admin | None = None
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def run(self, announce: Announce, *, watch: bool) -> None:
         loop = asyncio.get_running_loop()
@@ -118,10 +120,11 @@ class Supervisor:
             self._crew.hurry()
         stopped.set()
 
-    def _do(self, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+    def _do(self, work: Callable[[], Coroutine[Any, Any, R]]) -> asyncio.Task[R]:
         task = asyncio.create_task(work())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _hang_up(self) -> None:
         with suppress(Refused):
@@ -146,6 +149,10 @@ class Supervisor:
             configure(level=LEVELS[self._crew.generation.file.config.log.level])
             logger.info("reloaded %s in %.0f ms", self._path, (monotonic() - began) * 1000)
             return None
+
+    async def _reload_asked_for(self) -> str | None:
+        """`reload`, which goes on when who has asked for it leaves."""
+        return await asyncio.shield(self._do(self.reload))
 
     async def _restart(self, stopped: asyncio.Event) -> None:
         async with self._changing:

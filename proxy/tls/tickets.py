@@ -15,7 +15,7 @@ import ssl
 import sys
 from functools import cache
 
-KNOWN = ((3, 11), (3, 12), (3, 13))
+KNOWN = ((3, 11), (3, 12), (3, 13), (3, 14))
 """Versions of CPython that were looked at, and run."""
 
 _SECRET = secrets.token_bytes(32)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -114,6 +116,22 @@ def test_a_reload_reaches_every_worker_and_loses_no_request(tmp_path: Path) -> N
             assert {process.get()[1] for _ in range(10)} == {b"body %d" % number}
         assert {worker["generation"] for worker in process.workers()} == {11}
     assert kept.broken == closing.broken == 0
+
+
+def test_a_reload_goes_on_when_who_asked_for_it_leaves(tmp_path: Path) -> None:
+    path = config(tmp_path, respond("one"), workers=2, **ADMIN)
+    with running(path) as process:
+        held = min(pids(process))
+        os.kill(held, signal.SIGSTOP)
+        config(tmp_path, respond("two"), workers=2, **ADMIN)
+        with socket.create_connection(("127.0.0.1", process.admin_port)) as client:
+            client.sendall(b"POST /reload HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n")
+            assert process.admin("GET", "/healthz")[0] == 200
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+        assert process.admin("GET", "/healthz")[0] == 200
+        os.kill(held, signal.SIGCONT)
+        until(lambda: process.get() == (200, b"two"))
+        until(lambda: {worker["generation"] for worker in process.workers()} == {2})
 
 
 def test_a_wrong_configuration_is_refused_with_its_errors_by_all(tmp_path: Path) -> None:
