@@ -1,10 +1,10 @@
-FROM python:3.12-slim AS build
+FROM python:3.14-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY proxy proxy
 RUN python -m venv /opt/sluice && /opt/sluice/bin/pip install --no-cache-dir '.[http3]'
 
-FROM python:3.12-slim
+FROM python:3.14-slim
 RUN useradd --system --create-home --uid 10001 sluice
 COPY --from=build /opt/sluice /opt/sluice
 COPY filters/built /srv/sluice/filters/built

@@ -165,7 +165,7 @@ async def h2_get(port: int, path: str, *headers: tuple[str, str]) -> tuple[str, 
     while data := await asyncio.wait_for(reader.read(65536), 20):
         for event in connection.receive_data(data):
             if isinstance(event, h2.events.ResponseReceived):
-                status = dict(event.headers)[":status"]
+                status = dict[Any, Any](event.headers or [])[":status"]
             elif isinstance(event, h2.events.DataReceived):
                 body += event.data
             elif isinstance(event, h2.events.StreamEnded):

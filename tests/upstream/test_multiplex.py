@@ -59,7 +59,7 @@ class Peer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         for event in self.codec.receive_data(data):
             if isinstance(event, h2.events.RequestReceived):
-                path = str(dict(event.headers or [])[":path"])
+                path = str(dict[Any, Any](event.headers or [])[":path"])
                 self.origin.calls.put_nowait(Call(self, event.stream_id or 0, path))
             elif isinstance(event, h2.events.StreamReset):
                 self.origin.given_up.append(event.stream_id or 0)
