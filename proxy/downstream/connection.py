@@ -122,8 +122,12 @@ class DownstreamConnection(asyncio.Protocol):
 
     @property
     def running(self) -> bool:
-        """An exchange is under way."""
         return self._request is not None
+
+    @property
+    def idle_since(self) -> float | None:
+        idle = self._started and self._request is None and self._state is OPEN and not self._codec.pending
+        return self._since if idle and not self._out.waiting else None
 
     def drain(self) -> None:
         """The exchange that runs, if any, is the last."""
@@ -145,7 +149,6 @@ class DownstreamConnection(asyncio.Protocol):
         self._lost()
 
     def check(self, now: float) -> None:
-        """Called about every second: end what has waited for too long."""
         timeouts, waited = self._service.timeouts, now - self._since
         if self._tunnel is not None:
             self._tunnel.check(now, timeouts.tunnel, timeouts.write)

@@ -96,6 +96,13 @@ class Http2Connection(Multiplexed, asyncio.Protocol):
 
     # What the listener calls.
 
+    @property
+    def idle_since(self) -> float | None:
+        codec = self.codec
+        busy = codec.streams or self._exchanges or codec.within_section or codec.size or not codec.last
+        ending = self._draining_since is not None or self._last_word is not None or self._lost
+        return None if busy or ending else self._idle_since
+
     def retire(self) -> None:
         """GOAWAY lets requests that are on their way come, so nothing is lost (RFC 9113 §6.8)."""
         self.drain()

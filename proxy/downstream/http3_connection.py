@@ -175,6 +175,9 @@ class Http3Connection(Multiplexed):
 
     # What the listener calls.
 
+    idle_since = None
+    """It has no descriptor to itself."""
+
     def check(self, now: float) -> None:
         """Called about every second: end what has waited for too long."""
         timeouts = self._service.timeouts

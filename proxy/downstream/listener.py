@@ -6,7 +6,7 @@ import asyncio
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -104,6 +104,12 @@ class Listener:
         """Exchanges under way."""
         return sum(connection.running for connection in self._connections)
 
+    def idle(self) -> Iterator[tuple[float, Member]]:
+        """Connections that could be given up, with the time since when they are of no use."""
+        for connection in self._connections:
+            if (since := connection.idle_since) is not None:
+                yield since, connection
+
     def sweep(self) -> None:
         """End what has waited for too long, by the service's clock."""
         self.service.clock.tick()
@@ -161,6 +167,8 @@ class Listener:
         room = len(self._connections) < self.service.max_connections
         self._connections.add(connection)
         self._empty.clear()
+        if self.service.descriptors is not None:
+            self.service.descriptors.accepted()
         if self._retired:
             connection.retire()
         return room
@@ -181,6 +189,8 @@ class Listener:
 
     def _watch(self) -> None:
         self.sweep()
+        if self.service.descriptors is not None:
+            self.service.descriptors.look()
         if not self._servers and not self._connections:
             return
         self._timer = asyncio.get_running_loop().call_later(SWEEP, self._watch)

@@ -18,6 +18,7 @@ class RelayedConnection(asyncio.Protocol):
 
     running = 0
     """Exchanges under way."""
+    idle_since = None
 
     _transport: asyncio.Transport
 

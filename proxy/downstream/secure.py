@@ -33,6 +33,7 @@ class SecureConnection(Layer):
 
     running = 0
     """Exchanges under way."""
+    idle_since = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         room = self._company.joins(self)

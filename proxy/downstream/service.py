@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from proxy.codec.limits import Limits
 from proxy.downstream.client_cert import ClientCert
 from proxy.downstream.clock import Clock
+from proxy.downstream.descriptors import Descriptors
 from proxy.downstream.overload import Load
 from proxy.downstream.refusals import Refusals
 from proxy.downstream.timeouts import Timeouts
@@ -54,6 +55,11 @@ class Member(Protocol):
     def running(self) -> int:
         """Exchanges under way."""
 
+    @property
+    def idle_since(self) -> float | None:
+        """When the last exchange ended, by the service's clock. None: one is under way, there has been none, or the end
+        has come. A connection that is idle is given up by draining it."""
+
     def check(self, now: float) -> None:
         """Called about every second: end what has waited for too long."""
 
@@ -86,7 +92,8 @@ class Service:
     is shows in what the client sends first. tls: what to shake hands with, for connections from now on. proxy_protocol:
     each connection begins with whose it is. identity: what to shake hands with over QUIC, the same. alternative: a line
     that each response has (Alt-Svc), unless it has another. max_exchanges: when more are under way, or the process has
-    more to do than it can, requests are answered 503; None: never."""
+    more to do than it can, requests are answered 503; None: never. descriptors: of the process, where they may run
+    out."""
 
     handler: Callable[[Request], Coroutine[Any, Any, Response]]
     on_done: OnDone | None = None
@@ -101,6 +108,7 @@ class Service:
     identity: Identity | None = None
     alternative: Line | None = None
     refusals: Refusals = field(default_factory=Refusals)
+    descriptors: Descriptors | None = None
     clock: Clock = field(default_factory=Clock)
     ids: RequestIds = field(default_factory=RequestIds)
     scheme: str = field(init=False)

@@ -6,6 +6,8 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
+from heapq import nsmallest
+from operator import itemgetter
 from pathlib import Path
 from time import time
 from typing import Any
@@ -16,6 +18,7 @@ from proxy.chain import Entry, Handler
 from proxy.config import model
 from proxy.config.loader import ConfigFile
 from proxy.downstream import ClientCert, Limits, Listener, OnDone, Service, Timeouts, serve
+from proxy.downstream.descriptors import Descriptors
 from proxy.downstream.refusals import Refusals
 from proxy.exchange import Request, Response
 from proxy.http.query import Names
@@ -67,6 +70,9 @@ class Server:
         self.assembly = assemble(file, self._lasting, read=read)
         self._entry = Entry(self.assembly.routes)
         self._handler = self._watched_entry(file.config)
+        self._descriptors = Descriptors(
+            {"upstream": self._lasting.upstreams.give_up, "downstream": self._give_up}, self.metrics.gave_up
+        )
         self.recorder = Recorder(self._handler, self._place)
         self._on_done: OnDone = self.metrics.finished
         self._also: OnDone | None = None
@@ -209,6 +215,14 @@ class Server:
         for listener in self._all():
             listener.service.handler = handler
 
+    def _give_up(self, most: int) -> int:
+        """Close so many idle connections of clients, those that are idle for longest. Returns how many there were."""
+        idle = (each for listener in self._all() for each in listener.idle())
+        longest = nsmallest(most, idle, key=itemgetter(0))
+        for _, connection in longest:
+            connection.drain()
+        return len(longest)
+
     def _all(self) -> Sequence[Listener]:
         return [*self._open.values(), *self._retired]
 
@@ -237,6 +251,7 @@ class Server:
             declared.max_exchanges,
             self._client_cert(declared),
             refusals=Refusals(str(declared.address), self.metrics.refused),
+            descriptors=self._descriptors,
         )
 
     def _client_cert(self, declared: model.Listener) -> ClientCert:

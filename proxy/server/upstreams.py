@@ -57,6 +57,13 @@ class Upstreams:
                 upstream.drain()
                 del self._known[key]
 
+    def give_up(self, most: int) -> int:
+        """Close so many idle connections to origins. Returns how many there were."""
+        given_up = 0
+        for upstream in self._known.values():
+            given_up += upstream.give_up(most - given_up)
+        return given_up
+
     def close(self) -> None:
         for upstream in self._known.values():
             upstream.close()

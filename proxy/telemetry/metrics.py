@@ -140,6 +140,8 @@ class Metrics:
         """By RFC 9209 type."""
         self.refusals: defaultdict[tuple[str, str], int] = defaultdict(int)
         """Connections that came to nothing, by listener and reason."""
+        self.idle_given_up: defaultdict[str, int] = defaultdict(int)
+        """Idle connections closed for want of file descriptors, by what they were to."""
         self.filters: dict[str, FilterTally] = {}
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
@@ -188,6 +190,10 @@ class Metrics:
     def refused(self, listener: str, reason: str) -> None:
         """Count a connection that came to nothing before a request."""
         self.refusals[listener, reason] += 1
+
+    def gave_up(self, side: str, number: int) -> None:
+        """Count idle connections that were closed for want of file descriptors."""
+        self.idle_given_up[side] += number
 
     def filter(self, name: str) -> FilterTally:
         """The tally of the filter of that name: the same one after a reload."""
@@ -246,6 +252,10 @@ class _Families(Collector):
         yield _counter(
             "sluice_connections_refused", "Client connections that came to nothing before a request",
             ("listener", "reason"), metrics.refusals.items(),
+        )  # fmt: skip
+        yield _counter(
+            "sluice_idle_connections_given_up", "Idle connections closed for want of file descriptors",
+            ("side",), (((side,), n) for side, n in metrics.idle_given_up.items()),
         )  # fmt: skip
         yield GaugeMetricFamily("sluice_connections", "Open client connections", metrics.connections())
         yield GaugeMetricFamily("sluice_exchanges_running", "Exchanges under way", metrics.running())

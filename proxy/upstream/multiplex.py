@@ -161,6 +161,13 @@ class Multiplex:
         for connection in list(self._connections):
             connection.drain()
 
+    def give_up(self, most: int) -> int:
+        """Close so many idle connections. Returns how many there were."""
+        idle = [connection for connection in self._connections if not connection.load][:most]
+        for connection in idle:
+            connection.close()
+        return len(idle)
+
     def close(self) -> None:
         """Exchanges that are going on fail."""
         if self._opening is not None:

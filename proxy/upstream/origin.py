@@ -128,6 +128,15 @@ class Origin:
         for connection in self._pool.empty():
             connection.close()
 
+    def give_up(self, most: int) -> int:
+        """Close so many idle connections. Returns how many there were."""
+        if self._multiplex is not None:
+            return self._multiplex.give_up(most)
+        idle = self._pool.give_up(most)
+        for connection in idle:
+            connection.close()
+        return len(idle)
+
     def close(self) -> None:
         """Whoever uses or waits for a connection gets a ProxyError (destination_unavailable)."""
         if self._multiplex is not None:

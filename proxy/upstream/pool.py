@@ -122,6 +122,12 @@ class Pool(Generic[C, W]):
         self._idle = []
         return idle
 
+    def give_up(self, most: int) -> list[C]:
+        """So many of the idle connections, those that are idle for longest, idle no more: to be closed."""
+        given_up = [connection for connection, _ in self._idle[:most]]
+        self._idle = self._idle[most:]
+        return given_up
+
     def expire(self, idle_before: float, waiting_before: float) -> tuple[list[C], list[W]]:
         """The connections idle since before then, to be closed, and the waiters in line since before then, who get
         none: both are out of the pool now. One for whom a connection is being opened is not in line."""

@@ -237,6 +237,13 @@ class Upstream:
         for origin in self._origins:
             origin.drain()
 
+    def give_up(self, most: int) -> int:
+        """Close so many idle connections. Returns how many there were."""
+        given_up = 0
+        for origin in (*self._leaving, *self._origins):
+            given_up += origin.give_up(most - given_up)
+        return given_up
+
     def close(self) -> None:
         """Close all connections; exchanges that are going on fail."""
         self._stop()

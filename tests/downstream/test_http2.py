@@ -403,6 +403,23 @@ async def test_who_asks_nothing_is_let_go() -> None:
 
 
 @in_loop
+async def test_idle_is_who_has_been_answered_and_asks_nothing() -> None:
+    async def handler(request: Request) -> Response:
+        return Response(200, Fields(), await collect(request.body, 100))
+
+    talk = Talk(handler)
+    idle = talk.wire.listener.idle
+    assert list(idle()) == []
+    await talk.after(headers(1, POST, end=False))
+    assert list(idle()) == []
+    await talk.after(data(1, b"ab", end=True))
+    talk.wire.wait(5)
+    assert list(idle()) == [(1000.0, talk.connection)]
+    talk.connection.drain()
+    assert list(idle()) == []
+
+
+@in_loop
 async def test_a_reader_that_takes_no_bytes() -> None:
     talk = Talk(hello, timeouts=Timeouts(write=30))
     talk.wire.transport.unsent = 100_000

@@ -68,6 +68,27 @@ def test_an_idle_connection_is_closed() -> None:
     assert wire.received() == b""
 
 
+def test_idle_is_who_has_been_answered_and_asks_nothing() -> None:
+    async def main() -> None:
+        wire = Wire(hello, timeouts=TIMEOUTS)
+        assert list(wire.listener.idle()) == []
+        wire.send(GET)
+        wire.wait(5)
+        assert list(wire.listener.idle()) == [(1000.0, wire.connection)]
+        wire.transport.unsent = 1
+        assert list(wire.listener.idle()) == []
+        wire.transport.unsent = 0
+        wire.send(b"GET / HT")
+        assert list(wire.listener.idle()) == []
+        wire.service.handler = never
+        wire.send(b"TP/1.1\r\nHost: a\r\n\r\n")
+        assert list(wire.listener.idle()) == []
+        wire.connection.abort()
+        await turn()
+
+    asyncio.run(main())
+
+
 def test_an_exchange_may_take_its_time() -> None:
     async def main() -> None:
         wire = Wire(never, timeouts=TIMEOUTS)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import os
+import re
 import resource
 import signal
 import socket
@@ -158,6 +159,9 @@ def test_a_failure_is_told(fault: str, tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
 class Limited(Process):
     """With limits of its own on what the process may use. command: what starts it."""
 
@@ -299,6 +303,57 @@ def test_out_of_file_descriptors_for_origins(tmp_path: Path) -> None:
                 while await ask(process.port, version) is None:
                     pass  # connections are being closed
                 assert await ask(process.port, version) == (200, BODY)
+        finally:
+            await asyncio.to_thread(process.end)
+            server.close()
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+
+
+def test_out_of_file_descriptors_idle_connections_make_room(tmp_path: Path) -> None:
+    """Those to origins first, then those of clients, the oldest first: nobody new is turned away."""
+
+    async def main() -> None:
+        all_there = asyncio.Barrier(20)
+
+        async def play(peer: Peer) -> None:
+            await peer.request()
+            await all_there.wait()
+            await peer.send(SOUND)
+            await peer.gone()
+
+        async def served(client: Client, path: bytes) -> bool:
+            reader, writer = client
+            writer.write(b"GET %s HTTP/1.1\r\nhost: a\r\n\r\n" % path)
+            head = await reader.readuntil(b"\r\n\r\n")
+            (length,) = re.findall(rb"content-length: (\d+)", head)
+            await reader.readexactly(int(length))
+            return head.startswith(b"HTTP/1.1 200 OK")
+
+        origin = Scripted(play)
+        server = await asyncio.start_server(origin.serve, "127.0.0.1", 0)
+        upstreams = {"origin": {"endpoints": [f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"]}}
+        routes = [
+            {"match": {"path": "/origin"}, "chain": [{"forward": "origin"}]},
+            {"chain": [{"respond": {"body": "ok"}}]},
+        ]
+        path = config(tmp_path, [], upstreams=upstreams, routes=routes, admin={"address": "127.0.0.1:0"})
+        process = Limited(path, (resource.RLIMIT_NOFILE, 90))
+        try:
+            first = [await asyncio.open_connection("127.0.0.1", process.port) for _ in range(20)]
+            assert all(await asyncio.gather(*(served(client, b"/origin") for client in first)))
+            later: list[Client] = []
+            for _ in range(60):
+                later.append(await asyncio.open_connection("127.0.0.1", process.port))
+                assert await served(later[-1], b"/")
+            assert all(peer.over.is_set() for peer in origin.peers)
+            assert all([await reader.read() == b"" for reader, _ in first])
+            told = (await asyncio.to_thread(process.admin, "GET", "/metrics"))[1]
+            given_up = dict(re.findall(r'sluice_idle_connections_given_up_total{side="(\w+)"} (\d+)', told))
+            assert int(given_up["upstream"]) == 20
+            assert int(given_up["downstream"]) >= 20
+            for _, writer in (*first, *later):
+                writer.close()
         finally:
             await asyncio.to_thread(process.end)
             server.close()
