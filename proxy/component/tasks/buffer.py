@@ -70,15 +70,13 @@ class GuestBuffer:
         if element.kind is not None and length:
             if pointer & (element.alignment - 1):
                 raise trap("unaligned pointer")
-            cx.memory.reach(pointer + length * element.size)
+            end = pointer + length * element.size
+            if end > cx.memory.size:
+                cx.memory.reach(end)
         self._cx = cx
         self._element = element
         self._pointer = pointer
         self.length = self.remain = length
-
-    @property
-    def progress(self) -> int:
-        return self.length - self.remain
 
     def read(self, count: int) -> Elements:
         element, start = self._element, self._advance(count)

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from proxy.component.handles import trap
 from proxy.component.tasks.buffer import ElementType, GuestBuffer
-from proxy.component.tasks.stream import CopyResult, Readable, Reclaim, SharedFuture, SharedStream
+from proxy.component.tasks.stream import CopyResult, Readable, Shared, SharedFuture, SharedStream
 from proxy.component.tasks.subtask import BLOCKED, wait_for
-from proxy.component.tasks.waitable import Event, EventCode, Waitable
+from proxy.component.tasks.waitable import Event, EventCode, Waitable, WaitableSet
+from proxy.sandbox import Trap
 
 if TYPE_CHECKING:
     from proxy.component.instance import Instance
     from proxy.component.tasks.state import ComponentState
     from proxy.component.types import ValueType
+
+
+COMPLETED, DROPPED, CANCELLED = CopyResult
 
 
 class CopyState(Enum):
@@ -26,84 +30,93 @@ class CopyState(Enum):
     DONE = 4
 
 
-class CopyEnd(Waitable):
-    """An end of a stream or a future. `buffer`: of its copy."""
+IDLE, COPYING, CANCELLING_COPY, DONE = CopyState
 
-    __slots__ = ("buffer", "shared", "state")
+
+class CopyEnd(Waitable):
+    """An end of a stream or a future. `buffer`: of its copy, `result`: how that went. `reclaims`: what has copied a
+    part of it, and may copy more until that is told."""
+
+    __slots__ = ("buffer", "reclaims", "result", "shared", "state")
 
     what: ClassVar[str] = ""
     verb: ClassVar[str] = ""
     name: ClassVar[str] = ""
-    code: ClassVar[EventCode] = EventCode.NONE
+    code: ClassVar[int] = 0
 
     def __init__(self, shared: Any) -> None:
-        super().__init__()
+        self.has_event = self.has_sync_waiter = False
+        self.joined: WaitableSet | None = None
+        self.index = 0
         self.shared = shared
-        self.state = CopyState.IDLE
+        self.state = IDLE
         self.buffer: GuestBuffer | None = None
+        self.result = COMPLETED
+        self.reclaims: Shared | None = None
 
     def copying(self) -> bool:
-        return self.state in (CopyState.COPYING, CopyState.CANCELLING_COPY)
+        return self.state is COPYING or self.state is CANCELLING_COPY
 
-    def event(self, index: int, result: CopyResult) -> Event:
+    def on_copy(self, shared: Shared) -> None:
+        self.reclaims = shared
+        self.result = COMPLETED
+        self.tell()
+
+    def on_copy_done(self, result: CopyResult) -> None:
+        self.reclaims = None
+        self.result = result
+        self.has_event = True
+        if self.joined is not None:
+            self.joined.pending[self] = None
+
+    def event(self) -> Event:
         """Of a stream: how many elements were copied, and whether it is over."""
-        assert self.buffer is not None
-        self.state = CopyState.DONE if result is CopyResult.DROPPED else CopyState.IDLE
-        return self.code, index, result | self.buffer.progress << 4
-
-    def begin(self, component: ComponentState, index: int, buffer: GuestBuffer) -> None:
-        self.state = CopyState.COPYING
-        self.buffer = buffer
-
-        def on_copy(reclaim: Reclaim) -> None:
-            def event() -> Event:
-                reclaim()
-                return self.event(index, CopyResult.COMPLETED)
-
-            self.set_pending_event(event)
-
-        def on_copy_done(result: CopyResult) -> None:
-            self.set_pending_event(lambda: self.event(index, result))
-
-        copy = self.shared.read if self.verb == "read" else self.shared.write
-        copy(component, buffer, on_copy, on_copy_done)
+        if self.reclaims is not None:
+            self.reclaims.reclaim()
+            self.reclaims = None
+        buffer, result = self.buffer, self.result
+        assert buffer is not None
+        self.state = DONE if result is DROPPED else IDLE
+        return self.code, self.index, result | (buffer.length - buffer.remain) << 4
 
     def drop(self) -> None:
         if self.copying():
             raise trap(f"cannot remove busy {self.what}")
         self.shared.drop()
-        super().drop()
+        if self.joined is not None or self.has_sync_waiter:
+            self.join(None)
 
 
 class ReadableStreamEnd(CopyEnd):
     __slots__ = ()
-    what, verb, name, code = "stream", "read", "read end", EventCode.STREAM_READ
+    what, verb, name, code = "stream", "read", "read end", int(EventCode.STREAM_READ)
 
 
 class WritableStreamEnd(CopyEnd):
     __slots__ = ()
-    what, verb, name, code = "stream", "write", "write end", EventCode.STREAM_WRITE
+    what, verb, name, code = "stream", "write", "write end", int(EventCode.STREAM_WRITE)
 
 
 class FutureEnd(CopyEnd):
     __slots__ = ()
 
-    def event(self, index: int, result: CopyResult) -> Event:
-        self.state = CopyState.IDLE if result is CopyResult.CANCELLED else CopyState.DONE
-        return self.code, index, result
+    def event(self) -> Event:
+        result = self.result
+        self.state = IDLE if result is CANCELLED else DONE
+        return self.code, self.index, result
 
 
 class ReadableFutureEnd(FutureEnd):
     __slots__ = ()
-    what, verb, name, code = "future", "read", "read end", EventCode.FUTURE_READ
+    what, verb, name, code = "future", "read", "read end", int(EventCode.FUTURE_READ)
 
 
 class WritableFutureEnd(FutureEnd):
     __slots__ = ()
-    what, verb, name, code = "future", "write", "write end", EventCode.FUTURE_WRITE
+    what, verb, name, code = "future", "write", "write end", int(EventCode.FUTURE_WRITE)
 
     def drop(self) -> None:
-        if self.state is not CopyState.DONE:
+        if self.state is not DONE:
             raise trap("cannot drop future write end without first writing a value")
         super().drop()
 
@@ -124,19 +137,21 @@ class EndType:
     asynchronous: bool
 
     def find(self, instance: Instance, index: int) -> CopyEnd:
-        return self._checked(instance.components[self.component].handles.entry(index, self.end, self.end.name))
+        end = instance.components[self.component].handles.entry(index, self.end, self.end.name)
+        if end.shared.kind is not self.element.kind:
+            _check_kind(end, self.element.kind)
+        return end
 
     def take(self, instance: Instance, index: int) -> CopyEnd:
-        return self._checked(instance.components[self.component].handles.take(index, self.end, self.end.name))
-
-    def _checked(self, end: CopyEnd) -> CopyEnd:
-        if not _same(end.shared.kind, self.element.kind):
-            raise trap(f"a {end.what} of another type")
+        end = instance.components[self.component].handles.take(index, self.end, self.end.name)
+        if end.shared.kind is not self.element.kind:
+            _check_kind(end, self.element.kind)
         return end
 
 
-def _same(one: ValueType | None, other: ValueType | None) -> bool:
-    return one is other or one == other  # comparing types goes through all their parts
+def _check_kind(end: CopyEnd, kind: ValueType | None) -> None:
+    if end.shared.kind != kind:  # goes through all their parts
+        raise trap(f"a {end.what} of another type")
 
 
 def new(instance: Instance, component: int, kind: ValueType | None, *, stream: bool) -> int:
@@ -150,39 +165,40 @@ def new(instance: Instance, component: int, kind: ValueType | None, *, stream: b
 def copy(ends: EndType, instance: Instance, index: int, pointer: int, length: int = 1) -> Any:
     """canon {stream,future}.{read,write}."""
     end = ends.find(instance, index)
-    if end.state is not CopyState.IDLE:
+    if end.state is not IDLE:
         busy = "while another operation is in progress" if end.copying() else "after it was over"
         raise trap(f"cannot {end.verb} a {end.what} {busy}")
-    _check_set(end, ends.asynchronous)
+    if end.joined is not None and not ends.asynchronous:
+        raise _in_a_set()
     cx = instance.contexts[ends.context] or instance.open(ends.context)
-    end.begin(instance.components[ends.component], index, GuestBuffer(cx, ends.element, pointer, length))
-    return _outcome(end, ends.asynchronous)
+    end.buffer = buffer = GuestBuffer(cx, ends.element, pointer, length)
+    end.state = COPYING
+    end.index = index
+    shared = end.shared
+    (shared.read if end.verb == "read" else shared.write)(instance.components[ends.component], buffer, end)
+    if end.has_event:
+        return end.get_pending_event()[2]
+    return BLOCKED if ends.asynchronous else wait_for(end)
 
 
 def cancel_copy(ends: EndType, instance: Instance, index: int) -> Any:
     """canon {stream,future}.cancel-{read,write}. Whoever is at the other end gives the buffer back at once, the host
     too, so it never blocks."""
     end = ends.find(instance, index)
-    if end.state is not CopyState.COPYING or end.has_sync_waiter:
+    if end.state is not COPYING or end.has_sync_waiter:
         raise trap(f"no {end.verb} of the {end.what} is in progress that could be cancelled")
-    _check_set(end, ends.asynchronous)
-    end.state = CopyState.CANCELLING_COPY
-    if not end.has_pending_event() or end.shared.is_pending(end.buffer):
+    if end.joined is not None and not ends.asynchronous:
+        raise _in_a_set()
+    end.state = CANCELLING_COPY
+    if not end.has_event or end.shared.is_pending(end.buffer):
         # What was copied of it already is told with its end, as the specification's own tests want
         # (test/async/cancel-stream.wast); by CanonicalABI.md it would have ended as if nobody had cancelled it.
         end.shared.cancel()
     return end.get_pending_event()[2]
 
 
-def _check_set(end: CopyEnd, asynchronous: bool) -> None:
-    if end.in_waitable_set() and not asynchronous:
-        raise trap("waitable cannot be used synchronously while added to a waitable set")
-
-
-def _outcome(end: CopyEnd, asynchronous: bool) -> Any:
-    if end.has_pending_event():
-        return end.get_pending_event()[2]
-    return BLOCKED if asynchronous else wait_for(end)
+def _in_a_set() -> Trap:
+    return trap("waitable cannot be used synchronously while added to a waitable set")
 
 
 def drop(ends: EndType, instance: Instance, index: int) -> None:
@@ -195,12 +211,12 @@ def drop(ends: EndType, instance: Instance, index: int) -> None:
 
 def lift(component: ComponentState, index: int, element: ValueType | None, *, stream: bool) -> Readable:
     end = component.handles.take(index, READABLE[stream], "readable end")
-    if not _same(end.shared.kind, element):
-        raise trap(f"a {end.what} of another type")
-    if end.state is not CopyState.IDLE:
-        over = "after being notified that it is over" if end.state is CopyState.DONE else "while it is read"
+    if end.shared.kind is not element:
+        _check_kind(end, element)
+    if end.state is not IDLE:
+        over = "after being notified that it is over" if end.state is DONE else "while it is read"
         raise trap(f"cannot lift {end.what} {over}")
-    if end.in_waitable_set():
+    if end.joined is not None:
         raise trap(f"cannot lift {end.what} while it's in a waitable set")
     shared: Readable = end.shared
     shared.leave()

@@ -8,7 +8,7 @@ from typing import Any
 from proxy.component.handles import trap
 from proxy.component.tasks.buffer import Elements, HostSink
 from proxy.component.tasks.scheduler import Scheduler
-from proxy.component.tasks.stream import CopyResult, Reclaim, SharedFuture, SharedStream
+from proxy.component.tasks.stream import CopyResult, Shared, SharedFuture, SharedStream
 from proxy.component.types import U8
 
 
@@ -43,20 +43,21 @@ class _Reader:
         scheduler = self._scheduler
         scheduler.renew()
         self._sink, self._result = HostSink(limit), None
-        self._shared.read(self, self._sink, self._on_copy, self._on_copy_done)
+        self._shared.read(self, self._sink, self)
         scheduler.go_on()
         if self._result is None and self._error is None and not scheduler.busy and not scheduler.running:
             self._sink = None
             self._shared.cancel()
             raise trap(f"nobody is left who could write the {self._shared.what}")
 
-    def _on_copy(self, reclaim: Reclaim) -> None:
-        reclaim()
-        self._on_copy_done(CopyResult.COMPLETED)
+    def on_copy(self, shared: Shared) -> None:
+        shared.reclaim()
+        self.on_copy_done(CopyResult.COMPLETED)
 
-    def _on_copy_done(self, result: CopyResult) -> None:
+    def on_copy_done(self, result: CopyResult) -> None:
         self._result = result
-        self._wake()
+        if self._waiting is not None:
+            self._wake()
 
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():

@@ -3,7 +3,6 @@ state)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -18,10 +17,14 @@ class CopyResult(IntEnum):
     CANCELLED = 2
 
 
-Reclaim = Callable[[], None]
-OnCopy = Callable[[Reclaim], None]
-"""Something was copied; the buffer is the other's until it is reclaimed, and more may be copied until then."""
-OnCopyDone = Callable[[CopyResult], None]
+class Party(Protocol):
+    """Whoever copies at one end: an end in a guest's handle table, or the host."""
+
+    def on_copy(self, shared: Shared) -> None:
+        """Something was copied; the buffer is the other's until this one reclaims it (`Shared.reclaim`), and more may
+        be copied until then."""
+
+    def on_copy_done(self, result: CopyResult) -> None: ...
 
 
 class Readable(Protocol):
@@ -29,7 +32,7 @@ class Readable(Protocol):
 
     kind: ValueType | None
 
-    def read(self, reader: object, buffer: Buffer, on_copy: OnCopy, on_copy_done: OnCopyDone) -> None: ...
+    def read(self, reader: object, buffer: Buffer, party: Party) -> None: ...
 
     def is_pending(self, buffer: Buffer) -> bool:
         """Whether the copy of this buffer is pending, though some may have been copied."""
@@ -47,32 +50,29 @@ class Shared:
     """Of a guest's stream or future; `reader` and `writer` are the component instances at the ends, or something of the
     host's. One of the two may have a copy pending."""
 
-    __slots__ = ("_buffer", "_by", "_dropped", "_on_copy", "_on_copy_done", "kind", "scheduler")
+    __slots__ = ("_buffer", "_by", "_dropped", "_party", "kind", "scheduler")
 
     def __init__(self, kind: ValueType | None, scheduler: Any) -> None:
         """`scheduler`: of the instance whose guest made it."""
         self.kind = kind
         self.scheduler = scheduler
         self._dropped = False
-        self._reset()
-
-    def _reset(self) -> None:
         self._by: object = None
         self._buffer: Buffer | None = None
-        self._on_copy: OnCopy | None = None
-        self._on_copy_done: OnCopyDone | None = None
+        self._party: Party | None = None
 
-    def _pend(self, by: object, buffer: Buffer, on_copy: OnCopy | None, on_copy_done: OnCopyDone) -> None:
-        self._by = by
-        self._buffer = buffer
-        self._on_copy = on_copy
-        self._on_copy_done = on_copy_done
+    def reclaim(self) -> None:
+        """Takes the buffer of the pending copy back."""
+        self._by = self._buffer = self._party = None
+
+    def _pend(self, by: object, buffer: Buffer, party: Party) -> None:
+        self._by, self._buffer, self._party = by, buffer, party
 
     def _end_pending(self, result: CopyResult) -> None:
-        done = self._on_copy_done
-        assert done is not None
-        self._reset()
-        done(result)
+        party = self._party
+        assert party is not None
+        self._by = self._buffer = self._party = None
+        party.on_copy_done(result)
 
     def _check(self, by: object) -> None:
         if by is self._by and self.kind is not None and self.kind not in NUMBERS:
@@ -102,18 +102,18 @@ class SharedStream(Shared):
     __slots__ = ()
     what = "stream"
 
-    def read(self, reader: object, buffer: Buffer, on_copy: OnCopy, on_copy_done: OnCopyDone) -> None:
-        self._copy(reader, buffer, on_copy, on_copy_done, reads=True)
+    def read(self, reader: object, buffer: Buffer, party: Party) -> None:
+        self._copy(reader, buffer, party, reads=True)
 
-    def write(self, writer: object, buffer: Buffer, on_copy: OnCopy, on_copy_done: OnCopyDone) -> None:
-        self._copy(writer, buffer, on_copy, on_copy_done, reads=False)
+    def write(self, writer: object, buffer: Buffer, party: Party) -> None:
+        self._copy(writer, buffer, party, reads=False)
 
-    def _copy(self, by: object, buffer: Buffer, on_copy: OnCopy, on_copy_done: OnCopyDone, *, reads: bool) -> None:
+    def _copy(self, by: object, buffer: Buffer, party: Party, *, reads: bool) -> None:
         pending = self._buffer
         if self._dropped:
-            on_copy_done(CopyResult.DROPPED)
+            party.on_copy_done(CopyResult.DROPPED)
         elif pending is None:
-            self._pend(by, buffer, on_copy, on_copy_done)
+            self._by, self._buffer, self._party = by, buffer, party
         else:
             self._check(by)
             if pending.remain:
@@ -121,40 +121,36 @@ class SharedStream(Shared):
                     source, target = (pending, buffer) if reads else (buffer, pending)
                     count = min(source.remain, target.remain)
                     target.write(source.read(count), count)
-                    assert self._on_copy is not None
-                    self._on_copy(self._reset)
-                on_copy_done(CopyResult.COMPLETED)
+                    assert self._party is not None
+                    self._party.on_copy(self)
+                party.on_copy_done(CopyResult.COMPLETED)
             elif not reads and not buffer.length and not pending.length:
-                on_copy_done(CopyResult.COMPLETED)
+                party.on_copy_done(CopyResult.COMPLETED)
             else:
                 self._end_pending(CopyResult.COMPLETED)
-                self._pend(by, buffer, on_copy, on_copy_done)
+                self._pend(by, buffer, party)
 
 
 class SharedFuture(Shared):
     __slots__ = ()
     what = "future"
 
-    def read(self, reader: object, buffer: Buffer, on_copy: OnCopy, on_copy_done: OnCopyDone) -> None:
+    def read(self, reader: object, buffer: Buffer, party: Party) -> None:
         if self._buffer is None:
-            self._pend(reader, buffer, None, on_copy_done)
+            self._pend(reader, buffer, party)
         else:
             self._check(reader)
             buffer.write(self._buffer.read(1), 1)
             self._end_pending(CopyResult.COMPLETED)
-            on_copy_done(CopyResult.COMPLETED)
+            party.on_copy_done(CopyResult.COMPLETED)
 
-    def write(self, writer: object, buffer: Buffer, on_copy: OnCopy, on_copy_done: OnCopyDone) -> None:
+    def write(self, writer: object, buffer: Buffer, party: Party) -> None:
         if self._dropped:
-            on_copy_done(CopyResult.DROPPED)
+            party.on_copy_done(CopyResult.DROPPED)
         elif self._buffer is None:
-            self._pend(writer, buffer, None, on_copy_done)
+            self._pend(writer, buffer, party)
         else:
             self._check(writer)
             self._buffer.write(buffer.read(1), 1)
             self._end_pending(CopyResult.COMPLETED)
-            on_copy_done(CopyResult.COMPLETED)
-
-
-AnyShared = SharedStream | SharedFuture
-Copy = Callable[[object, Buffer, OnCopy, OnCopyDone], Any]
+            party.on_copy_done(CopyResult.COMPLETED)

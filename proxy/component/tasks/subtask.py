@@ -6,11 +6,10 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from proxy.component.abi import layout
-from proxy.component.handles import Handle, trap
+from proxy.component.handles import Handle, HandleTable, trap
 from proxy.component.plan import Options
 from proxy.component.tasks.task import CANCELLED, OnResolve, OnStart
 from proxy.component.tasks.thread import Block, Wait
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from proxy.component.instance import Instance
 
 BLOCKED = 0xFFFF_FFFF
+
+SUBTASK = int(EventCode.SUBTASK)
 
 OnCancel = Callable[[], None]
 Callee = Callable[["Instance", OnStart, OnResolve], OnCancel]
@@ -57,10 +58,10 @@ class Subtask(Waitable):
         self.lenders.clear()
         self.resolve_delivered = True
 
-    def event(self, index: int) -> Event:
-        if self.resolved():
+    def event(self) -> Event:
+        if self.state >= State.RETURNED:
             self.deliver_resolve()
-        return EventCode.SUBTASK, index, self.state
+        return SUBTASK, self.index, self.state
 
     def drop(self) -> None:
         if not self.resolve_delivered:
@@ -100,12 +101,11 @@ def canon_lower(lowered: LoweredCall) -> Callable[[Instance, Any], Any]:
         flat = array("Q", slots[:words])
         pointer = flat[last] & 0xFFFFFFFF if by_pointer else 0
         subtask, outcome = Subtask(), [None]
-        on_progress: list[Callable[[], None]] = []
 
         def on_start() -> Sequence[Any]:
             subtask.state = State.STARTED
-            for progress in on_progress:
-                progress()
+            if subtask.index:
+                subtask.tell()
             return lowered.lift_params(instance, flat, subtask.lenders)
 
         def on_resolve(result: Any) -> None:
@@ -119,14 +119,14 @@ def canon_lower(lowered: LoweredCall) -> Callable[[Instance, Any], Any]:
                     outcome[0] = result
                 subtask.state = State.RETURNED
             subtask.on_cancel = None
-            for progress in on_progress:
-                progress()
+            if subtask.index:
+                subtask.tell()
 
         on_cancel = lowered.callee(instance, on_start, on_resolve)
         if not subtask.resolved():
             subtask.on_cancel = on_cancel
         if lowered.options.is_async:
-            return _asynchronous(instance, component.handles, subtask, on_progress)
+            return _asynchronous(component.handles, subtask)
 
         def finish(cancelled: bool) -> Callable[[Any], None]:
             subtask.deliver_resolve()
@@ -137,14 +137,12 @@ def canon_lower(lowered: LoweredCall) -> Callable[[Instance, Any], Any]:
     return call
 
 
-def _asynchronous(instance: Instance, handles: Any, subtask: Subtask, on_progress: list[Callable[[], None]]) -> int:
+def _asynchronous(handles: HandleTable, subtask: Subtask) -> int:
     if subtask.resolved():
         subtask.deliver_resolve()
         return State.RETURNED
-    index: int = handles.add(subtask)
-    event = partial(subtask.event, index)
-    on_progress.append(lambda: subtask.set_pending_event(event))
-    return subtask.state | index << 4
+    subtask.index = handles.add(subtask)
+    return subtask.state | subtask.index << 4
 
 
 def cancel(instance: Instance, component: int, asynchronous: bool, index: int) -> Any:
@@ -154,7 +152,7 @@ def cancel(instance: Instance, component: int, asynchronous: bool, index: int) -
         raise trap("`subtask.cancel` called after terminal status delivered")
     if subtask.cancellation_requested:
         raise trap("`subtask.cancel` called twice")
-    if subtask.in_waitable_set() and not asynchronous:
+    if subtask.joined is not None and not asynchronous:
         raise trap("waitable cannot be used synchronously while added to a waitable set")
     if not subtask.resolved():
         subtask.cancellation_requested = True

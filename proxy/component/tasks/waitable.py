@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import IntEnum
 
 from proxy.component.handles import trap
@@ -26,45 +25,49 @@ CANCELLED_EVENT: Event = (EventCode.TASK_CANCELLED, 0, 0)
 
 
 class Waitable:
-    """What a guest waits for: a subtask, or an end of a stream or a future. It has at most one event at a time, made
-    when it is delivered."""
+    """What a guest waits for: a subtask, or an end of a stream or a future. It has at most one event at a time
+    (`has_event`), made when it is delivered. `joined`: the set it is in. `index`: the guest's own of it, once there may
+    be an event."""
 
-    __slots__ = ("_event", "_set", "has_sync_waiter")
+    __slots__ = ("has_event", "has_sync_waiter", "index", "joined")
 
     def __init__(self) -> None:
-        self._event: Callable[[], Event] | None = None
-        self._set: WaitableSet | None = None
+        self.has_event = False
+        self.joined: WaitableSet | None = None
         self.has_sync_waiter = False
+        self.index = 0
 
-    def set_pending_event(self, event: Callable[[], Event]) -> None:
-        self._event = event
-        if self._set is not None:
-            self._set.pending[self] = None
+    def event(self) -> Event:
+        """What happened to it."""
+        raise NotImplementedError
 
     def has_pending_event(self) -> bool:
-        return self._event is not None
+        return self.has_event
+
+    def tell(self) -> None:
+        """It has an event."""
+        self.has_event = True
+        if self.joined is not None:
+            self.joined.pending[self] = None
 
     def get_pending_event(self) -> Event:
-        event = self._event
-        assert event is not None
-        self._event = None
-        if self._set is not None:
-            self._set.pending.pop(self, None)
-        return event()
-
-    def in_waitable_set(self) -> bool:
-        return self._set is not None
+        self.has_event = False
+        if self.joined is not None:
+            self.joined.pending.pop(self, None)
+        return self.event()
 
     def join(self, joined: WaitableSet | None) -> None:
         """Puts it into a set, or into none."""
         if self.has_sync_waiter:
             raise trap("waitable cannot be used synchronously while added to a waitable set")
-        if self._set is not None:
-            self._set.remove(self)
-        self._set = joined
+        before = self.joined
+        if before is not None:
+            before.members -= 1
+            before.pending.pop(self, None)
+        self.joined = joined
         if joined is not None:
             joined.members += 1
-            if self._event is not None:
+            if self.has_event:
                 joined.pending[self] = None
 
     def drop(self) -> None:
@@ -80,10 +83,6 @@ class WaitableSet:
         self.members = 0
         self.num_waiting = 0
         self.pending: dict[Waitable, None] = {}
-
-    def remove(self, waitable: Waitable) -> None:
-        self.members -= 1
-        self.pending.pop(waitable, None)
 
     def has_pending_event(self) -> bool:
         return bool(self.pending)

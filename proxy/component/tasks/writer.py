@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from proxy.component.tasks.buffer import Buffer, Elements, HostSource
 from proxy.component.tasks.host import failed
 from proxy.component.tasks.scheduler import Scheduler
-from proxy.component.tasks.stream import CopyResult, OnCopy, OnCopyDone
+from proxy.component.tasks.stream import CopyResult, Party
 from proxy.component.types import ValueType
 from proxy.exchange.eager import start
 
@@ -28,12 +28,12 @@ class HostReadable:
     """What guests read from the host. `attach` says which instance's guests, and of what type, when it is given to
     one."""
 
-    __slots__ = ("_buffer", "_job", "_on_copy_done", "_scheduler", "kind")
+    __slots__ = ("_buffer", "_job", "_party", "_scheduler", "kind")
 
     def __init__(self) -> None:
         self.kind: ValueType | None = None
         self._buffer: Buffer | None = None
-        self._on_copy_done: OnCopyDone | None = None
+        self._party: Party | None = None
         self._scheduler: Scheduler | None = None
         self._job: asyncio.Task[Any] | None = None
 
@@ -52,9 +52,9 @@ class HostReadable:
             self._job = begun
             self._job.add_done_callback(self._arrived)
 
-    def _read(self, buffer: Buffer, on_copy_done: OnCopyDone, *, there: bool) -> None:
+    def _read(self, buffer: Buffer, party: Party, *, there: bool) -> None:
         """`there`: what is read, else it is waited for."""
-        self._buffer, self._on_copy_done = buffer, on_copy_done
+        self._buffer, self._party = buffer, party
         assert self._scheduler is not None
         if there:
             self._end(self._fill())
@@ -73,7 +73,7 @@ class HostReadable:
     def _deliver(self, error: BaseException | None) -> None:
         if error is not None:
             raise failed(error) from error
-        if self._on_copy_done is not None:
+        if self._party is not None:
             self._end(self._fill())
 
     def _fill(self) -> CopyResult:
@@ -81,11 +81,11 @@ class HostReadable:
         raise NotImplementedError
 
     def _end(self, result: CopyResult) -> None:
-        done, self._on_copy_done, self._buffer = self._on_copy_done, None, None
+        party, self._party, self._buffer = self._party, None, None
         assert self._scheduler is not None
-        assert done is not None
+        assert party is not None
         self._scheduler.externals.pop(self, None)
-        done(result)
+        party.on_copy_done(result)
 
     def leave(self) -> None:
         if self._scheduler is not None:
@@ -101,7 +101,7 @@ class HostReadable:
         self.drop()
 
     def drop(self) -> None:
-        self._on_copy_done = self._buffer = None
+        self._party = self._buffer = None
         if self._scheduler is not None:
             self._scheduler.externals.pop(self, None)
             self._scheduler.given.pop(self, None)
@@ -120,10 +120,10 @@ class HostStream(HostReadable):
         self._kept: HostSource | None = None
         self._over = False
 
-    def read(self, reader: object, buffer: Buffer, on_copy: OnCopy, on_copy_done: OnCopyDone) -> None:
+    def read(self, reader: object, buffer: Buffer, party: Party) -> None:
         if self._kept is None and not self._over and self._job is None:
             self._begin(self._pull())
-        self._read(buffer, on_copy_done, there=self._kept is not None or self._over)
+        self._read(buffer, party, there=self._kept is not None or self._over)
 
     async def _pull(self) -> None:
         elements = await self.source.read()
@@ -175,10 +175,10 @@ class HostFuture(HostReadable):
         self._awaitable: Awaitable[Any] | None = awaitable
         self._value: list[Any] = []
 
-    def read(self, reader: object, buffer: Buffer, on_copy: OnCopy, on_copy_done: OnCopyDone) -> None:
+    def read(self, reader: object, buffer: Buffer, party: Party) -> None:
         if not self._value and self._job is None:
             self._begin(self._wait())
-        self._read(buffer, on_copy_done, there=bool(self._value))
+        self._read(buffer, party, there=bool(self._value))
 
     async def _wait(self) -> None:
         awaitable, self._awaitable = self._awaitable, None

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.component.tasks.buffer import Buffer, HostSink, HostSource
-from proxy.component.tasks.stream import CopyResult, Reclaim, SharedFuture, SharedStream
+from proxy.component.tasks.stream import CopyResult, Shared, SharedFuture, SharedStream
 from proxy.component.types import U8
 
 Told = tuple[str, CopyResult, int]
@@ -23,7 +23,7 @@ class Real:
 
     stream: SharedStream = field(default_factory=lambda: SharedStream(U8, None))
     buffers: dict[str, Buffer] = field(default_factory=dict)
-    reclaims: dict[str, Reclaim] = field(default_factory=dict)
+    reclaims: dict[str, Shared] = field(default_factory=dict)
     told: list[Told] = field(default_factory=list)
     sent: int = 0
     received: bytearray = field(default_factory=bytearray)
@@ -33,12 +33,9 @@ class Real:
         buffer = HostSink(count) if side == "read" else HostSource(data, count)
         self.buffers[side] = buffer
         act = self.stream.read if side == "read" else self.stream.write
-        act(side, buffer, lambda reclaim: self._copied(side, reclaim), lambda result: self._done(side, result))
+        act(side, buffer, Side(self, side))
 
-    def _copied(self, side: str, reclaim: Reclaim) -> None:
-        self.reclaims[side] = reclaim
-
-    def _done(self, side: str, result: CopyResult) -> None:
+    def done(self, side: str, result: CopyResult) -> None:
         buffer = self.buffers.pop(side)
         moved = buffer.length - buffer.remain
         if isinstance(buffer, HostSink):
@@ -50,8 +47,22 @@ class Real:
 
     def deliver(self, side: str) -> None:
         if side in self.reclaims:
-            self.reclaims[side]()
-            self._done(side, CopyResult.COMPLETED)
+            self.reclaims[side].reclaim()
+            self.done(side, CopyResult.COMPLETED)
+
+
+@dataclass
+class Side:
+    """One of the two, as what copies there."""
+
+    real: Real
+    side: str
+
+    def on_copy(self, shared: Shared) -> None:
+        self.real.reclaims[self.side] = shared
+
+    def on_copy_done(self, result: CopyResult) -> None:
+        self.real.done(self.side, result)
 
 
 @dataclass
@@ -127,14 +138,27 @@ def test_a_stream_does_what_its_model_does(steps: list[tuple[str, str, int]]) ->
         assert real.received == bytes(index % 256 for index in range(len(real.received)))
 
 
+@dataclass
+class Teller:
+    side: str
+    results: list[Told]
+
+    def on_copy(self, shared: Shared) -> None:
+        raise AssertionError("a future is copied at once")
+
+    def on_copy_done(self, result: CopyResult) -> None:
+        self.results.append((self.side, result, 0))
+
+
 @given(st.permutations(SIDES), st.booleans())
 def test_a_future_moves_one_value(order: list[str], cancels: bool) -> None:
     future = SharedFuture(U8, None)
     sink, source, results = HostSink(1), HostSource(b"x", 1), list[Told]()
+    parties = {side: Teller(side, results) for side in SIDES}
 
     def copy(side: str) -> None:
         act, buffer = (future.read, sink) if side == "read" else (future.write, source)
-        act(side, buffer, lambda reclaim: None, lambda result: results.append((side, result, 0)))
+        act(side, buffer, parties[side])
 
     copy(order[0])
     if cancels:
@@ -147,7 +171,7 @@ def test_a_future_moves_one_value(order: list[str], cancels: bool) -> None:
 
 
 def test_writing_to_a_future_that_nobody_reads_any_more() -> None:
-    future, results = SharedFuture(U8, None), list[CopyResult]()
+    future, results = SharedFuture(U8, None), list[Told]()
     future.drop()
-    future.write("write", HostSource(b"x", 1), lambda reclaim: None, results.append)
-    assert results == [CopyResult.DROPPED]
+    future.write("write", HostSource(b"x", 1), Teller("write", results))
+    assert results == [("write", CopyResult.DROPPED, 0)]

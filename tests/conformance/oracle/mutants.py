@@ -26,16 +26,16 @@ def _reads_the_first(self: GuestBuffer, count: int) -> Any:
     return bytes(elements[:1]) * count
 
 
-def _forgets_that_it_is_over(self: CopyEnd, index: int, result: CopyResult) -> Any:
-    event = _event(self, index, result)
+def _forgets_that_it_is_over(self: CopyEnd) -> Any:
+    event = _event(self)
     return event[0], event[1], event[2] & ~1
 
 
-def _empty_writes_complete(self: Any, by: Any, buffer: Any, on_copy: Any, on_copy_done: Any, *, reads: bool) -> None:
+def _empty_writes_complete(self: Any, by: Any, buffer: Any, party: Any, *, reads: bool) -> None:
     if not reads and not buffer.length and self._buffer is None:
-        on_copy_done(CopyResult.COMPLETED)
+        party.on_copy_done(CopyResult.COMPLETED)
     else:
-        _stream_copy(self, by, buffer, on_copy, on_copy_done, reads=reads)
+        _stream_copy(self, by, buffer, party, reads=reads)
 
 
 MUTANTS: dict[str, tuple[object, str, object]] = {
