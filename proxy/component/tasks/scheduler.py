@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from time import monotonic, thread_time
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from proxy.component.handles import trap
-from proxy.component.tasks.allowance import Allowance
+from proxy.component.tasks.allowance import Allowance, Stopwatch
 from proxy.component.tasks.task import CANCELLED, Lifted, Task
 from proxy.component.tasks.thread import Thread
 from proxy.sandbox import Trap, TrapKind
 
 if TYPE_CHECKING:
     from proxy.component.instance import Instance
+
+stopwatch = Stopwatch()
 
 PASSES = 32
 """How often all threads that are ready are resumed in a row, and what a guest asks for is begun, before the host's own
@@ -36,34 +38,57 @@ class Given(Protocol):
 
 
 class Call:
-    """A call from the host. `result` is there when the task has resolved (None also when it was cancelled: `cancelled`
-    says so), `ended` when nothing of it runs any more. Both fail with what stopped the instance."""
+    """A call from the host. It has `resolved` when its result is there (None also when it was cancelled: `cancelled`
+    says so), or it has failed with what stopped the instance; it is `over` when nothing of it runs any more, which
+    `on_end` is told."""
 
-    __slots__ = ("cancelled", "ended", "result", "task")
+    __slots__ = ("_error", "_result", "_waiting", "cancelled", "on_end", "over", "resolved", "task")
 
     def __init__(self) -> None:
-        loop = asyncio.get_running_loop()
-        self.result: asyncio.Future[Any] = loop.create_future()
-        self.ended: asyncio.Future[None] = loop.create_future()
-        self.cancelled = False
+        self.resolved = self.over = self.cancelled = False
+        self.on_end: Callable[[], None] | None = None
         self.task: Task | None = None
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self._waiting: asyncio.Future[None] | None = None
+
+    async def result(self) -> Any:
+        """When it is there. Raises what it failed with."""
+        if not self.resolved:
+            self._waiting = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiting
+            finally:
+                self._waiting = None
+        if self._error is not None:
+            raise self._error
+        return self._result
 
     def resolve(self, result: Any) -> None:
-        self.cancelled = result is CANCELLED
-        if not self.result.done():
-            self.result.set_result(None if self.cancelled else result)
+        if result is CANCELLED:
+            self.cancelled = True
+        elif not self.resolved:
+            self._result = result
+        self._resolved()
+
+    def _resolved(self) -> None:
+        self.resolved = True
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def end(self) -> None:
         self.task = None
-        if not self.ended.done():
-            self.ended.set_result(None)
+        self.over = True
+        on_end, self.on_end = self.on_end, None
+        if on_end is not None:
+            on_end()
 
     def fail(self, error: BaseException) -> None:
-        self.task = None
-        for future in (self.result, self.ended):
-            if not future.done():
-                future.set_exception(error)
-                future.exception()  # who does not ask does not want to know
+        if not self.resolved:
+            self._error = error
+            self._resolved()
+        if not self.over:
+            self.end()
 
 
 class Scheduler:
@@ -114,9 +139,9 @@ class Scheduler:
     async def result_of(self, call: Call) -> Any:
         """The result, when it is there. Whoever is cancelled meanwhile ends the instance."""
         try:
-            return await call.result
+            return await call.result()
         except asyncio.CancelledError:
-            if not call.result.done() or call.result.cancelled():
+            if not call.resolved:
                 self._instance.stop()
                 self.fail(RuntimeError("the call was given up"))
             raise
@@ -124,7 +149,7 @@ class Scheduler:
     def cancel(self, call: Call) -> None:
         """Asks the guest to end a call."""
         task = call.task
-        if task is not None and not call.result.done() and task.state.value < 3:
+        if task is not None and not call.resolved and task.state.value < 3:
             self._go(task.request_cancellation)
 
     def complete(self, completion: Callable[[], None]) -> None:
@@ -142,7 +167,7 @@ class Scheduler:
             self._again = True
         elif Scheduler.entered:
             self.wake()
-        else:
+        elif not self._idle():
             self._wakened()
 
     def renew(self) -> None:
@@ -197,13 +222,14 @@ class Scheduler:
         """Runs `first`, what the host has completed, and threads that are ready. A failure ends the instance and fails
         whatever waits for it."""
         instance = self._instance
-        left = self._allowance.left(monotonic())
+        now = monotonic()
+        left = self._allowance.left(now)
         if left <= 0:  # it has gone on by itself, again and again
             late = Trap(TrapKind.TIMEOUT, "time limit exceeded")
             self._stop(late)
             raise late
         previous = instance.enter(left if left < instance.linked.limits.time else None)
-        started = thread_time()
+        stopwatch.start(now)
         self.running = True
         Scheduler.entered += 1
         try:
@@ -215,12 +241,13 @@ class Scheduler:
             self._left(previous)
             self.fail(error)
             raise
-        self._allowance.spend(thread_time() - started)
         self._left(previous)
+        since, now = now, monotonic()
+        self._allowance.spend(stopwatch.took(since, now))
         if again:
             self.wake()
             return
-        self._allowance.rest(monotonic())
+        self._allowance.rest(now)
         if not self.externals and not self._completions and not self._awake:
             self._deadlock()
 
@@ -235,12 +262,13 @@ class Scheduler:
         for number in range(begun, PASSES):
             while self._completions:
                 self._completions.pop(0)()
-            ready = self._ready()
-            going = [thread for thread in ready if not (number > 1 and thread.wait and thread.wait.yields)]
+            ready = going = self._ready()
+            if number > 1 and ready:
+                going = [thread for thread in ready if not (thread.wait and thread.wait.yields)]
             if not going:
                 return bool(ready)
             for thread in going:
-                if thread.ready() and self.blocked in (None, thread):
+                if (thread is ready[0] or thread.ready()) and self.blocked in (None, thread):
                     thread.resume()
         return bool(self._completions or self._ready())
 
@@ -248,6 +276,10 @@ class Scheduler:
         if self.blocked is not None:
             return [self.blocked] if self.blocked.ready() else []
         return [thread for thread in self.waiting if thread.wait is not None and thread.wait.ready()]
+
+    def _idle(self) -> bool:
+        """Whether nothing is ready, and something of the host's may still change that."""
+        return bool(self.externals) and not (self._completions or self._asked or self._ready())
 
     def over(self, task: Task) -> None:
         """A task has ended."""
@@ -259,7 +291,7 @@ class Scheduler:
 
     def _deadlock(self) -> None:
         """Nothing is ready, and nothing of the host's can change that."""
-        if any(not call.result.done() for call in self._calls.values()):
+        if any(not call.resolved for call in self._calls.values()):
             self._stop(trap("deadlock detected: event loop cannot make further progress"))
 
     def _stop(self, error: BaseException) -> None:

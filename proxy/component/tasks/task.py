@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from proxy.component.tasks.scheduler import Scheduler
     from proxy.component.tasks.state import ComponentState
 
-EXIT, YIELD, WAIT = 0, 1, 2
-"""What a function with a callback, and the callback, give (CallbackCode)."""
+YIELD, WAIT = 1, 2
+"""What a function with a callback, and the callback, give beside 0, which is its end (CallbackCode)."""
 
 _CALLBACK = CoreFuncType(("i32",) * 3, ("i32",))
 
@@ -57,10 +57,10 @@ class Lifted:
     """The result that is in `values`."""
     on_fibers: bool
     """Whether its component instance imports anything that blocks."""
+    needs_exclusive: bool = field(init=False)
 
-    @property
-    def needs_exclusive(self) -> bool:
-        return not self.options.is_async or self.callback is not None
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "needs_exclusive", not self.options.is_async or self.callback is not None)
 
 
 class State(Enum):
@@ -99,12 +99,19 @@ class Task:
 
     def _steps(self) -> Steps:
         lifted, instance = self.lifted, self.instance
-        if not (yield from self._enter()):
-            self._over()
-            return
-        arguments = self._start()
-        lifted.lower_params(instance, self.scope, arguments)
-        yield from self._call(lifted.function, lifted.core)
+        if lifted.type.is_async:
+            if not self._enters_at_once() and not (yield from self._wait_to_enter()):
+                self._over()
+                return
+            if lifted.needs_exclusive:
+                self.component.exclusive = self.thread
+        self.state = State.STARTED
+        lifted.lower_params(instance, self.scope, self._on_start())
+        if lifted.on_fibers:
+            yield from self._call_on_fiber(lifted.function, lifted.core)
+        else:
+            found = instance.funcs[lifted.function] or instance.find(lifted.function)
+            call_core(instance, found, lifted.values.address, max(1, len(lifted.core.params)))
         if not lifted.options.is_async:
             flat = lifted.values.buffer[0]
             self.returns(lifted.lift_result(instance))
@@ -114,13 +121,10 @@ class Task:
             yield from self._event_loop(lifted.callback, lifted.values.buffer[0])
         self._exit()
 
-    def _call(self, function: int, kind: CoreFuncType) -> Iterable[Wait]:
-        instance, lifted = self.instance, self.lifted
-        found, values = instance.funcs[function] or instance.find(function), lifted.values
-        if lifted.on_fibers:
-            return self.thread.call(instance, found, kind, values)
-        call_core(instance, found, values.address, max(1, len(kind.params)))
-        return ()
+    def _call_on_fiber(self, function: int, kind: CoreFuncType) -> Steps:
+        instance = self.instance
+        found = instance.funcs[function] or instance.find(function)
+        return self.thread.call(instance, found, kind, self.lifted.values)
 
     def _post_return(self, function: int, flat: int) -> None:
         instance, component = self.instance, self.component
@@ -130,54 +134,47 @@ class Task:
         component.may_leave = True
 
     def _event_loop(self, callback: int, packed: int) -> Steps:
-        component, values = self.component, self.lifted.values
-        while packed & 0xF != EXIT:
+        component, instance, lifted, values = self.component, self.instance, self.lifted, self.lifted.values
+        while code := packed & 0xF:
             component.exclusive = None
-            event = yield from self._next_event(packed & 0xF, (packed & 0xFFFFFFFF) >> 4)
+            if code == WAIT:
+                waited = component.handles.entry((packed & 0xFFFFFFFF) >> 4, WaitableSet, "waitable set")
+                event = CANCELLED_EVENT
+                if not self.deliver_pending_cancel():
+                    waited.num_waiting += 1
+                    cancelled = yield Wait(lambda: component.exclusive is None and bool(waited.pending), True)
+                    waited.num_waiting -= 1
+                    event = CANCELLED_EVENT if cancelled else waited.get_pending_event()
+            elif code == YIELD:
+                event = NO_EVENT
+                if self.deliver_pending_cancel() or (yield Wait(lambda: component.exclusive is None, True, True)):
+                    event = CANCELLED_EVENT
+            else:
+                raise trap("unsupported callback code")
             component.exclusive = self.thread
             values.buffer[0], values.buffer[2], values.buffer[4] = event
-            yield from self._call(callback, _CALLBACK)
+            if lifted.on_fibers:
+                yield from self._call_on_fiber(callback, _CALLBACK)
+            else:
+                call_core(instance, instance.funcs[callback] or instance.find(callback), values.address, 3)
             packed = values.buffer[0]
 
-    def _next_event(self, code: int, index: int) -> Generator[Wait, bool, Event]:
+    def _enters_at_once(self) -> bool:
         component = self.component
-
-        def free() -> bool:
-            return component.exclusive is None
-
-        if code == YIELD:
-            if self.deliver_pending_cancel():
-                return CANCELLED_EVENT
-            cancelled = yield Wait(free, True, True)
-            return CANCELLED_EVENT if cancelled else NO_EVENT
-        if code != WAIT:
-            raise trap("unsupported callback code")
-        waited = component.handles.entry(index, WaitableSet, "waitable set")
-        if self.deliver_pending_cancel():
-            return CANCELLED_EVENT
-        waited.num_waiting += 1
-        cancelled = yield Wait(lambda: component.exclusive is None and waited.has_pending_event(), True)
-        waited.num_waiting -= 1
-        return CANCELLED_EVENT if cancelled else waited.get_pending_event()
-
-    def _enter(self) -> Generator[Wait, bool, bool]:
-        """Waits for its turn. False when it was cancelled before."""
-        component = self.component
-        if not self.lifted.type.is_async:
-            return True
         holder = component.exclusive if self.lifted.needs_exclusive else None
         if holder is not None and self._goes_on(holder):
             holder.resume()
-        if self._held_back() or component.waiting_to_enter:
-            component.waiting_to_enter += 1
-            cancelled = yield Wait(lambda: not self._held_back(), True)
-            component.waiting_to_enter -= 1
-            if cancelled:
-                self.cancel()
-                return False
-        if self.lifted.needs_exclusive:
-            component.exclusive = self.thread
-        return True
+        return not (self._held_back() or component.waiting_to_enter)
+
+    def _wait_to_enter(self) -> Generator[Wait, bool, bool]:
+        """Waits for its turn. False when it was cancelled before."""
+        component = self.component
+        component.waiting_to_enter += 1
+        cancelled = yield Wait(lambda: not self._held_back(), True)
+        component.waiting_to_enter -= 1
+        if cancelled:
+            self.cancel()
+        return not cancelled
 
     def _goes_on(self, holder: Thread) -> bool:
         """Whether the task that holds this one back has what it waited for, and so may be out of the way at once. By
@@ -191,10 +188,6 @@ class Task:
         if component.backpressure or self.scheduler.blocked is not None:
             return True
         return self.lifted.needs_exclusive and component.exclusive is not None
-
-    def _start(self) -> Sequence[Any]:
-        self.state = State.STARTED
-        return self._on_start()
 
     def _exit(self) -> None:
         if self.state is not State.RESOLVED:

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from proxy.component import HostInterface, decode, link, resting
+from proxy.component.tasks import allowance as module
 from proxy.component.tasks import scheduler
-from proxy.component.tasks.allowance import Allowance
+from proxy.component.tasks.allowance import Allowance, Stopwatch
 from proxy.sandbox import Engine, Limits, Trap, TrapKind
 from tests.component.guests import parse
 
@@ -38,6 +39,24 @@ def test_something_new_gives_all_of_it_back() -> None:
     assert allowance.left(0.0) == 1.0
 
 
+def test_what_is_soon_over_is_as_long_as_on_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = iter([0.5])
+    monkeypatch.setattr(module, "thread_time", lambda: next(asked))
+    stopwatch = Stopwatch()
+    for now in (10.0, 10.0004, 10.0008):
+        stopwatch.start(now)
+        assert stopwatch.took(now, now + 0.0002) == pytest.approx(0.0002)
+
+
+def test_what_takes_longer_is_what_the_processor_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread was held up for most of it."""
+    asked = iter([0.5, 0.53])
+    monkeypatch.setattr(module, "thread_time", lambda: next(asked))
+    stopwatch = Stopwatch()
+    stopwatch.start(10.0)
+    assert stopwatch.took(10.0, 10.2) == pytest.approx(0.03)
+
+
 GUEST = """(component
   (import "wait" (func $wait async))
   (core func $wait (canon lower (func $wait)))
@@ -54,11 +73,17 @@ GUEST = """(component
 TIMES = 20
 
 
+class HalfASecond(Stopwatch):
+    """A tenth of what a guest may, whatever it does."""
+
+    def took(self, since: float, now: float) -> float:
+        return 0.5
+
+
 def run(engine: Engine, monkeypatch: pytest.MonkeyPatch, wait: Callable[[object], Awaitable[None]]) -> None:
     """A guest that waits twenty times, and each time takes a tenth of what it may."""
-    ticks = iter(range(1000))
-    monkeypatch.setattr(scheduler, "thread_time", lambda: next(ticks) / 2)
     monkeypatch.setattr(scheduler, "monotonic", lambda: 0.0)
+    monkeypatch.setattr(scheduler, "stopwatch", HalfASecond())
     linked = link(decode(parse(GUEST)), engine, {"": HostInterface({"wait": wait})}, Limits(time=5.0), suspends=True)
 
     async def running() -> None:

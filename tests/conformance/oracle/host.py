@@ -45,8 +45,7 @@ async def _follow(component: Linked, orders: Orders) -> str:
     instance = component.instantiate(orders)
     try:
         call = export.start(instance, 0)
-        await asyncio.wait([call.result], timeout=5)
-        call.result.result()
+        await asyncio.wait_for(call.result(), timeout=5)
         for _ in range(TURNS):
             await asyncio.sleep(0)
         if not instance.alive:

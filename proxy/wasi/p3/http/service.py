@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -48,7 +49,8 @@ class Run:
     kept: Kept
     handling: Handling
     call: Call
-    late: asyncio.TimerHandle
+    late: asyncio.TimerHandle | None = None
+    """What stops it after its time; none for what is over at once."""
     over: bool = False
 
 
@@ -99,12 +101,11 @@ class Handler:
         answers with."""
         run = self._begin(handling)
         try:
-            response = handling.answered(await run.call.result)
+            if not run.call.resolved:
+                self._within(run, self._total)
+            response = handling.answered(await run.call.result())
         except asyncio.CancelledError:
-            if run.kept.instance.alive:
-                run.late.cancel()
-                run.late = asyncio.get_running_loop().call_later(GRACE, self._late, run)
-                run.kept.instance.scheduler.cancel(run.call)
+            self._cancel(run)
             raise
         finally:
             self._finish(run)
@@ -122,9 +123,13 @@ class Handler:
         except BaseException:
             self._release(kept, handling)
             raise
-        run = Run(kept, handling, call, None)  # type: ignore[arg-type]
-        run.late = asyncio.get_running_loop().call_later(self._total, self._late, run)
-        return run
+        return Run(kept, handling, call)
+
+    def _within(self, run: Run, seconds: float) -> None:
+        """It has so much time left."""
+        if run.late is not None:
+            run.late.cancel()
+        run.late = asyncio.get_running_loop().call_later(seconds, self._late, run)
 
     def _free_one(self, handling: Handling) -> Kept:
         while self._open:
@@ -139,18 +144,32 @@ class Handler:
     def _usable(self, kept: Kept) -> bool:
         return not self._over and not kept.retired and kept.had < self._reuse and kept.instance.alive
 
+    def _cancel(self, run: Run) -> None:
+        """Nobody wants the answer any more. Guests of today's toolchains may trap when they are told so: of an instance
+        that has others, too, nothing is asked, and what is left of the exchange has as long to end."""
+        if run.kept.instance.alive:
+            self._within(run, GRACE)
+            if run.kept.has == 1:
+                with suppress(Trap):
+                    run.kept.instance.scheduler.cancel(run.call)
+
     def _finish(self, run: Run) -> None:
         """Lets go of the instance when both are done, the call and the body."""
         body = run.handling.body
         if body is not None:
             body.on_end = partial(self._ended, run)
-        if run.call.ended.done():
-            self._ended(run)
-        else:
-            run.call.ended.add_done_callback(lambda _: self._ended(run))
+        if not run.call.over:
+            run.call.on_end = partial(self._call_ended, run)
+        self._ended(run)
+        if not run.over and run.late is None:
+            self._within(run, self._total)
+
+    def _call_ended(self, run: Run) -> None:
+        """By then its guest may be on the stack."""
+        asyncio.get_running_loop().call_soon(self._ended, run)
 
     def _ended(self, run: Run) -> None:
-        if run.over or not run.call.ended.done():
+        if run.over or not run.call.over:
             return
         body = run.handling.body
         if body is None or body.over:
@@ -160,7 +179,8 @@ class Handler:
             body.abandoned()
 
     def _done(self, run: Run) -> None:
-        run.late.cancel()
+        if run.late is not None:
+            run.late.cancel()
         self._release(run.kept, run.handling)
 
     def _late(self, run: Run) -> None:
