@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from proxy.component.handles import GuestResource, Handle, trap
 from proxy.component.plan import ResourceOperation
 from proxy.component.types import ResourceType
-from proxy.sandbox import HostCallback, ImportSource, Linker, RawValues, call, carry, raw_values_at
+from proxy.sandbox import HostCallback, ImportSource, Linker, RawValues, Trap, call, carry, raw_values_at
 
 if TYPE_CHECKING:
     from proxy.component.instance import Cell, Instance
@@ -40,7 +40,8 @@ def resource_operation(
     resource = operation.resource
 
     def new(instance: Instance, state: ComponentState, value: int) -> int:
-        _may_leave(state)
+        if not state.may_leave:
+            raise _may_not_leave()
         return state.handles.add(Handle(resource, value, True))
 
     def rep(instance: Instance, state: ComponentState, value: int) -> int:
@@ -49,7 +50,8 @@ def resource_operation(
         return number
 
     def drop(instance: Instance, state: ComponentState, value: int) -> int:
-        _may_leave(state)
+        if not state.may_leave:
+            raise _may_not_leave()
         handle = state.handles.remove(value, resource)
         if handle.own:
             assert destroy is not None
@@ -62,7 +64,7 @@ def resource_operation(
 
     def callback(env: int, caller: int, address: int, count: int) -> int:
         try:
-            slots = _one_at(address)
+            slots = _one_at[address]
             instance = cell.current
             slots[0] = body(instance, instance.components[component], slots[0] & 0xFFFFFFFF)
         except BaseException as error:
@@ -77,9 +79,8 @@ def no_entry(instance: Instance, *arguments: object) -> NoReturn:
     raise trap("cannot enter component instance")
 
 
-def _may_leave(state: ComponentState) -> None:
-    if not state.may_leave:
-        raise trap("cannot leave component instance")
+def _may_not_leave() -> Trap:
+    return trap("cannot leave component instance")
 
 
 def host_destructor(function: Callable[[Any, Any], object] | None) -> Callable[[Instance, Any], None]:

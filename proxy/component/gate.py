@@ -53,7 +53,7 @@ def direct(kind: CoreFuncType, core: Core, cell: Cell) -> HostCallback:
 
     def callback(env: int, caller: int, address: int, count: int) -> int:
         try:
-            slots = slots_at(address)
+            slots = slots_at[address]
             _answer(slots, core(cell.current, slots))
         except BaseException as error:
             return carry(error)
@@ -69,7 +69,7 @@ def gate(kind: CoreFuncType, core: Core, component: int, cell: Cell) -> Gate:
 
     def begin(env: int, caller: int, address: int, count: int) -> int:
         try:
-            slots, instance = slots_at(address), cell.current
+            slots, instance = slots_at[address], cell.current
             outcome = core(instance, slots)
             blocks = type(outcome) is Block
             if blocks:
@@ -86,7 +86,7 @@ def gate(kind: CoreFuncType, core: Core, component: int, cell: Cell) -> Gate:
 
     def finish(env: int, caller: int, address: int, count: int) -> int:
         try:
-            _answer(slots_at(address), cell.current.components[component].thread.resumed())
+            _answer(slots_at[address], cell.current.components[component].thread.resumed())
         except BaseException as error:
             return carry(error)
         return 0

@@ -103,7 +103,9 @@ class HandleTable:
         return found
 
     def take(self, index: int, kind: type[T], what: str) -> T:
-        found = self.entry(index, kind, what)
+        found = self._entries[index] if index < len(self._entries) else None
+        if not isinstance(found, kind):
+            return self.entry(index, kind, what)  # which says what is wrong
         self._entries[index] = None
         self._free.append(index)
         return found
@@ -119,7 +121,8 @@ class HandleTable:
         return len(self._entries) - 1
 
     def remove(self, index: int, resource: ResourceType) -> Handle:
-        handle = self.get(index, resource)
+        found = self._entries[index] if index < len(self._entries) else None
+        handle = found if type(found) is Handle and found.resource is resource else self.get(index, resource)
         if handle.lends:
             raise trap("cannot remove a handle that is lent")
         self._entries[index] = None

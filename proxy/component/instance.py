@@ -132,17 +132,23 @@ class Context:
         handle = self.component.handles.remove(index, resource)
         if not handle.own:
             raise trap("cannot lift own resource from a borrow")
+        if resource.implementer is None:
+            return handle.representation
         return self._outside(handle, resource, owned=True)
 
     def lift_borrow(self, index: int, resource: ResourceType, lends: list[Handle]) -> object:
         handle = self.component.handles.get(index, resource)
         handle.lends += 1
         lends.append(handle)
-        return self._outside(handle, resource, owned=False)
-
-    def _outside(self, handle: Handle, resource: ResourceType, *, owned: bool) -> object:
         if resource.implementer is None:
             return handle.representation
+        return self._outside(handle, resource, owned=False)
+
+    def lift_seen(self, index: int, resource: ResourceType) -> object:
+        """A borrow of the host's own, which it only looks at: nothing of the guest runs meanwhile."""
+        return self.component.handles.get(index, resource).representation
+
+    def _outside(self, handle: Handle, resource: ResourceType, *, owned: bool) -> object:
         assert isinstance(handle.representation, int)
         return GuestResource(resource, handle.representation, owned)
 

@@ -55,6 +55,8 @@ from proxy.component.types import (
 MAX_STEPS = 50_000
 MAX_INSTANCES = 1_000
 MAX_NESTED = 60
+SMALL = 100
+"""Nodes of a type of stream or future: see `_one`."""
 
 I32 = 0x7F
 RESOURCE_OPERATIONS = {"new": (("i32",), ("i32",)), "rep": (("i32",), ("i32",)), "drop": (("i32",), ())}
@@ -96,6 +98,7 @@ class _Resolver:
         self.passed: dict[CoreDefinition, CoreExport] = {}
         self.parents: list[int | None] = []
         self.resources: dict[tuple[str, str], ResourceType] = {}
+        self.shared: dict[Stream | Future, Stream | Future] = {}
         self.steps = 0
         self.nested = 0
         self.offset = 0
@@ -264,9 +267,15 @@ class _Resolver:
                 return ResourceType("resource", scope.number)
             return ResourceType("resource", scope.number, self._callable(scope, type_def.destructor))
         try:
-            return resolve_type(type_def, lambda index: self._get(scope, Sort.TYPE, index))
+            kind = resolve_type(type_def, lambda index: self._get(scope, Sort.TYPE, index))
+            return self._one(kind) if isinstance(kind, Stream | Future) else kind
         except (TypeTooLarge, TypeError) as error:
             raise self._fail(str(error)) from None
+
+    def _one(self, kind: Stream | Future) -> Stream | Future:
+        """The same object for types that are equal, so that they need not be compared whenever one is used: unless they
+        are so large that looking for them would take long, too."""
+        return self.shared.setdefault(kind, kind) if kind.size <= SMALL else kind
 
     def _callable(self, scope: Scope, index: int) -> CoreDefinition:
         """A core function that the host will call: an export of a core instance, made to be one if it is not."""

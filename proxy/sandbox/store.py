@@ -6,7 +6,8 @@ for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from proxy.sandbox import raw
@@ -42,9 +43,23 @@ class RawValues:
         self.address: int = raw.address_of(self.buffer)
 
 
-def raw_values_at(count: int) -> Callable[[int], Any]:
-    """A function from an address to the buffer of `count` raw values there."""
-    return raw.slots_type(max(1, count)).from_address  # type: ignore[no-any-return]
+class _Slots(dict[int, Any]):
+    """Buffers by address: guests call from few places of their stacks, so most are known."""
+
+    def __init__(self, count: int) -> None:
+        self._at = raw.slots_type(max(1, count)).from_address
+
+    def __missing__(self, address: int) -> Any:
+        if len(self) >= _MAX_VIEWS:
+            self.clear()
+        slots = self[address] = self._at(address)
+        return slots
+
+
+@cache
+def raw_values_at(count: int) -> Mapping[int, Any]:
+    """By address the buffer of `count` raw values there."""
+    return _Slots(count)
 
 
 class Memory:

@@ -11,6 +11,7 @@ What they use at run time is given by name (`runtime`), so that this module stay
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,12 +165,13 @@ def _check_pointer(code: Code, pointer: str, kind: t.ValueType) -> None:
 
 
 def import_function(kind: t.FuncType, target: Target, runtime: dict[str, Any], *, inner: bool) -> Any:
-    """`callback(env, caller, address, count)`: lifts, calls `HOST`, lowers (canon lower). `SLOTS(address)` is the
+    """`callback(env, caller, address, count)`: lifts, calls `HOST`, lowers (canon lower). `SLOTS[address]` is the
     buffer of raw values, `CELL.current` the instance that is running. HOST gets the instance when `inner`, else the
     instance's data."""
     code = Code(RUNTIME | runtime)
     kinds = [part for _, part in kind.params]
-    borrows = any(t.contains(part, BORROWS) for part in kinds)
+    seen = not inner and not any(t.contains(part, (t.Own,)) for part in kinds)
+    borrows = any(resource.implementer is not None or not seen for resource in _borrowed(kinds))
     lower = Lower(code, target.encoding)
     with code.block("def callback(env, caller, address, count):"):
         with code.block("try:"):
@@ -177,10 +179,10 @@ def import_function(kind: t.FuncType, target: Target, runtime: dict[str, Any], *
             with code.block(f"if not instance.components[{target.component}].may_leave:"):
                 code.line("raise trap('cannot leave component instance')")
             _context(code, layout.needs(kind, lifted=False, is_async=target.is_async), target)
-            code.line("slots = SLOTS(address)")
+            code.line("slots = SLOTS[address]")
             if borrows:
                 code.line("lends = []")
-            lift = Lift(code, target.encoding, budget=_budget(code, kinds))
+            lift = Lift(code, target.encoding, budget=_budget(code, kinds), seen=seen)
             values = _lift_params(code, lift, kind, kinds, target)
             first = "instance" if inner else "instance.data"
             code.line(f"result = HOST({', '.join([first, *values])})")
@@ -192,6 +194,14 @@ def import_function(kind: t.FuncType, target: Target, runtime: dict[str, Any], *
             code.line("return carry(error)")
         code.line("return 0")
     return code.function("callback", [*lift.outlined, *lower.outlined])
+
+
+def _borrowed(kinds: list[t.ValueType]) -> Iterator[t.ResourceType]:
+    for kind in kinds:
+        if isinstance(kind, t.Borrow):
+            yield kind.resource
+        elif isinstance(kind, t.Composite):
+            yield from _borrowed(list(kind.parts()))
 
 
 def _lift_params(code: Code, lift: Lift, kind: t.FuncType, kinds: list[t.ValueType], target: Target) -> list[str]:

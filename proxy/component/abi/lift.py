@@ -43,8 +43,11 @@ def _strings(kind: t.ValueType) -> int:
 class Lift:
     """`buffer` and `base` in the methods are the expressions of a place: a buffer and a byte position in it."""
 
-    def __init__(self, code: Code, encoding: str, *, budget: bool) -> None:
+    def __init__(self, code: Code, encoding: str, *, budget: bool, seen: bool = False) -> None:
+        """seen: borrows of the host's resources are not counted as lent, as no code of the guest runs and nothing else
+        is lifted that could take them away."""
         self.code = code
+        self.seen = seen
         self.encoding = encoding
         self.budget = budget
         self.outlined: list[Code] = []
@@ -142,6 +145,8 @@ class Lift:
                 return self._list(t.Tuple((key, value)), next(names), next(names))
             case t.Own(resource=resource):
                 return self.code.bind(f"cx.lift_own({next(names)}, {self.code.constant(resource)})")
+            case t.Borrow(resource=resource) if self.seen and resource.implementer is None:
+                return self.code.bind(f"cx.lift_seen({next(names)}, {self.code.constant(resource)})")
             case t.Borrow(resource=resource):
                 return self.code.bind(f"cx.lift_borrow({next(names)}, {self.code.constant(resource)}, lends)")
             case t.Stream() | t.Future():

@@ -156,8 +156,9 @@ def _set_drop(bound: Bound, instance: Instance, index: int) -> None:
 
 
 def _join(bound: Bound, instance: Instance, index: int, joined: int) -> None:
-    waitable = instance.components[bound.component].handles.entry(index, Waitable, "waitable")
-    waitable.join(_set(bound, instance, joined) if joined else None)
+    handles = instance.components[bound.component].handles
+    waitable = handles.entry(index, Waitable, "waitable")
+    waitable.join(handles.entry(joined, WaitableSet, "waitable set") if joined else None)
 
 
 # Subtasks.
@@ -248,7 +249,7 @@ def callback(bound: Bound, cell: Cell) -> HostCallback:
                 with code.block(f"if not instance.components[{bound.component}].may_leave:"):
                     code.line("raise trap('cannot leave component instance')")
             if params or results:
-                code.line("slots = SLOTS(address)")
+                code.line("slots = SLOTS[address]")
             code.line(f"{'slots[0] = ' if results else ''}ACT(SUBJECT, instance{arguments})")
         with code.block("except BaseException as error:"):
             code.line("return carry(error)")

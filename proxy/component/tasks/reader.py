@@ -98,7 +98,7 @@ class StreamReader(_Reader):
         while (sink := self._poll(limit)) is not None:
             if self._result is not CopyResult.COMPLETED:
                 self.drop()
-                return b"" if self._shared.kind == U8 else []
+                return b"" if self._shared.kind is U8 else []
             if sink.elements is not None:
                 return sink.elements
         return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from proxy.component.handles import BorrowScope, trap
 from proxy.component.plan import Options
 from proxy.component.tasks.thread import Steps, Thread, Wait, call_core
-from proxy.component.tasks.waitable import CANCELLED_EVENT, NO_EVENT, Event, WaitableSet
+from proxy.component.tasks.waitable import CANCELLED_EVENT, NO_EVENT, WaitableSet
 from proxy.component.types import FuncType, ValueType
 from proxy.sandbox import CoreFuncType, RawValues
 
@@ -142,7 +142,7 @@ class Task:
                 event = CANCELLED_EVENT
                 if not self.deliver_pending_cancel():
                     waited.num_waiting += 1
-                    cancelled = yield Wait(lambda: component.exclusive is None and bool(waited.pending), True)
+                    cancelled = yield _until_told(component, waited)
                     waited.num_waiting -= 1
                     event = CANCELLED_EVENT if cancelled else waited.get_pending_event()
             elif code == YIELD:
@@ -252,6 +252,10 @@ class Task:
             return False
         self.state = State.CANCEL_DELIVERED
         return True
+
+
+def _until_told(component: ComponentState, waited: WaitableSet) -> Wait:
+    return Wait(lambda: component.exclusive is None and bool(waited.pending), True)
 
 
 def canon_lift(instance: Instance, lifted: Lifted, on_start: OnStart, on_resolve: OnResolve) -> Task:
