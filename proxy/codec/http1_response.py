@@ -41,10 +41,9 @@ def encode_head(
     """
     start = _FINAL.get(status) or _unusual(status)
     if fixed is not None and lines[: len(fixed.lines)] == fixed.lines:
-        encoded, has_date = fixed.http1 or _encode(fixed)
-        start += encoded
+        start += fixed.http1 or _encode(fixed)
         lines = lines[len(fixed.lines) :]
-        if has_date:
+        if b"date" in fixed.names:
             date = b""
     if not _LOOKED_AT.isdisjoint(map(_NAME, lines)):
         lines = [line for line in lines if line[0] not in _CONNECTION]
@@ -57,10 +56,9 @@ def encode_head(
     return start + _section(section)
 
 
-def _encode(fixed: FixedLines) -> tuple[bytes, bool]:
+def _encode(fixed: FixedLines) -> bytes:
     kept = [line for line in fixed.lines if line[0] not in _CONNECTION]
-    encoded = _section([b"", *map(_COLON.join, kept)]).removesuffix(2 * _END)
-    fixed.http1 = encoded, any(name == b"date" for name, _ in kept)
+    fixed.http1 = _section([b"", *map(_COLON.join, kept)]).removesuffix(2 * _END)
     return fixed.http1
 
 

@@ -181,7 +181,12 @@ class StreamExchange:
         codec, stream = self._carrier.codec, self.stream
         try:
             lines, has_body = response_lines(
-                self._head.method, response.status, response.fields, self._service.clock.date_line, length
+                self._head.method,
+                response.status,
+                response.fields,
+                self._service.clock.date_line,
+                length,
+                response.fixed,
             )
             more = has_body and length != 0
             self._head_size += codec.send_fields(stream, lines, end=not more)

@@ -77,14 +77,15 @@ class Fields:
 class FixedLines:
     """Field lines that stay as they are, as those of a stored response do: what is made of them is worked out once.
 
-    http1: (as bytes of HTTP/1.1, is there a `date`), None when no codec has sent them yet.
+    names: of all of them. http1: as bytes of HTTP/1.1, None when they were not sent so yet.
     """
 
-    __slots__ = ("_change", "_changed", "http1", "lines")
+    __slots__ = ("_change", "_changed", "_names", "http1", "lines")
 
     def __init__(self, lines: list[Line]) -> None:
         self.lines = lines
-        self.http1: tuple[bytes, bool] | None = None
+        self.http1: bytes | None = None
+        self._names: frozenset[bytes] | None = None
         self._change: Change | None = None
         self._changed = self
 
@@ -94,3 +95,9 @@ class FixedLines:
         if self._change is not change:
             self._change, self._changed = change, FixedLines(change(self.lines))
         return self._changed
+
+    @property
+    def names(self) -> frozenset[bytes]:
+        if self._names is None:
+            self._names = frozenset([name for name, _ in self.lines])
+        return self._names

@@ -24,14 +24,17 @@ sizes of blocks (RFC 7541 §7.1.3)."""
 _NAMES = {line[0]: index for index, line in reversed(list(enumerate(STATIC, 1)))}
 _STATIC = {line: bytes((0x80 | index,)) for index, line in enumerate(STATIC, 1) if line[1]}
 
+_known = dict(_STATIC)
+"""Lines that no dynamic table holds, as they are sent on every connection: those of the static table, and volatile ones
+as literals. Coding one costs more than all the rest of a response, and most lines come again and again."""
+
 _INDEXED = tuple(bytes((0x80 | index,)) for index in range(127))
 
 _MOST_KEPT = 4096
 _LONGEST_KEPT = 1024
 
 _literals: dict[Line, bytes] = {}
-"""Lines as literals that are not indexed, Huffman coded: the same for every connection. Coding one costs more than
-all the rest of a response, and most lines come again and again."""
+"""Other lines, for those connections that do not index them."""
 
 
 class Encoder:
@@ -75,18 +78,18 @@ class Encoder:
 
     def _encode(self, lines: Iterable[Line]) -> bytes:
         pieces: list[bytes] = self._resizings() if self._resized else []
-        known, inserted = self._lines, self._inserted
+        own, inserted = self._lines, self._inserted
         for line in lines:
-            number = known.get(line)
-            if number is not None:
+            if (piece := _known.get(line)) is not None:
+                pieces.append(piece)
+                continue
+            if (number := own.get(line)) is not None:
                 index = 61 + inserted - number
                 pieces.append(_INDEXED[index] if index < 127 else integer.write(index, 7, 0x80))
                 continue
             name = line[0]
-            if (piece := _STATIC.get(line)) is not None:
-                pieces.append(piece)
-            elif name in _VOLATILE:
-                pieces.append(_literals.get(line) or _volatile(line))
+            if name in _VOLATILE:
+                pieces.append(_volatile(line))
             elif name in _SECRET:
                 pieces.append(_coded(line, 4, 0x10))
             elif self._indexing:
@@ -123,9 +126,15 @@ class Encoder:
 
 def _volatile(line: Line) -> bytes:
     """Some come again within the second, some never: those that never do are not kept, nor Huffman coded."""
-    if line[0] != b"x-request-id":
-        return _literal(line)
-    return _REQUEST_ID + integer.write(len(line[1]), 7, 0) + line[1]
+    if line[0] == b"x-request-id":
+        return _REQUEST_ID + integer.write(len(line[1]), 7, 0) + line[1]
+    piece = _coded(line, 4, 0)
+    if len(piece) <= _LONGEST_KEPT:
+        if len(_known) >= _MOST_KEPT:
+            _known.clear()
+            _known.update(_STATIC)
+        _known[line] = piece
+    return piece
 
 
 def _literal(line: Line) -> bytes:

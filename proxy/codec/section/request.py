@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from proxy import errors
 from proxy.codec.events import RequestHead
@@ -34,6 +35,13 @@ from proxy.http.syntax import is_token
 _METHOD = re.compile(rb"[A-Z][A-Z-]{0,31}")
 _PATH = re.compile(rb'(/[!"$->@-~]*)(?:\?([!"$-~]*))?')
 """As a request line may have it: visible ASCII, no fragment; and in origin form only."""
+
+_LONGEST_KNOWN = 256
+"""Bytes of a path whose parts are kept: many clients ask for the same ones."""
+
+_USUAL: dict[bytes | None, str] = {
+    name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+}
 
 _REFUSED = {
     "CONNECT": "a gateway is no tunnel",
@@ -67,7 +75,7 @@ def request_head(entries: Sequence[Entry[Kind]], stream: int, end: bool, limits:
         named, length = _special(special, lines, named, end)
     if len(lines) > limits.field_lines:
         raise ProxyError(errors.HTTP_REQUEST_ERROR, f"more than {limits.field_lines} field lines", status=431)
-    method = _method(pseudo[METHOD])
+    method = _USUAL.get(pseudo[METHOD]) or _method(pseudo[METHOD])
     if pseudo[SCHEME] not in (b"https", b"http"):
         raise Malformed("the scheme is neither http nor https")
     if named is None:
@@ -96,13 +104,25 @@ def _method(method: bytes | None) -> str:
 def _target(method: str, path: bytes | None, limits: Limits) -> tuple[str, str | None]:
     if path is not None and len(path) > limits.request_line:
         raise ProxyError(errors.HTTP_REQUEST_ERROR, f"path is longer than {limits.request_line} bytes", status=414)
-    match = None if path is None else _PATH.fullmatch(path)
-    if match is not None:
-        before, query = match.groups()
-        return before.decode(), None if query is None else query.decode()
+    if path is not None:
+        parts = _known_parts(path) if len(path) <= _LONGEST_KNOWN else _parts(path)
+        if parts is not None:
+            return parts
     if method == "OPTIONS" and path == b"*":
         return "*", None
     raise Malformed("the path is not one")
+
+
+def _parts(path: bytes) -> tuple[str, str | None] | None:
+    """Path and query; None when it is not in origin form."""
+    match = _PATH.fullmatch(path)
+    if match is None:
+        return None
+    before, query = match.groups()
+    return before.decode(), None if query is None else query.decode()
+
+
+_known_parts = lru_cache(maxsize=1024)(_parts)
 
 
 def _special(

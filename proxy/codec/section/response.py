@@ -6,7 +6,7 @@ from operator import itemgetter
 
 from proxy import errors
 from proxy.errors import ProxyError
-from proxy.http.fields import Fields, Line
+from proxy.http.fields import Fields, FixedLines, Line
 from proxy.http.framing import announced_length, response_has_body
 from proxy.http.hop_by_hop import HOP_BY_HOP
 
@@ -16,25 +16,37 @@ _LOOKED_AT = _CONNECTION | {b"date"}
 _NAME = itemgetter(0)
 
 
-def response_lines(method: str, status: int, fields: Fields, date: Line, length: int | None) -> tuple[list[Line], bool]:
+def response_lines(
+    method: str, status: int, fields: Fields, date: Line, length: int | None, fixed: FixedLines | None = None
+) -> tuple[list[Line], bool]:
     """The lines of a final response, and whether a body follows. date: for a response that has none. length: of the
-    body, None when only its end tells. Raises ProxyError (proxy_internal_error) for a status that is none."""
+    body, None when only its end tells. fixed: what `fields` most likely begins with.
+
+    Raises ProxyError (proxy_internal_error) for a status that is none."""
     if not 200 <= status <= 599:
         raise ProxyError(errors.PROXY_INTERNAL_ERROR, f"a stage made a response with status {status}")
-    lines = fields.lines
     has_body = response_has_body(method, status)
     size = (b"%d" % length if length is not None else None) if has_body else announced_length(status, fields)
-    names = map(_NAME, lines)
-    if not _LOOKED_AT.isdisjoint(names):
-        lines = [line for line in lines if line[0] not in _CONNECTION]
-        if b"date" in map(_NAME, lines):
-            return [_STATUS[status], *lines, *_length(size)], has_body
-    return [_STATUS[status], *lines, date, *_length(size)], has_body
+    lines = [_STATUS[status]]
+    rest, dated = fields.lines, False
+    if fixed is not None and rest[: len(fixed.lines)] == fixed.lines:
+        rest, kept = rest[len(fixed.lines) :], fixed.after(_end_to_end)
+        lines += kept.lines
+        dated = b"date" in kept.names
+    if not _LOOKED_AT.isdisjoint(map(_NAME, rest)):
+        rest = _end_to_end(rest)
+        dated = dated or b"date" in map(_NAME, rest)
+    lines += rest
+    if not dated:
+        lines.append(date)
+    if size is not None:
+        lines.append((b"content-length", size))
+    return lines, has_body
 
 
-def _length(size: bytes | None) -> list[Line]:
-    return [] if size is None else [(b"content-length", size)]
+def _end_to_end(lines: list[Line]) -> list[Line]:
+    return [line for line in lines if line[0] not in _CONNECTION]
 
 
 def interim_lines(status: int, fields: Fields) -> list[Line]:
-    return [_STATUS[status], *(line for line in fields.lines if line[0] not in _CONNECTION)]
+    return [_STATUS[status], *_end_to_end(fields.lines)]

@@ -1,0 +1,36 @@
+"""Responses as header sections: what is worked out once looks like what is worked out anew."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.codec.section.response import response_lines
+from proxy.http.fields import Fields, FixedLines, Line
+
+DATE = (b"date", b"now")
+
+names = st.sampled_from([b"a", b"date", b"content-length", b"connection", b"te", b"via"])
+lines = st.lists(st.tuples(names, st.sampled_from([b"", b"1", b"close"])), max_size=5)
+
+
+def section(all_lines: list[Line], method: str, fixed: FixedLines | None) -> tuple[list[Line], bool]:
+    return response_lines(method, 200, Fields(all_lines), DATE, 5, fixed)
+
+
+@given(lines, lines, st.booleans(), st.sampled_from(["GET", "HEAD"]))
+def test_fixed_lines(stored: list[Line], added: list[Line], changed: bool, method: str) -> None:
+    fixed = FixedLines(stored)
+    own = [*stored, *added]
+    if changed and own:
+        own = [(b"other", b"1"), *own[1:]]
+    for _ in range(2):
+        assert section(own, method, fixed) == section(own, method, None)
+
+
+def test_a_section() -> None:
+    fixed = FixedLines([(b"etag", b'"a"'), (b"content-length", b"7"), (b"connection", b"x")])
+    fields = Fields([*fixed.lines, (b"age", b"1"), (b"te", b"trailers")])
+    expected = [(b":status", b"404"), (b"etag", b'"a"'), (b"age", b"1"), DATE, (b"content-length", b"5")]
+    assert response_lines("GET", 404, fields, DATE, 5, fixed) == (expected, True)
+    assert response_lines("GET", 204, fields, DATE, 0, fixed)[1] is False
