@@ -32,6 +32,10 @@ _MOST_KNOWN = 4096
 """Literals that are kept. Then all are forgotten: those that come often are soon known again."""
 
 
+_LONGEST_SAID, _MOST_SAID = 1024, 8
+"""Bytes of a literal, and how many of them, that are kept for one connection."""
+
+
 class Kinds(Generic[K]):
     """What lines are, by a function of name and value that is asked once for each line that is read in full.
 
@@ -53,11 +57,12 @@ class Kinds(Generic[K]):
 class Decoder(Generic[K]):
     """Decodes the blocks of one connection, in their order."""
 
-    __slots__ = ("_capacity", "_dynamic", "_kinds", "_literals", "_size", "_static")
+    __slots__ = ("_capacity", "_dynamic", "_kinds", "_literals", "_said", "_size", "_static")
 
     def __init__(self, kinds: Kinds[K]) -> None:
         self._kinds = kinds
         self._literals = kinds.literals
+        self._said: dict[bytes, Entry[K]] = {}
         self._static = kinds.static
         self._dynamic: list[Entry[K]] = []  # the newest is last
         self._size = 0
@@ -106,8 +111,10 @@ class Decoder(Generic[K]):
         return self._static[index] if index < 62 else self._dynamic[61 - index]
 
     def _literal(self, block: bytes, at: int) -> tuple[Entry[K], int]:
-        indexing = block[at] & 0x40
+        start, indexing = at, block[at] & 0x40
         index, at = integer.read(block, at, 6 if indexing else 4)
+        if 0 < index < 62 and not indexing:
+            return self._repeated(block, start, index, at)
         if index:
             name = self._indexed(index)[0][0]
         else:
@@ -117,6 +124,21 @@ class Decoder(Generic[K]):
         if indexing:
             self._insert(entry)
         return entry, at
+
+    def _repeated(self, block: bytes, start: int, index: int, at: int) -> tuple[Entry[K], int]:
+        """A literal that may have been said on this connection before, such as a token that is never indexed."""
+        length, end = integer.read(block, at, 7)
+        end += length
+        literal = block[start:end]
+        entry = self._said.get(literal)
+        if entry is None:
+            value, _ = _string(block, at)
+            entry = self._entry(self._static[index][0][0], value)
+            if length <= _LONGEST_SAID:
+                if len(self._said) == _MOST_SAID:
+                    self._said.clear()
+                self._said[literal] = entry
+        return entry, end
 
     def _static_literal(self, block: bytes, start: int, end: int) -> Entry[K]:
         value, _ = _string(block, start + 1)

@@ -71,7 +71,9 @@ def request_head(entries: Sequence[Entry[Kind]], stream: int, end: bool, limits:
             special.append((kind, line[1]))  # type: ignore[arg-type]
     named = pseudo[AUTHORITY]
     length = 0 if end else None
-    if special:
+    if len(special) == 1 and special[0][0] == COOKIE:
+        lines.append((b"cookie", special[0][1]))
+    elif special:
         named, length = _special(special, lines, named, end)
     if len(lines) > limits.field_lines:
         raise ProxyError(errors.HTTP_REQUEST_ERROR, f"more than {limits.field_lines} field lines", status=431)

@@ -9,7 +9,7 @@ from hpack.struct import HeaderTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.codec.hpack import huffman
+from proxy.codec.hpack import huffman, integer
 from proxy.codec.hpack.decoder import Decoder, HpackError, Kinds
 from proxy.codec.hpack.encoder import Encoder
 from proxy.errors import ProxyError
@@ -86,6 +86,39 @@ def test_of_anything_both_read_the_same(blocks: list[bytes]) -> None:
             # We are stricter only about what means nothing to anybody.
             assert str(error) in ("an integer that is too long", "a table size within a block")  # noqa: PT017
             return
+
+
+def literal(kind: int, bits: int, index: int, value: bytes, coded: bool) -> bytes:
+    text = huffman.encode(value) if coded else value
+    return integer.write(index, bits, kind) + integer.write(len(text), 7, 0x80 if coded else 0) + text
+
+
+literals = st.builds(
+    lambda kind, index, value, coded: literal(*kind, index, value, coded),
+    st.sampled_from([(0x00, 4), (0x10, 4), (0x40, 6)]),
+    st.sampled_from([1, 4, 14, 15, 32, 61, 62]),
+    st.one_of(
+        st.sampled_from([b"/", b"/a", b"token"]),
+        st.text(visible, min_size=100, max_size=150).map(str.encode),
+        st.text(visible, min_size=1000, max_size=1100).map(str.encode),
+    ),
+    st.booleans(),
+)
+
+
+@given(st.lists(literals, min_size=1, max_size=12), st.lists(st.lists(st.integers(0, 11), max_size=12)), st.integers(1))
+def test_literals_that_come_again(pool: list[bytes], blocks: list[list[int]], cut: int) -> None:
+    ours, theirs = Decoder(KINDS), hpack.Decoder(max_header_list_size=PLENTY)
+    for numbers in [[0], *blocks]:
+        block = b"".join([pool[number % len(pool)] for number in numbers])
+        for piece in (block, block[: cut % len(block)] if block else b""):
+            try:
+                read = [(bytes(name), bytes(value)) for name, value in theirs.decode(piece, raw=True)]
+            except hpack.HPACKError:
+                with pytest.raises(HpackError):
+                    decoded(ours, piece)
+                return
+            assert decoded(ours, piece) == read
 
 
 @pytest.mark.parametrize(
