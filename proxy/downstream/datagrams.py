@@ -13,6 +13,7 @@ from proxy.codec.quic import packets
 from proxy.codec.quic.connection import Quic
 from proxy.codec.quic.identity import CID_LENGTH
 from proxy.downstream.http3_connection import Http3Connection
+from proxy.downstream.refusals import Reason
 from proxy.downstream.segments import Segments
 from proxy.downstream.service import Company, Service
 
@@ -128,6 +129,9 @@ class Datagrams:
         if not isinstance(asked, packets.Opening):
             self._say(asked, peer, via)
             return None
+        if not self._service.load.welcomes():
+            self._service.refusals.add(Reason.OVERLOAD, str(peer[0]), "there is more to do than can be done", now)
+            return None  # it tries again in a second, or over TCP
         address = f"{peer[0]} {peer[1]}"
         first = packets.original(asked, address, now, identity) if asked.token else None
         if first is not None:

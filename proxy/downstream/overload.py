@@ -1,4 +1,5 @@
-"""When a worker has too much to do: further requests are answered 503 at once, for those under way to end in time."""
+"""When a worker has too much to do: further requests are answered 503 at once, for those under way to end in time, and
+handshakes do not begin."""
 
 from __future__ import annotations
 
@@ -90,6 +91,13 @@ class Load:
     def admitted(self) -> bool:
         """Is a request to be answered, although there is no `room`?"""
         if self.running < self._most and self._turn() < TURN:
+            return True
+        self._shed = True
+        return False
+
+    def welcomes(self) -> bool:
+        """Is a handshake to begin? Those who are connected go before those who come, so handshakes get half a turn."""
+        if self.room or self._turn() < TURN / 2:
             return True
         self._shed = True
         return False

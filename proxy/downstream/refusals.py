@@ -18,6 +18,8 @@ class Reason(StrEnum):
     """As in metrics."""
 
     CONNECTION_LIMIT = "connection_limit"
+    OVERLOAD = "overload"
+    """A handshake did not begin, as there was too much else to do."""
     PROXY_PROTOCOL_MALFORMED = "proxy_protocol_malformed"
     PROXY_PROTOCOL_TIMEOUT = "proxy_protocol_timeout"
     PROXY_PROTOCOL_LEFT = "proxy_protocol_left"

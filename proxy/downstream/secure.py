@@ -30,6 +30,7 @@ class SecureConnection(Layer):
         self._why: tuple[Reason, str] | None = None
         """We ended it."""
         self._drained = False
+        self._answered = False
 
     running = 0
     """Exchanges under way."""
@@ -41,6 +42,17 @@ class SecureConnection(Layer):
         if not room:
             self._why = Reason.CONNECTION_LIMIT, "there are too many"
             self.abort()
+
+    def shake(self) -> bool:
+        """A handshake costs what many requests do: who has got an answer is seen through, but when there is
+        too much to do, none begins. Closed at once, a client knows, and may try elsewhere; left waiting, those who come
+        would wait ever longer, and be served when they have lost their patience."""
+        if not self._answered and self._incoming.pending and not self._service.load.welcomes():
+            self._why = Reason.OVERLOAD, "there is more to do than can be done"
+            self.abort()
+            return False
+        self._answered = super().shake() or self._answered
+        return self._answered
 
     def established(self, tls: ssl.SSLObject) -> asyncio.Protocol:
         self._company.leaves(self)

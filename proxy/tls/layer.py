@@ -50,6 +50,23 @@ class Layer(asyncio.Protocol, asyncio.Transport):
         """The handshake is done: the protocol above, for its `connection_made`."""
         raise NotImplementedError
 
+    def shake(self) -> bool:
+        """Go on with the handshake, as far as what has come allows. Returns whether there was something to say."""
+        said = False
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            said = self._outgoing.pending > 0
+            self._flush()
+        except ssl.SSLError as error:
+            self._broken(error)
+        else:
+            self._flush()
+            self._above = self.established(self._tls)
+            self._above.connection_made(self)
+            self._deliver()
+        return said
+
     def failed(self, error: Exception | None) -> None:
         """There will be no protocol above. An ssl.SSLError (ssl.SSLCertVerificationError), or as of connection_lost."""
 
@@ -57,14 +74,14 @@ class Layer(asyncio.Protocol, asyncio.Transport):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._shake()
+        self.shake()
 
     def data_received(self, data: bytes) -> None:
         if self._over:
             return
         self._incoming.write(data)
         if self._above is None:
-            self._shake()
+            self.shake()
         elif self._reading:
             self._deliver()
 
@@ -146,19 +163,6 @@ class Layer(asyncio.Protocol, asyncio.Transport):
             asyncio.get_running_loop().call_soon(self._deliver)
 
     # Between the two.
-
-    def _shake(self) -> None:
-        try:
-            self._tls.do_handshake()
-        except ssl.SSLWantReadError:
-            self._flush()
-        except ssl.SSLError as error:
-            self._broken(error)
-        else:
-            self._flush()
-            self._above = self.established(self._tls)
-            self._above.connection_made(self)
-            self._deliver()
 
     def _deliver(self) -> None:
         incoming, tls = self._incoming, self._tls

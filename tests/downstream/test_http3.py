@@ -18,6 +18,7 @@ from proxy.codec.quic.identity import Credential, Identity
 from proxy.downstream import Clock, Listener, Service, bind, bind_datagrams, datagrams
 from proxy.downstream.http3_connection import Http3Connection
 from proxy.downstream.listener import serve
+from proxy.downstream.overload import TURN, Load
 from proxy.downstream.refusals import Refusals
 from proxy.errors import HTTP_RESPONSE_INCOMPLETE, ProxyError
 from proxy.exchange import Pipe, Request, Response, collect
@@ -70,6 +71,27 @@ def test_a_get() -> None:
             answer = await client.ask(head("/"))
             assert (answer.status, answer.body, answer.ended) == ("200", b"hello", "end")
             assert dict(answer.final)[b"x-method"] == b"GET"
+
+    asyncio.run(main())
+
+
+def test_with_too_much_to_do_no_handshake_begins() -> None:
+    """The client tries again."""
+    spent = TURN
+    refused: list[tuple[str, str]] = []
+
+    def count(*refusal: str) -> None:
+        nonlocal spent
+        refused.append((refusal[0], refusal[1]))
+        spent = 0.0
+
+    async def main() -> None:
+        async with listening(echo, refusals=Refusals("there", count)) as listener:
+            load = listener.service.load = Load(None, lambda: spent)
+            load.look(late=1.0, worked=1.0)
+            async with connected(listener.addresses[0][1], CA_PEM) as client:
+                assert (await client.ask(head("/"))).status == "200"
+        assert refused == [("there", "overload")]
 
     asyncio.run(main())
 

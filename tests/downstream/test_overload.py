@@ -41,6 +41,19 @@ def test_once_it_was_late_requests_are_admitted_as_long_as_the_turn_is_short() -
     assert not load.admitted()
 
 
+def test_handshakes_get_half_a_turn_and_requests_the_whole() -> None:
+    turn_cost = TURN
+    load = Load(None, lambda: turn_cost)
+    assert load.welcomes()
+    load.look(late=0.2, worked=0.2)
+    assert not load.welcomes()
+    turn_cost = TURN / 2
+    assert not load.welcomes()
+    assert load.admitted()
+    turn_cost = TURN / 3
+    assert load.welcomes()
+
+
 def test_it_is_careful_until_nothing_has_been_shed_for_a_while() -> None:
     load = Load(None, lambda: TURN)
     load.look(late=0.2, worked=0.2)

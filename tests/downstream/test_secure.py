@@ -12,6 +12,8 @@ from functools import partial
 import pytest
 
 from proxy.downstream import Listener, Timeouts
+from proxy.downstream.overload import TURN, Load
+from proxy.downstream.refusals import Refusals
 from proxy.exchange import Request, Response, collect
 from proxy.http.fields import Fields
 from proxy.tls import server_context
@@ -204,6 +206,43 @@ def test_what_is_no_tls_is_refused(run: Run, context: ssl.SSLContext, garbage: b
                 writer.write(GET)
                 assert await body_of(reader) == b"hello"
             await until(lambda: not listener.connections)
+
+    run(scenario)
+
+
+def test_with_too_much_to_do_a_handshake_goes_on_but_none_begins(run: Run, context: ssl.SSLContext) -> None:
+    spent = 0.0
+    refused: list[tuple[str, str]] = []
+
+    async def scenario() -> None:
+        nonlocal spent
+        refusals = Refusals("there", lambda *refusal: refused.append(refusal))
+        async with listening(hello, tls=context, refusals=refusals) as listener:
+            load = listener.service.load = Load(None, lambda: spent)
+            load.look(late=1.0, worked=1.0)
+            reader, writer = await asyncio.open_connection(*listener.addresses[0])
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            client = client_context().wrap_bio(incoming, outgoing, server_hostname="a.example")
+            with pytest.raises(ssl.SSLWantReadError):
+                client.do_handshake()
+            writer.write(outgoing.read())
+            incoming.write(await reader.read(65536))
+            spent = TURN / 2
+            with pytest.raises((ConnectionError, ssl.SSLError)):
+                async with secure(listener, client_context()):
+                    pass
+            assert refused == [("there", "overload")]
+            client.do_handshake()
+            client.write(GET)
+            writer.write(outgoing.read())
+            incoming.write(await reader.read(65536))
+            while True:
+                try:
+                    assert client.read(100).startswith(b"HTTP/1.1 200 OK")
+                    break
+                except ssl.SSLWantReadError:
+                    incoming.write(await reader.read(65536))
+            writer.close()
 
     run(scenario)
 
