@@ -22,10 +22,22 @@ _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-\"$-~]+) HTTP/1
 """RFC 9112 §3: single spaces, a token, a target in visible ASCII without fragment. llhttp is content with several
 spaces, takes a fragment, and knows RTSP and ICE."""
 
+_END = b"\r\n"
+
 _PLAIN = re.compile(
-    rb"(GET|HEAD) (/[!-\"$->@-~]*)(?:\?([!-\"$-~]*))? HTTP/1\.1\r\n[Hh][Oo][Ss][Tt]:[ \t]*([!-~]+)[ \t]*(?=\r\n)"
+    rb"(GET|HEAD) (/[!-\"$->@-~]*)(?:\?([!-\"$-~]*))? HTTP/1\.1\r\n[Hh][Oo][Ss][Tt]:[ \t]*([!-~]+)[ \t]*"
 )
-"""How nearly every head begins: its path, query and Host."""
+"""How nearly every head begins: with its path, query and Host."""
+
+_Beginning = tuple[str, str, str, str | None]
+"""Method, authority, path and query."""
+
+_BEGINNINGS: dict[bytes, _Beginning] = {}
+"""What the first two lines of heads say: many clients ask for the same things."""
+
+_LONGEST_BEGINNING, _MOST_BEGINNINGS = 256, 4096
+"""Bytes of one that is kept, and how many of them. Then all are forgotten: those that come often are soon known again.
+"""
 
 _OTHER_VERSION = re.compile(rb"[!-~]+ [!-~]+(?: (?!HTTP/1\.[01]\r)[A-Z]+/[0-9.]+)?\r\n")
 """HTTP/0.9 has none."""
@@ -47,6 +59,20 @@ def refuse_bare_lf(data: bytes, at: int) -> None:
     """A section that is not over yet, and cannot become one, must not keep the client waiting for an answer."""
     if data.count(b"\n", at) != data.count(b"\r\n", at):
         raise refused(400, "line feed without carriage return")
+
+
+def _read(beginning: bytes) -> _Beginning | None:
+    """None: there is something particular about it."""
+    plain = _PLAIN.fullmatch(beginning)
+    if plain is None:
+        return None
+    method, path, query, host = plain.groups()
+    read = method.decode(), authority(host), path.decode(), None if query is None else query.decode()
+    if len(beginning) <= _LONGEST_BEGINNING:
+        if len(_BEGINNINGS) == _MOST_BEGINNINGS:
+            _BEGINNINGS.clear()
+        _BEGINNINGS[beginning] = read
+    return read
 
 
 class _Section:
@@ -100,21 +126,19 @@ class HeadParser:
 
     def parse(self, head: bytes) -> RequestHead:
         """head: all of one, with its empty line. Raises ProxyError with status 400, 413, 417, 431, 501 or 505."""
-        begin = _PLAIN.match(head)
+        end = head.find(_END, head.find(_END) + 2)
+        begin = _BEGINNINGS.get(head[:end]) or _read(head[:end])
         if begin is None:
             return self._parse(head)
-        section = head[begin.end() :]
+        section = head[end:]
         if section != self._said:
             try:
                 self._lines = self._plain(section)
             except NotPlain:
                 return self._parse(head)
             self._said = section
-        method, path, query, host = begin.groups()
-        on_query = None if query is None else query.decode()
-        return RequestHead(
-            method.decode(), authority(host), path.decode(), on_query, Fields(self._lines), 0, "1.1", True
-        )
+        method, host, path, query = begin
+        return RequestHead(method, host, path, query, Fields(self._lines), 0, "1.1", True)
 
     def _plain(self, section: bytes) -> list[Line]:
         lines = section[2:-4].split(b"\r\n") if len(section) > 4 else []
