@@ -37,6 +37,7 @@ from proxy.server.watching import endpoints
 from proxy.server.worker import GRACE
 from proxy.telemetry import configure, tracing
 from proxy.telemetry.app_log import LEVELS
+from proxy.tls import tickets
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +113,7 @@ class Supervisor:
             self._do(lambda: self._show_life(interval))
         if watch:
             self._do(self._watch)
+        self._do(tickets.forget_in_time)  # a worker that is to replace another has them from here
         await stopped.wait()
         await self._drain()
 

@@ -25,6 +25,7 @@ from proxy.server.orders import Orders
 from proxy.server.serve import Server
 from proxy.server.sockets import Sockets, close
 from proxy.telemetry.tracing import TracingError
+from proxy.tls import tickets
 
 logger = logging.getLogger(__name__)
 
@@ -133,6 +134,7 @@ async def _work(generation: Generation, sockets: Sockets, ends: Ends, place: int
         return 2
     orders = Orders(server, generation.number, sockets, ends.hatch, channel.ask)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    rotating = asyncio.ensure_future(tickets.forget_in_time())
     gone = asyncio.ensure_future(channel.lost.wait())
     with suppress(Lost):
         await channel.ask({"do": "ready"})
@@ -145,6 +147,7 @@ async def _work(generation: Generation, sockets: Sockets, ends: Ends, place: int
     if not draining.done():
         draining.cancel()
         await server.drain(0)
+    rotating.cancel()
     with suppress(Lost):
         await channel.ask({"do": "goodbye", "families": server.metrics.families()})
     return 0

@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from proxy.tls import server_context, share, tickets
+from proxy.tls.ticket_keys import PERIOD, TicketKeys
 from tests.tls.certificates import client_context, issue
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
@@ -58,6 +59,28 @@ def test_contexts_of_one_scope_open_each_others_tickets(
     assert [met(each, asking, session).session_reused for each in contexts] == [True, True, False]
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_tickets_are_opened_for_two_periods_and_renewed_in_the_second(
+    contexts: list[ssl.SSLContext], version: ssl.TLSVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(tickets, "KEYS", TicketKeys(b"secret", now))
+    monkeypatch.setattr(tickets, "monotonic", lambda: now)
+    server, asking = contexts[0], client(version)
+    assert share(server, b"1")
+    first = met(server, asking).session
+    now = PERIOD - 1
+    assert met(server, asking, first).session_reused
+    now = PERIOD
+    later = met(server, asking, first)
+    assert later.session_reused
+    now = 2 * PERIOD
+    assert not met(server, asking, first).session_reused
+    assert met(server, asking, later.session).session_reused
+    now = 3 * PERIOD
+    assert not met(server, asking, later.session).session_reused
+
+
 def test_a_ticket_is_no_way_around_a_certificate(tmp_path: Path, contexts: list[ssl.SSLContext]) -> None:
     """OpenSSL does not verify again who resumes a session: the scope has to say what is asked of clients."""
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -83,10 +106,10 @@ def test_what_is_not_known_is_left_alone(
             monkeypatch.delattr(_ssl, "__file__")
         case _:
             monkeypatch.setattr(ssl, "OPENSSL_VERSION", "another")
-    tickets._control.cache_clear()
+    tickets._library.cache_clear()
     try:
         assert not share(contexts[0], b"1")
         asking = client(ssl.TLSVersion.TLSv1_3)
         assert met(contexts[0], asking, met(contexts[0], asking).session).session_reused
     finally:
-        tickets._control.cache_clear()
+        tickets._library.cache_clear()
