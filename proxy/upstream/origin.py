@@ -21,6 +21,13 @@ from proxy.upstream.pool import Pool, Verdict
 from proxy.upstream.retry import IDEMPOTENT
 
 
+class OutOfPatience(ProxyError):
+    """Who asked wanted to wait no longer for a connection, which says nothing of the origin."""
+
+    def __init__(self) -> None:
+        super().__init__(errors.CONNECTION_TIMEOUT, "no connection within the time that the request has for it")
+
+
 class Origin:
     """weight, share and load are what balancing goes by; requests, ejections, checks and failures (by RFC 9209
     type) are counted for telemetry."""
@@ -54,7 +61,8 @@ class Origin:
             return self._multiplex.connections
         return self._pool.open - self._pool.idle, self._pool.idle
 
-    async def send(self, request: Request) -> Response:
+    async def send(self, request: Request, connect_by: float | None = None) -> Response:
+        """connect_by: by the event loop's clock; only for HTTP/1.1."""
         self.requests += 1
         if self._multiplex is not None:
             try:
@@ -70,14 +78,14 @@ class Origin:
             length_of(request.body),
             None if request.switch is None else request.switch.offer.protocol,
         )
-        connection = self._pool.take() or await self._wait(fresh=False)
+        connection = self._pool.take() or await self._wait(fresh=False, by=connect_by)
         try:
             return await connection.send(request, head)
         except ProxyError as error:
             if not connection.stale or request.method not in IDEMPOTENT:
                 self._failed(error, connection.repeat)
                 raise
-        connection = await self._wait(fresh=True)
+        connection = await self._wait(fresh=True, by=connect_by)
         try:
             return await connection.send(request, head)
         except ProxyError as error:
@@ -155,8 +163,8 @@ class Origin:
         detail = f"all {self._limits.max_connections} connections to {self.name} are {why}"
         return ProxyError(errors.CONNECTION_LIMIT_REACHED, detail)
 
-    async def _wait(self, *, fresh: bool) -> Connection:
-        """A connection to use, when none is idle, or no idle one will do."""
+    async def _wait(self, *, fresh: bool, by: float | None) -> Connection:
+        """A connection to use, when none is idle, or no idle one will do. by: the time until which it is waited for."""
         pool = self._pool
         if fresh and not pool.room and (idle := pool.take()) is not None:
             return idle
@@ -169,6 +177,7 @@ class Origin:
             raise full
         if verdict is Verdict.OPEN:
             self._open(waiter)
+        late = None if by is None else loop.call_at(by, self._give_up, waiter)
         try:
             connection = await waiter
         except asyncio.CancelledError:
@@ -176,12 +185,23 @@ class Origin:
             if not waiter.cancelled() and waiter.exception() is None and not waiter.result().closed:
                 self._freed(waiter.result())
             raise
+        except OutOfPatience:
+            raise
         except ProxyError as error:
             self._failed(error, Repeat.ANY)
             raise
+        finally:
+            if late is not None:
+                late.cancel()
         if connection.closed and not fresh:  # since it was handed over
-            return await self._wait(fresh=True)
+            return await self._wait(fresh=True, by=by)
         return connection
+
+    def _give_up(self, waiter: asyncio.Future[Connection]) -> None:
+        """If it has none yet. One that is being opened for it is for others."""
+        if not waiter.done():
+            self._pool.leave(waiter)
+            waiter.set_exception(OutOfPatience())
 
     def _open(self, waiter: asyncio.Future[Connection]) -> None:
         """In a task of its own, as the waiter may get another connection, or lose patience, in the meantime."""

@@ -88,8 +88,9 @@ class Upstream:
         if self._checks is not None:
             self._checks.start()
 
-    async def send(self, request: Request) -> Response:
-        """The response, as soon as its head is there. ProxyError when there is none.
+    async def send(self, request: Request, connect_by: float | None = None) -> Response:
+        """The response, as soon as its head is there. ProxyError when there is none. connect_by: the time, by the event
+        loop's clock, until which a connection is waited for; that of the limits holds as well.
 
         A request that may be repeated is sent once more when a connection that was idle turns out to be dead, and as
         the policy says when an endpoint fails.
@@ -105,7 +106,7 @@ class Upstream:
         while True:
             outcome: Response | ProxyError
             try:
-                outcome = await origin.send(request)
+                outcome = await origin.send(request, connect_by)
                 if outcome.status < 500:
                     origin.health.succeeded()
                     return outcome

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from proxy import errors
 from proxy.errors import Failure, ProxyError
 from proxy.exchange import Pipe
-from proxy.upstream import Endpoint, Limits, Upstream
+from proxy.upstream import Endpoint, Limits, Policy, Upstream
+from proxy.upstream.connect import connect_clear
+from proxy.upstream.retry import Retries
 from tests.upstream.scripted import OK, Peer, answering, answering_once, request, run, scripted
 
 
@@ -355,6 +358,37 @@ class TestConnecting:
             far = Endpoint("192.0.2.1", 80)
             upstream = Upstream("far", [far], Limits(connect_timeout=0.02), never)  # type: ignore[arg-type]
             assert await failure_of(None, upstream) is errors.CONNECTION_TIMEOUT
+
+        run(test())
+
+    def test_who_wants_to_wait_no_longer(self) -> None:
+        """That is its own affair: the connection is for others, and nothing is held against the origin."""
+
+        async def test() -> None:
+            ready = asyncio.Event()
+
+            async def slowly(endpoint: Endpoint, protocol: Any) -> Any:
+                await ready.wait()
+                return await connect_clear(endpoint, protocol)
+
+            async with scripted(answering(OK)) as (_, origin):
+                policy = Policy(retries=Retries(attempts=3))
+                upstream = Upstream("slow", [origin.endpoint], Limits(max_connections=1), slowly, policy)
+                now = asyncio.get_running_loop().time()
+                opening, in_line, patient = (
+                    asyncio.create_task(upstream.send(request(), by)) for by in (now + 0.01, now + 0.02, None)
+                )
+                for hurried in (opening, in_line):
+                    with pytest.raises(ProxyError, match="no connection within the time") as caught:
+                        await hurried
+                    assert caught.value.failure is errors.CONNECTION_TIMEOUT
+                ready.set()
+                assert (await patient).body == b"ok"
+                assert len(origin.peers) == 1
+                assert upstream.retries == 0
+                assert not upstream.origins[0].failures
+                assert (await upstream.send(request(), now)).body == b"ok"  # one that is idle needs no waiting
+                upstream.close()
 
         run(test())
 

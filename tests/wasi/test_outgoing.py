@@ -12,6 +12,7 @@ from proxy.exchange import Exchange, Request, Response
 from proxy.http.fields import Fields
 from proxy.wasi.http import Visit
 from proxy.wasi.http.outgoing import is_allowed
+from proxy.wasi.http.timeouts import Timeouts
 from proxy.wasi.http.types import interfaces
 from proxy.wasi.http.visit import MAX_BODIES, MAX_FIELDS, TooMuchHeld
 from proxy.wasi.io import LinesOutput
@@ -64,7 +65,7 @@ class Client:
     def __init__(self) -> None:
         self.body = Script(b"piece", length=None)
 
-    async def send(self, visit: Visit, request: Request, patience: float | None) -> Response:
+    async def send(self, visit: Visit, request: Request, timeouts: Timeouts) -> Response:
         return Response(200, Fields(), self.body)
 
 

@@ -16,7 +16,7 @@ from proxy.wasi.http.fields import functions as functions2
 from proxy.wasi.http.visit import MAX_SUBREQUESTS
 from proxy.wasi.p3 import http
 from proxy.wasi.p3.http import Handling
-from proxy.wasi.p3.http.messages import GuestRequest, Options
+from proxy.wasi.p3.http.messages import GuestRequest
 
 FUNCTIONS: dict[str, Any] = dict(http.interfaces()["http/types"].functions)
 
@@ -47,13 +47,19 @@ def test_0_2_has_no_such_error() -> None:
         append(Keeper(), GuestFields(Fields(), mutable=True), "x", b"a" * MOST)
 
 
-@pytest.mark.parametrize("name", ["connect-timeout", "between-bytes-timeout"])
-def test_timeouts_that_are_not_kept_to_are_refused(name: str) -> None:
+@pytest.mark.parametrize("name", ["connect-timeout", "first-byte-timeout", "between-bytes-timeout"])
+def test_timeouts_are_the_guest_s_to_set(name: str) -> None:
     set_timeout, get_timeout = (FUNCTIONS[f"[method]request-options.{verb}-{name}"] for verb in ("set", "get"))
-    options = Options()
-    assert set_timeout(None, options, 1_000_000) == ("err", ("not-supported", None))
+    options = FUNCTIONS["[constructor]request-options"](None)
     assert get_timeout(None, options) is None
-    assert set_timeout(None, Options(mutable=False), 1_000_000) == ("err", ("immutable", None))
+    assert set_timeout(None, options, 1_000_000) == ("ok", None)
+    clone = FUNCTIONS["[method]request-options.clone"](None, options)
+    assert set_timeout(None, options, None) == ("ok", None)
+    assert get_timeout(None, options) is None
+    assert get_timeout(None, clone) == 1_000_000
+    given = clone.copy(mutable=False)
+    assert set_timeout(None, given, 1) == ("err", ("immutable", None))
+    assert get_timeout(None, given) == 1_000_000
 
 
 def test_a_middleware_asks_below_so_often_and_no_more() -> None:

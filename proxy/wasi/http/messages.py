@@ -124,13 +124,6 @@ class OutgoingRequest(Outgoing):
         self.authority: str | None = None
 
 
-class RequestOptions:
-    """Times in nanoseconds. Only the one until the response's first byte is kept to."""
-
-    def __init__(self) -> None:
-        self.first_byte: int | None = None
-
-
 class FutureResponse:
     """Ready when the response's head is there, or will never be."""
 

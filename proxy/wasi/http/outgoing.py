@@ -23,6 +23,7 @@ from proxy.upstream import Upstream
 from proxy.upstream.connect import Connect, Endpoint, connect_clear
 from proxy.upstream.connection import Connection
 from proxy.wasi.addresses import destination, is_public
+from proxy.wasi.http.timeouts import Timeouts
 from proxy.wasi.http.visit import MAX_SUBREQUESTS, Visit, too_many_subrequests
 
 MAX_PASSES = 4
@@ -43,7 +44,7 @@ class Outgoing:
             for origin in origins
         }
 
-    async def send(self, visit: Visit, request: Request, patience: float | None) -> Response:
+    async def send(self, visit: Visit, request: Request, timeouts: Timeouts) -> Response:
         upstream = self._upstream(request)
         visit.subrequests += 1
         if visit.subrequests > MAX_SUBREQUESTS:
@@ -52,7 +53,7 @@ class Outgoing:
         observed(visit.request, ("header", "cdn-loop"))  # it goes on to the origin, or ends here
         outgoing.fields = _fields(request.fields, visit.request.fields)
         async with visit.running:
-            return await _within(upstream, outgoing, patience)
+            return await timeouts.of(upstream.send(outgoing, timeouts.connect_by()))
 
     def _upstream(self, request: Request) -> Upstream:
         if request.scheme not in PORTS:
@@ -95,21 +96,6 @@ def _fields(fields: Fields, incoming: Fields) -> Fields:
 
 def _is_ours(entry: bytes) -> bool:
     return entry.split(b";")[0].strip(b" \t") == PSEUDONYM.encode()
-
-
-async def _within(upstream: Upstream, request: Request, patience: float | None) -> Response:
-    if patience is None:
-        return await upstream.send(request)
-    sending = asyncio.get_running_loop().create_task(upstream.send(request))
-    try:
-        done, _ = await asyncio.wait([sending], timeout=patience)
-    except asyncio.CancelledError:
-        sending.cancel()
-        raise
-    if not done:
-        sending.cancel()
-        raise ProxyError(errors.HTTP_RESPONSE_TIMEOUT, f"no response within {patience:g} s")
-    return sending.result()
 
 
 def _guarded(granted: str, connect: Connect[P]) -> Connect[P]:

@@ -24,9 +24,9 @@ from proxy.wasi.http.messages import (
     Outgoing,
     OutgoingRequest,
     OutgoingResponse,
-    RequestOptions,
 )
 from proxy.wasi.http.setters import OK, REFUSED, Result, method_case, set_authority, set_method, set_target
+from proxy.wasi.http.timeouts import NONE, Timeouts
 from proxy.wasi.http.visit import Visit
 
 Functions = dict[str, Callable[..., object]]
@@ -55,7 +55,7 @@ def interfaces() -> dict[str, HostInterface]:
                 **_methods("outgoing-response", _OUTGOING_RESPONSE),
                 **_methods("outgoing-body", {"write": _write}),
                 "[static]outgoing-body.finish": _finish_outgoing,
-                "[constructor]request-options": lambda visit: RequestOptions(),
+                "[constructor]request-options": lambda visit: Timeouts(),
                 **_methods("request-options", _OPTIONS),
                 **_methods("future-incoming-response", _FUTURE),
             },
@@ -199,34 +199,31 @@ _OUTGOING_REQUEST: Functions = {
 }
 
 
-def _set_first_byte(visit: Visit, options: RequestOptions, duration: int | None) -> Result:
-    options.first_byte = duration
-    return OK
+def _option(name: str) -> Functions:
+    field = name.replace("-", "_")
+
+    def set(visit: Visit, options: Timeouts, duration: int | None) -> Result:
+        setattr(options, field, duration)
+        return OK
+
+    return {f"{name}-timeout": lambda visit, options: getattr(options, field), f"set-{name}-timeout": set}
 
 
-_OPTIONS: Functions = {
-    "connect-timeout": lambda visit, options: None,
-    "set-connect-timeout": lambda visit, options, duration: REFUSED,
-    "first-byte-timeout": lambda visit, options: options.first_byte,
-    "set-first-byte-timeout": _set_first_byte,
-    "between-bytes-timeout": lambda visit, options: None,
-    "set-between-bytes-timeout": lambda visit, options, duration: REFUSED,
-}
+_OPTIONS: Functions = {**_option("connect"), **_option("first-byte"), **_option("between-bytes")}
 
 
-def _handle(visit: Visit, outgoing: OutgoingRequest, options: RequestOptions | None) -> Result:
+def _handle(visit: Visit, outgoing: OutgoingRequest, options: Timeouts | None) -> Result:
     """`outgoing-handler.handle`."""
     try:
         request = _request(visit, outgoing)
-        seconds = None if options is None or options.first_byte is None else options.first_byte / 1e9
     except ProxyError as error:
         return "err", error_code(error)
-    return "ok", FutureResponse(visit.job(_asked(visit, request, seconds)))
+    return "ok", FutureResponse(visit.job(_asked(visit, request, options or NONE)))
 
 
-async def _asked(visit: Visit, request: Request, patience: float | None) -> IncomingResponse:
+async def _asked(visit: Visit, request: Request, timeouts: Timeouts) -> IncomingResponse:
     """The visit ends the response's body with itself, whether the guest has looked at the response or not."""
-    response = IncomingResponse(await visit.client.send(visit, request, patience))
+    response = IncomingResponse(await visit.client.send(visit, request, timeouts))
     visit.reads(response.input)
     return response
 

@@ -14,6 +14,7 @@ from proxy.wasi.files import Open
 from proxy.wasi.http.bodies import BodyInput, BodyOutput
 from proxy.wasi.http.errors import ErrorCode, failure
 from proxy.wasi.http.messages import IncomingRequest, OutgoingResponse
+from proxy.wasi.http.timeouts import Timeouts
 from proxy.wasi.io import LinesOutput
 from proxy.wasi.sockets import Held
 from proxy.wasi.waiting import Job, Pollable, Timer
@@ -24,8 +25,8 @@ T = TypeVar("T")
 class Client(Protocol):
     """Sends what a component asks of others."""
 
-    async def send(self, visit: Visit, request: Request, patience: float | None) -> Response:
-        """patience: seconds until the response's head is there. Raises ProxyError."""
+    async def send(self, visit: Visit, request: Request, timeouts: Timeouts) -> Response:
+        """Raises ProxyError."""
 
 
 class Visit:

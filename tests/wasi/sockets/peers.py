@@ -94,18 +94,18 @@ def unused_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 
 
 @cache
-def linked(total: float) -> tuple[Network, Handler]:
+def linked(total: float, reuse: int) -> tuple[Network, Handler]:
     """The guest, and the network that it reaches."""
     network = Network([], Resolver())
     imports = wasi.service_interfaces({}, (), network) | handler_interfaces({}, (), network)
-    return network, Handler(decode(GUEST.read_bytes()), engine(), imports, LIMITS, total)
+    return network, Handler(decode(GUEST.read_bytes()), engine(), imports, LIMITS, total, reuse=reuse)
 
 
 class Guest:
     """The guest behind the stage that runs it, one at a time: it is linked once, and granted anew."""
 
-    def __init__(self, resolver: Resolver | None = None, total: float = 5.0, **granted: Any) -> None:
-        self.network, self.handler = linked(total)
+    def __init__(self, resolver: Resolver | None = None, total: float = 30.0, reuse: int = 1, **granted: Any) -> None:
+        self.network, self.handler = linked(total, reuse)
         self.network.__init__([Sockets.model_validate(granted)], resolver or Resolver())  # type: ignore[misc]
         tally = FilterTally("sockets")
         self._stage = Handle("sockets", self.handler, Outgoing([]), tally, passes=False, fail_open=False)

@@ -376,6 +376,51 @@ def test_datagrams() -> None:
     asyncio.run(asking())
 
 
+def test_peers_of_one_udp_socket() -> None:
+    """Each is heard alone, the port stays the same, and in the end there is none."""
+
+    async def asking() -> None:
+        async with answering(lambda data: [b"one"]) as one, answering(lambda data: [b"other"]) as other:
+            guest = Guest(udp=[f"127.0.0.1:{one}", f"127.0.0.1:{other}"])
+            assert (await guest.text(f"/udp-peers?127.0.0.1:{one}&127.0.0.1:{other}")).split() == [
+                "one", "other", "InvalidArgument", "InvalidArgument", "InvalidState", "one", "true",
+            ]  # fmt: skip
+            await guest.handler.rest()
+            assert guest.network.open == 0
+
+    asyncio.run(asking())
+
+
+def test_nobody_is_there_for_datagrams() -> None:
+    async def asking() -> None:
+        nobody = unused_port(socket.SOCK_DGRAM)
+        async with answering(lambda data: [b"one"]) as one:
+            guest = Guest(udp=[f"127.0.0.1:{one}", f"127.0.0.1:{nobody}"])
+            said = await guest.text(f"/udp-peers?127.0.0.1:{one}&127.0.0.1:{nobody}")
+            assert said.split()[:2] == ["one", "ConnectionRefused"]
+
+    asyncio.run(asking())
+
+
+def test_a_connection_is_closed_though_its_instance_goes_on() -> None:
+    async def asking() -> None:
+        over = asyncio.Event()
+
+        async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            over.set()
+
+        async with listening(hear) as port:
+            guest = Guest(reuse=2, tcp=[f"127.0.0.1:{port}"])
+            assert await guest.text(f"/keep?127.0.0.1:{port}") == "kept"
+            await asyncio.wait_for(over.wait(), 5)
+            assert guest.network.open == 0
+            assert await guest.text(f"/keep?127.0.0.1:{port}") == "Some(InvalidState)"
+            await guest.handler.rest()
+
+    asyncio.run(asking())
+
+
 def test_a_guest_that_listens() -> None:
     async def asking() -> None:
         guest = Guest(listen_tcp=["127.0.0.1:0"])

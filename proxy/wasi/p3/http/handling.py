@@ -38,18 +38,19 @@ class Handling(Visit):
         self.body = None  # which knows of the instance, and that of this
 
     async def pass_down(self, request: GuestRequest) -> Response:
-        if self._below is None:
-            raise ProxyError(errors.DESTINATION_NOT_FOUND, "there is nothing below a service")
         self.subrequests += 1
         if self.subrequests > MAX_SUBREQUESTS:
             raise too_many_subrequests()
+        return await request.timeouts.of(self._answer(request))
+
+    async def _answer(self, request: GuestRequest) -> Response:
+        if self._below is None:
+            raise ProxyError(errors.DESTINATION_NOT_FOUND, "there is nothing below a service")
         self._passed = True
         return await self._below(request.request(self.request))
 
     async def ask(self, request: GuestRequest) -> Response:
-        options = request.options
-        patience = None if options is None or options.first_byte is None else options.first_byte / 1e9
-        return await self.client.send(self, request.request(self.request), patience)
+        return await self.client.send(self, request.request(self.request), request.timeouts)
 
     def answered(self, outcome: tuple[str, Any]) -> Response:
         """What the component answers with. Raises ProxyError when that is an error."""

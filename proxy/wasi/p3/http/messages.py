@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from proxy import errors
 from proxy.exchange import Body, Request, Response
 from proxy.exchange.observation import Source, observed, written
 from proxy.wasi.http.fields import GuestFields, visible
+from proxy.wasi.http.timeouts import NONE, Timeouts
 from proxy.wasi.p3.http.bodies import Contents, Outgoing
 from proxy.wasi.p3.streams import Outcome
 
@@ -13,11 +16,14 @@ Scheme = tuple[str, str | None]
 
 
 class Options:
-    """request-options. Times in nanoseconds; only the one until the response's first byte is kept to."""
+    """request-options."""
 
-    def __init__(self, first_byte: int | None = None, *, mutable: bool = True) -> None:
-        self.first_byte = first_byte
+    def __init__(self, timeouts: Timeouts, *, mutable: bool = True) -> None:
+        self.timeouts = timeouts
         self.mutable = mutable
+
+    def copy(self, *, mutable: bool) -> Options:
+        return Options(replace(self.timeouts), mutable=mutable)
 
 
 class Message:
@@ -63,6 +69,10 @@ class GuestRequest(Message):
         self.scheme: Scheme | None = None if origin is None else (origin.scheme.upper(), None)
         self.authority: str | None = None if origin is None else origin.authority
         self.written: set[Source] = set()
+
+    @property
+    def timeouts(self) -> Timeouts:
+        return NONE if self.options is None else self.options.timeouts
 
     @classmethod
     def arrived(cls, request: Request) -> GuestRequest:

@@ -11,6 +11,7 @@ from proxy.wasi.http import fields
 from proxy.wasi.http.errors import error_code
 from proxy.wasi.http.fields import GuestFields
 from proxy.wasi.http.setters import OK, REFUSED, Result, method_case, set_authority, set_method, set_target
+from proxy.wasi.http.timeouts import Timeouts
 from proxy.wasi.p3.http.bodies import Contents
 from proxy.wasi.p3.http.handling import Handling
 from proxy.wasi.p3.http.messages import GuestRequest, GuestResponse, Message, Options, Scheme
@@ -27,7 +28,7 @@ def interfaces() -> dict[str, HostInterface]:
                 "[static]request.new": _new_request,
                 "[static]request.consume-body": _consume,
                 **_methods("request", _REQUEST),
-                "[constructor]request-options": lambda handling: Options(),
+                "[constructor]request-options": lambda handling: Options(Timeouts()),
                 **_methods("request-options", _OPTIONS),
                 "[static]response.new": _new_response,
                 "[static]response.consume-body": _consume,
@@ -121,7 +122,7 @@ def _written(setter: Callable[..., Result], *accessors: str) -> Callable[..., Re
 
 
 def _get_options(handling: Handling, request: GuestRequest) -> Options | None:
-    return None if request.options is None else Options(request.options.first_byte, mutable=False)
+    return None if request.options is None else request.options.copy(mutable=False)
 
 
 _REQUEST: Functions = {
@@ -152,25 +153,27 @@ _RESPONSE: Functions = {
 }
 
 
-def _unsupported(handling: Handling, options: Options, duration: int | None) -> Result:
-    return "err", ("not-supported" if options.mutable else "immutable", None)
+def _timeout(name: str) -> Functions:
+    field = name.replace("-", "_")
 
+    def set(handling: Handling, options: Options, duration: int | None) -> Result:
+        if not options.mutable:
+            return "err", ("immutable", None)
+        setattr(options.timeouts, field, duration)
+        return OK
 
-def _set_first_byte(handling: Handling, options: Options, duration: int | None) -> Result:
-    if not options.mutable:
-        return "err", ("immutable", None)
-    options.first_byte = duration
-    return OK
+    def get(handling: Handling, options: Options) -> int | None:
+        found: int | None = getattr(options.timeouts, field)
+        return found
+
+    return {f"get-{name}-timeout": get, f"set-{name}-timeout": set}
 
 
 _OPTIONS: Functions = {
-    "get-connect-timeout": lambda handling, options: None,
-    "set-connect-timeout": _unsupported,
-    "get-first-byte-timeout": lambda handling, options: options.first_byte,
-    "set-first-byte-timeout": _set_first_byte,
-    "get-between-bytes-timeout": lambda handling, options: None,
-    "set-between-bytes-timeout": _unsupported,
-    "clone": lambda handling, options: Options(options.first_byte),
+    **_timeout("connect"),
+    **_timeout("first-byte"),
+    **_timeout("between-bytes"),
+    "clone": lambda handling, options: options.copy(mutable=True),
 }
 
 

@@ -4,7 +4,7 @@ mod bindings;
 
 use bindings::exports::wasi::http::handler::Guest;
 use bindings::wasi::clocks::monotonic_clock;
-use bindings::wasi::http::types::{ErrorCode, Fields, Method, Request, Response, Scheme};
+use bindings::wasi::http::types::{ErrorCode, Fields, Method, Request, RequestOptions, Response, Scheme};
 use bindings::wasi::http::{client, handler};
 use bindings::{wit_future, wit_stream};
 use std::cell::Cell;
@@ -49,6 +49,7 @@ impl Guest for Middleware {
                 Ok(text(&format!("{} {}", one?, two?), None))
             }
             "/asked" => Ok(text(&fetch(argument).await?, None)),
+            "/hurried" => Ok(text(&hurried(argument).await, None)),
             "/upper" => {
                 let response = handler::handle(request).await?;
                 let headers = response.get_headers().clone();
@@ -81,6 +82,7 @@ impl Guest for Middleware {
                 let (answer, _) = Response::new(Fields::new(), Some(body), trailers);
                 spawn_local(async move {
                     out.write_all(b"half".to_vec()).await;
+                    drop(out);
                     let _ = told.write(Err(ErrorCode::HttpResponseIncomplete)).await;
                 });
                 Ok(answer)
@@ -193,6 +195,33 @@ async fn fetch(url: &str) -> Result<String, ErrorCode> {
     request.set_authority(Some(authority)).unwrap();
     let response = client::send(request).await?;
     Ok(read(consumed(response).0).await)
+}
+
+/// Asks with a timeout, as in between-bytes:50@127.0.0.1:80/path; what came, and what went wrong.
+async fn hurried(argument: &str) -> String {
+    let (timeout, url) = argument.split_once('@').expect("a timeout");
+    let (kind, milliseconds) = timeout.split_once(':').expect("which, and how long");
+    let duration = Some(milliseconds.parse::<u64>().expect("a number") * 1_000_000);
+    let options = RequestOptions::new();
+    match kind {
+        "connect" => options.set_connect_timeout(duration),
+        "first-byte" => options.set_first_byte_timeout(duration),
+        _ => options.set_between_bytes_timeout(duration),
+    }
+    .expect("they are supported");
+    let (authority, path) = url.split_once('/').unwrap_or((url, ""));
+    let (request, _) = Request::new(Fields::new(), None, wit_future::new(|| Ok(None)).1, Some(options));
+    request.set_path_with_query(Some(&format!("/{path}"))).unwrap();
+    request.set_scheme(Some(&Scheme::Http)).unwrap();
+    request.set_authority(Some(authority)).unwrap();
+    match client::send(request).await {
+        Ok(response) => {
+            let (body, trailers) = consumed(response);
+            let came = read(body).await;
+            format!("{came} {:?}", trailers.await.map(|_| ()))
+        }
+        Err(error) => format!("{error:?}"),
+    }
 }
 
 bindings::export!(Middleware with_types_in bindings);

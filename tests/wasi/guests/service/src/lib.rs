@@ -19,6 +19,7 @@ async fn main(request: Request<Body>) -> Result<Response<Body>, Error> {
         "/tick" => Ok(tick(milliseconds(&request))),
         "/flood" => Ok(flood()),
         "/fetch" => fetch(&request).await,
+        "/hurried" => hurried(&request).await,
         "/fetch-two" => fetch_two(&request).await,
         "/post" => post(request).await,
         "/environment" => Ok(Response::new(format!("{:?}", std::env::vars().collect::<Vec<_>>()).into())),
@@ -90,6 +91,25 @@ async fn fetch(request: &Request<Body>) -> Result<Response<Body>, Error> {
         Ok(response) => Ok(response),
         Err(error) => Ok(Response::builder().status(599).body(format!("{error:?}").into())?),
     }
+}
+
+/// Asks with a timeout, as in between-bytes:50@http://127.0.0.1:80/path; what came, and what went wrong.
+async fn hurried(request: &Request<Body>) -> Result<Response<Body>, Error> {
+    let argument = argument(request);
+    let (timeout, url) = argument.split_once('@').expect("a timeout");
+    let (kind, milliseconds) = timeout.split_once(':').expect("which, and how long");
+    let duration = Duration::from_millis(milliseconds.parse()?);
+    let mut client = Client::new();
+    match kind {
+        "connect" => client.set_connect_timeout(duration),
+        "first-byte" => client.set_first_byte_timeout(duration),
+        _ => client.set_between_bytes_timeout(duration),
+    }
+    let outcome = match client.send(Request::get(url).body(Body::empty())?).await {
+        Ok(mut response) => response.body_mut().str_contents().await.map(str::to_owned),
+        Err(error) => Err(error.into()),
+    };
+    Ok(Response::new(outcome.unwrap_or_else(|error| format!("{error:?}")).into()))
 }
 
 /// Asks the URL in the query twice, at the same time.

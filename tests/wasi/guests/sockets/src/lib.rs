@@ -3,6 +3,8 @@
 
 mod blocking;
 
+use std::cell::RefCell;
+
 use wasip3::clocks::monotonic_clock;
 use wasip3::http::types::{ErrorCode, Fields, Request, Response};
 use wasip3::sockets::ip_name_lookup::resolve_addresses;
@@ -27,6 +29,8 @@ impl wasip3::exports::http::handler::Guest for Sockets {
             "/hold" => Ok(told(hold(argument).await.map(answer))),
             "/flood" => Ok(told(flood(argument).await.map(answer))),
             "/udp" => Ok(told(udp(argument, body_of(request)).await.map(answer))),
+            "/udp-peers" => Ok(told(udp_peers(argument).await.map(answer))),
+            "/keep" => Ok(told(keep(argument).await.map(answer))),
             "/resolve" => Ok(told(resolve(argument).await.map(answer))),
             "/named" => Ok(told(named(argument, body_of(request)).await)),
             "/listen" => Ok(told(listen(argument))),
@@ -186,6 +190,46 @@ async fn udp(to: &str, body: StreamReader<u8>) -> Told<String> {
     socket.send(content, Some(to)).await.map_err(name)?;
     let (back, _) = socket.receive().await.map_err(name)?;
     Ok(String::from_utf8_lossy(&back).into_owned())
+}
+
+/// Talks to two peers, one after the other, as one that is connected; then to none, and to the first without that.
+async fn udp_peers(to: &str) -> Told<String> {
+    let (one, other) = to.split_once('&').expect("two addresses");
+    let socket = UdpSocket::create(IpAddressFamily::Ipv4).map_err(name)?;
+    let mut said = Vec::new();
+    let mut ports = Vec::new();
+    for peer in [one, other] {
+        socket.connect(place(peer)).map_err(name)?;
+        socket.send(b"x".to_vec(), None).await.map_err(name)?;
+        said.push(match socket.receive().await {
+            Ok((data, _)) => String::from_utf8_lossy(&data).into_owned(),
+            Err(error) => name(error),
+        });
+        if let IpSocketAddress::Ipv4(local) = socket.get_local_address().map_err(name)? {
+            ports.push(local.port);
+        }
+    }
+    said.push(name(socket.send(b"x".to_vec(), Some(place(one))).await.unwrap_err()));
+    socket.disconnect().map_err(name)?;
+    said.push(name(socket.send(b"x".to_vec(), None).await.unwrap_err()));
+    said.push(name(socket.get_remote_address().unwrap_err()));
+    socket.send(b"x".to_vec(), Some(place(one))).await.map_err(name)?;
+    said.push(String::from_utf8_lossy(&socket.receive().await.map_err(name)?.0).into_owned());
+    said.push((ports[0] == ports[1]).to_string());
+    Ok(said.join(" "))
+}
+
+thread_local! {
+    static KEPT: RefCell<Option<TcpSocket>> = const { RefCell::new(None) };
+}
+
+/// Keeps a connection for the next exchange, which says what has become of it.
+async fn keep(to: &str) -> Told<String> {
+    if let Some(kept) = KEPT.take() {
+        return Ok(name(kept.get_remote_address().err()));
+    }
+    KEPT.replace(Some(connected(place(to)).await?));
+    Ok("kept".to_owned())
 }
 
 async fn resolve(host: &str) -> Told<String> {
