@@ -47,7 +47,7 @@ def encode_head(
             date = b""
     if not _LOOKED_AT.isdisjoint(map(_NAME, lines)):
         lines = [line for line in lines if line[0] not in _CONNECTION]
-        if any(name == b"date" for name, _ in lines):
+        if b"date" in map(_NAME, lines):
             date = b""
     section = [b"", *map(_COLON.join, lines)]
     if date:
