@@ -27,7 +27,7 @@ _NOT_UPDATED = frozenset((
 """A 304 cannot change these of the stored response (RFC 9111 §3.2): they describe the bytes that are stored."""
 
 KEY_OVERHEAD = 940
-ENTRY_OVERHEAD = 1130
+ENTRY_OVERHEAD = 1385
 LINE_OVERHEAD = 143
 VALUE_OVERHEAD = 240
 TAG_OVERHEAD = 57

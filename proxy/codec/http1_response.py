@@ -43,7 +43,7 @@ def encode_head(
     if fixed is not None and lines[: len(fixed.lines)] == fixed.lines:
         start += fixed.http1 or _encode(fixed)
         lines = lines[len(fixed.lines) :]
-        if b"date" in fixed.names:
+        if fixed.dated:
             date = b""
     if not _LOOKED_AT.isdisjoint(map(_NAME, lines)):
         lines = [line for line in lines if line[0] not in _CONNECTION]

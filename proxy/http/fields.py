@@ -77,27 +77,23 @@ class Fields:
 class FixedLines:
     """Field lines that stay as they are, as those of a stored response do: what is made of them is worked out once.
 
-    names: of all of them. http1: as bytes of HTTP/1.1, None when they were not sent so yet.
+    http1: as bytes of HTTP/1.1, None when they were not sent so yet. dated: there is a `date` among them.
     """
 
-    __slots__ = ("_change", "_changed", "_names", "http1", "lines")
+    __slots__ = ("_change", "_changed", "dated", "http1", "lines")
 
     def __init__(self, lines: list[Line]) -> None:
         self.lines = lines
         self.http1: bytes | None = None
-        self._names: frozenset[bytes] | None = None
+        self.dated = any([name == b"date" for name, _ in lines])
         self._change: Change | None = None
-        self._changed = self
+        self._changed: FixedLines | None = None
 
     def after(self, change: Change) -> FixedLines:
         """These lines after a change, which is a function of nothing else. One is kept: answers that begin with the
         same lines mostly go through the same stages."""
-        if self._change is not change:
-            self._change, self._changed = change, FixedLines(change(self.lines))
-        return self._changed
-
-    @property
-    def names(self) -> frozenset[bytes]:
-        if self._names is None:
-            self._names = frozenset([name for name, _ in self.lines])
-        return self._names
+        changed = self._changed
+        if changed is None or self._change is not change:
+            self._change, changed = change, FixedLines(change(self.lines))
+            self._changed = changed
+        return changed

@@ -12,7 +12,7 @@ a body that turns out too long or breaks is not stored after all.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -24,6 +24,7 @@ from proxy.cache.collapse import Offer
 from proxy.cache.entry import Entry, Variants
 from proxy.cache.fill import Fill, Settings
 from proxy.cache.flight import Flight, Flights
+from proxy.cache.invalidation import Invalidation
 from proxy.cache.key import PLAIN, Key, Keying, Selecting, Values
 from proxy.cache.lookup import (
     NO_EXCEPTIONS,
@@ -93,6 +94,7 @@ class Cache:
         self._flights = Flights(clock)
         self._searches = Searches()
         self._keying = keying
+        self._invalidation = Invalidation(store, keying, self._searches)
         self._exceptions = exceptions
         self._is_particular = keying != PLAIN or exceptions != NO_EXCEPTIONS
         self._settings = Settings(store, self._flights, rules, keying, self._searches, max_object_size, clock, place)
@@ -142,7 +144,7 @@ class Cache:
             return await self._post(request, below, member)
         response = await self._pass(request, below, member)
         if request.method not in SAFE:
-            self._invalidate(request, response)
+            self._invalidation.after(request, response)
         return response
 
     async def _post(self, request: Request, below: Below, member: str) -> Response:
@@ -155,7 +157,7 @@ class Cache:
         except BaseException:
             request.exchange.cache_status.append(member)
             raise
-        self._invalidate(request, response)
+        self._invalidation.after(request, response)
         location = response.fields.get(b"content-location")
         of_itself = location is not None and keys.reference(key, location) == key
         explicit = response.status == 200 and is_explicit(response.fields, self._settings.rules)
@@ -176,26 +178,6 @@ class Cache:
             request.exchange.cache_status.append(member)
         add(response.fields, member)
         return response
-
-    def _invalidate(self, request: Request, response: Response) -> None:
-        """RFC 9111 §4.4: once it has succeeded, the target, and what the response says has changed with it, of the
-        same origin."""
-        if not 200 <= response.status < 400:
-            return
-        key = keys.primary(request)
-        values = (response.fields.get(name) for name in (b"location", b"content-location"))
-        for changed in (key, *(keys.reference(key, value) for value in values if value is not None)):
-            if changed is not None:
-                for stored in self._stored_under(changed):
-                    self.store.delete(stored)
-
-    def _stored_under(self, key: Key) -> Iterator[Key]:
-        """Where what answers a request with this key may be."""
-        own = self._keying.canonical_key(key)
-        yield own
-        for asked in {own, key}:
-            if (alike := self._searches.alike(asked)) is not None:
-                yield alike
 
     async def _consider(self, request: Request, below: Below) -> Response:
         """Everything but the simplest hit: decide, wait for others, or ask below."""
@@ -251,7 +233,7 @@ class Cache:
     def purge(self, purge: Purge) -> Future[None] | None:
         """Carry it out. Here it is done when this returns; what it returns ends when it is on disk as well, with an
         OSError where it cannot be written there."""
-        selectors = purge.selectors(self._stored_under)
+        selectors = purge.selectors(self._invalidation.stored_under)
         done = self.store.purge(selectors, self._clock() if purge.soft else None, purge.id)
         self._tidy()
         return done

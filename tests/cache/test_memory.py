@@ -20,7 +20,7 @@ from proxy.cache.policy import Terms
 from proxy.cache.status import say
 from proxy.codec.http1_response import encode_head
 from proxy.exchange import Request, Response
-from proxy.http.fields import Fields
+from proxy.http.fields import Fields, Line
 from proxy.stages.cache import Cache
 from tests.cache.scene import NOON, request
 from tests.cache.store_contract import KEY, StoreContract, entry
@@ -202,6 +202,11 @@ def test_a_body_without_end_stays_within_the_limit() -> None:
 
 @pytest.mark.parametrize(("body", "cookies"), [(0, 1), (600, 1), (20_000, 1), (600, 2), (600, 16)])
 def test_the_size_is_what_it_takes_with_what_is_kept_of_its_answers(body: int, cookies: int) -> None:
+    def add_one(lines: list[Line]) -> list[Line]:
+        return [*lines, via]
+
+    via = (b"via", b"1.1 sluicegate")
+
     def made(i: int, j: int) -> Entry:
         lines = [(b"x-name-%d" % n, b"%d/%d" % (i, j)) for n in range(8)]
         selecting, values = ((), ()) if cookies == 1 else ((("cookie", "c" * (n % 2 + 8)),), (f"value-{i}-{j}",))
@@ -218,7 +223,8 @@ def test_the_size_is_what_it_takes_with_what_is_kept_of_its_answers(body: int, c
                 entry = made(i, j)
                 store.put(("http", f"{i % 10}.example", f"/path/{i}", None), entry, store.mark())
                 entry.said = say(entry.lines, "cache", 0, 60)
-                encode_head(entry.status, entry.said.lines.lines, b"", [], entry.said.lines)
+                signed = entry.said.lines.after(add_one)
+                encode_head(entry.status, signed.lines, b"", [], signed)
         gc.collect()
         assert store.size == pytest.approx(tracemalloc.get_traced_memory()[0], rel=0.06)
     finally:

@@ -32,7 +32,7 @@ def response_lines(
     if fixed is not None and rest[: len(fixed.lines)] == fixed.lines:
         rest, kept = rest[len(fixed.lines) :], fixed.after(_end_to_end)
         lines += kept.lines
-        dated = b"date" in kept.names
+        dated = kept.dated
     if not _LOOKED_AT.isdisjoint(map(_NAME, rest)):
         rest = _end_to_end(rest)
         dated = dated or b"date" in map(_NAME, rest)
