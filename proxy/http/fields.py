@@ -85,7 +85,7 @@ class FixedLines:
     def __init__(self, lines: list[Line]) -> None:
         self.lines = lines
         self.http1: bytes | None = None
-        self.dated = any([name == b"date" for name, _ in lines])
+        self.dated = any(name == b"date" for name, _ in lines)
         self._change: Change | None = None
         self._changed: FixedLines | None = None
 
