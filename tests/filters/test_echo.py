@@ -82,8 +82,8 @@ def wasmtime() -> Path:
 
 
 @asynccontextmanager
-async def wasmtime_serve(component: Path) -> AsyncIterator[int]:
-    command = (wasmtime(), "serve", *FEATURES, "--addr", "127.0.0.1:0", component)
+async def wasmtime_serve(component: Path, *features: str) -> AsyncIterator[int]:
+    command: tuple[str | Path, ...] = (wasmtime(), "serve", *FEATURES, *features, "--addr", "127.0.0.1:0", component)
     serving = await asyncio.create_subprocess_exec(*command, stderr=PIPE)
     assert serving.stderr is not None
     try:

@@ -34,7 +34,7 @@ def _open(sock: Sock) -> OpenSocket:
 
 
 def _option(level: int, name: int, *, most: int, unit: int = 1, told: int = 1) -> tuple[Get, Set]:
-    """unit: how much of what the guest says is one of the system's. told: how many the system tells for one."""
+    """unit: how much of what the guest says is one of the system's, rounded up. told: how many the system tells for one."""
 
     def get(sock: Sock) -> int:
         return _open(sock).option(level, name) // told * unit
@@ -42,7 +42,7 @@ def _option(level: int, name: int, *, most: int, unit: int = 1, told: int = 1) -
     def set(sock: Sock, value: int) -> None:
         if value == 0:
             raise SocketFailed("invalid-argument")
-        _open(sock).option(level, name, min(max(1, value // unit), most))
+        _open(sock).option(level, name, min(-(-value // unit), most))
 
     return get, set
 

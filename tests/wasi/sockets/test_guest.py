@@ -459,5 +459,5 @@ def test_states() -> None:
 
 
 def test_options() -> None:
-    """Seconds are whole, a count has a limit of the system's, and buffers one of ours."""
-    assert asked("/options", tcp=["127.0.0.1:80"]) == "true 7000000000 1000000000 127 9 50000 true InvalidArgument"
+    """Seconds are whole ones, a count has a limit of the system's, and buffers one of ours."""
+    assert asked("/options", tcp=["127.0.0.1:80"]) == "true 8000000000 1000000000 127 9 50000 true InvalidArgument"
