@@ -42,11 +42,12 @@ class Rerun:
 
 
 def _asking(file: ConfigFile) -> Iterator[ConfigError]:
-    """Components that would ask others than the recorded origin."""
+    """Components that would reach others than the recorded origin."""
     for name, declared in file.config.filters.items():
         for index, grant in enumerate(declared.grants):
-            if isinstance(grant, model.Grant) and grant.http is not None:
-                yield file.error(("filters", name, "grants", index), "asks origins by itself, which cannot be replayed")
+            if isinstance(grant, model.Grant) and grant.model_fields_set & {"http", "sockets"}:
+                message = "lets it reach others by itself, which cannot be replayed"
+                yield file.error(("filters", name, "grants", index), message)
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from proxy import wasi
 from proxy.component import Component, DecodeError, InstanceType, decode
 from proxy.component.binary import Reader
+from proxy.component.types import ResourceType
 from proxy.component.versions import compatible
 from proxy.sluice.interface import PACKAGE, VERSION, imports, name
 from proxy.wasi.p3 import handler_interfaces
@@ -23,6 +24,13 @@ HANDLERS = {
     "wasi:http/middleware": "wasi:http/middleware",
 }
 
+DETAILED = {
+    "wasi:http/client@": "{http: [http://HOST]}",
+    "wasi:sockets/types@0.3.": '{sockets: {tcp: ["HOST:PORT"]}}',
+    "wasi:sockets/ip-name-lookup@0.3.": '{sockets: {tcp: ["HOST:PORT"]}}',
+}
+"""Grants that are more than a name, by how what needs them begins."""
+
 MEANINGS = {
     f"{PACKAGE}/request": "the request of its exchange",
     f"{PACKAGE}/response": "the response of its exchange",
@@ -36,7 +44,7 @@ MEANINGS = {
     "wasi:keyvalue": "a key-value store",
     "wasi:random": "random numbers",
     "wasi:random/insecure-seed": "a fixed seed",
-    "wasi:sockets": "the network (refused)",
+    "wasi:sockets": "the network (refused unless granted)",
 }
 """What an import lets a component reach, by interface or, where there is no entry, by package."""
 
@@ -129,11 +137,17 @@ def _imports(component: Component) -> Iterator[Import]:
         offered = [*wasi.service_interfaces({}), *handler_interfaces({})]
     for wanted, kind in component.imports.items():
         functions = tuple(kind.functions) if isinstance(kind, InstanceType) else ()
-        served = compatible(wanted, offered)
+        served = wanted if _is_named_types(kind) else compatible(wanted, offered)
         grant = None if served is None or handled else next(iter(wasi.needed([wanted])), None)
-        if wanted.startswith("wasi:http/client@"):
-            grant = "{http: [http://HOST]}"
+        grant = next((each for start, each in DETAILED.items() if wanted.startswith(start)), grant)
         yield Import(wanted, _reaches(wanted), functions, served, grant)
+
+
+def _is_named_types(kind: object) -> bool:
+    """There are types in it that need no host, and nothing else."""
+    if not isinstance(kind, InstanceType) or kind.functions or kind.instances:
+        return False
+    return bool(kind.types) and not any(isinstance(each, ResourceType) for each in kind.types.values())
 
 
 def _reaches(wanted: str) -> str:

@@ -126,3 +126,11 @@ def test_versions_and_grants(tmp_path: Path) -> None:
         assert line in result.stdout
     assert "nothing else" not in result.stdout
     assert json.loads(inspect("--json", str(file)).stdout)["grants"] == ["clocks"]
+
+
+def test_sockets_are_granted_in_detail() -> None:
+    result = inspect("--json", str(ROOT / "tests/wasi/guests/built/sockets.wasm"))
+    described = json.loads(result.stdout)
+    assert (result.exit_code, described["problems"]) == (0, [])
+    assert described["grants"] == ['{sockets: {tcp: ["HOST:PORT"]}}']
+    assert {each["name"]: each["grant"] for each in described["imports"]}["wasi:sockets/tcp@0.2.6"] is None

@@ -74,6 +74,15 @@ def test_two_configurations_that_do_the_same(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("grant", [{"http": ["http://127.0.0.1:9"]}, {"sockets": {"tcp": ["127.0.0.1:9"]}}])
+def test_components_that_reach_others(tmp_path: Path, grant: dict[str, Any]) -> None:
+    guest = {"component": str(BUILT / "headers.wasm"), "grants": [grant]}
+    one = config(tmp_path, "one.yaml", [], filters={"guest": guest})
+    result = replay(recorded(tmp_path, flow("/a")), "--config", one, "--against", one)
+    assert result.exit_code == 2
+    assert "filters.guest.grants[0]: lets it reach others by itself, which cannot be replayed" in result.output
+
+
 def test_every_difference_is_told(tmp_path: Path) -> None:
     one, two = (
         config(tmp_path, "one.yaml", []),

@@ -34,7 +34,7 @@ def _open(sock: Sock) -> OpenSocket:
 
 
 def _option(level: int, name: int, *, most: int, unit: int = 1, told: int = 1) -> tuple[Get, Set]:
-    """unit: how much of what the guest says is one of the system's, rounded up. told: how many the system tells for one."""
+    """unit: how much of what the guest says is one of the system's, rounded up. told: how many it tells for one."""
 
     def get(sock: Sock) -> int:
         return _open(sock).option(level, name) // told * unit
