@@ -23,6 +23,7 @@ from aioquic.quic.events import (
     StreamDataReceived,
     StreamReset,
 )
+from aioquic.tls import SessionTicket, SessionTicketHandler
 
 Line = tuple[bytes, bytes]
 
@@ -170,9 +171,21 @@ def configuration(ca: bytes, name: str = "localhost", window: int = 1 << 20) -> 
 
 @asynccontextmanager
 async def connected(
-    port: int, ca: bytes, *, name: str = "localhost", window: int = 1 << 20, speak: bool = True
+    port: int,
+    ca: bytes,
+    *,
+    name: str = "localhost",
+    window: int = 1 << 20,
+    speak: bool = True,
+    session: SessionTicket | None = None,
+    on_session: SessionTicketHandler | None = None,
 ) -> AsyncIterator[Client]:
-    made = connect("127.0.0.1", port, configuration=configuration(ca, name, window), create_protocol=Client)
+    """session: to be resumed; what comes for the next time goes to on_session."""
+    configured = configuration(ca, name, window)
+    configured.session_ticket = session
+    made = connect(
+        "127.0.0.1", port, configuration=configured, create_protocol=Client, session_ticket_handler=on_session
+    )
     async with made as client:
         assert isinstance(client, Client)
         if speak:

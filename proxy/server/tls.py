@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from proxy.config import model
@@ -15,7 +16,7 @@ from proxy.config.errors import ConfigError
 from proxy.config.loader import ConfigFile
 from proxy.config.tls import ListenerTls, UpstreamTls
 from proxy.downstream.service import PROTOCOLS
-from proxy.tls import CertificateError, KeyPair, client_context, server_context, share
+from proxy.tls import CertificateError, KeyPair, client_context, server_context, share, tickets
 from proxy.tls.certificates import VERSIONS
 
 if TYPE_CHECKING:
@@ -71,7 +72,13 @@ def _identity(listener: model.Listener, tls: ListenerTls) -> Identity:
 
     pairs = _pairs(tls)
     credentials = [Credential.of(pair.names(), pair.certificate.read_bytes(), pair.key.read_bytes()) for pair in pairs]
-    return Identity(credentials, pairs[0].key.read_bytes(), max(listener.idle_timeout, SILENCE))
+    scope = b"quic" + _scope(tls)
+    return Identity(
+        credentials,
+        pairs[0].key.read_bytes(),
+        max(listener.idle_timeout, SILENCE),
+        lambda: tickets.KEYS.of(scope, monotonic()),
+    )
 
 
 def _pairs(tls: ListenerTls) -> list[KeyPair]:

@@ -8,11 +8,14 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 import trustme
+from aioquic.quic.connection import MAX_EARLY_DATA
+from aioquic.tls import SessionTicket
 
 from proxy.codec.quic.identity import Credential, Identity
 from proxy.downstream import Clock, Listener, Service, bind, bind_datagrams, datagrams
@@ -36,7 +39,8 @@ def credential(*names: str) -> Credential:
     return Credential.of(names, made.cert_chain_pems[0].bytes(), made.private_key_pem.bytes())
 
 
-IDENTITY = Identity([credential("localhost")], b"secret", 30.0)
+KEY, NEXT = b"k" * 80, b"n" * 80
+IDENTITY = Identity([credential("localhost")], b"secret", 30.0, lambda: (KEY,))
 
 
 @asynccontextmanager
@@ -350,6 +354,74 @@ def test_a_client_that_does_not_trust_the_certificate_is_counted() -> None:
                     pass
             await until(lambda: listener.connections == 0)
         assert counted == ["tls_alert"]
+
+    asyncio.run(main())
+
+
+def resumable(*keys: bytes) -> Identity:
+    return Identity([credential("localhost", "other.example")], b"secret", 30.0, lambda: keys)
+
+
+async def session_of(port: int) -> SessionTicket:
+    """Of a first connection."""
+    came: asyncio.Queue[SessionTicket] = asyncio.Queue()
+    async with connected(port, CA_PEM, on_session=came.put_nowait) as client:
+        assert not client.quic.tls.session_resumed
+        return await asyncio.wait_for(came.get(), 20)
+
+
+async def resumes(port: int, session: SessionTicket, name: str = "localhost") -> bool:
+    async with connected(port, CA_PEM, name=name, session=replace(session, server_name=name)) as client:
+        assert (await client.ask(head("/"))).status == "200"
+        return client.quic.tls.session_resumed
+
+
+@pytest.mark.parametrize(
+    ("keys", "name", "resumed"),
+    [
+        ((KEY,), "localhost", True),
+        ((NEXT, KEY), "localhost", True),
+        ((NEXT,), "localhost", False),
+        ((KEY[:16] + NEXT[16:],), "localhost", False),
+        ((KEY,), "other.example", False),
+    ],
+)
+def test_a_session_is_resumed_by_whoever_has_the_key(keys: tuple[bytes, ...], name: str, resumed: bool) -> None:
+    async def main() -> None:
+        async with listening(echo, identity=resumable(KEY)) as one, listening(echo, identity=resumable(*keys)) as other:
+            session = await session_of(one.addresses[0][1])
+            assert await resumes(other.addresses[0][1], session, name) == resumed
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("place", [0, 16, 31, 40, -1])
+def test_a_ticket_that_was_changed_is_none(place: int) -> None:
+    async def main() -> None:
+        async with listening(echo, identity=resumable(KEY)) as listener:
+            port = listener.addresses[0][1]
+            session = await session_of(port)
+            ticket = bytearray(session.ticket)
+            ticket[place] ^= 1
+            assert not await resumes(port, replace(session, ticket=bytes(ticket)))
+            assert not await resumes(port, replace(session, ticket=bytes(ticket[:16])))
+
+    asyncio.run(main())
+
+
+def test_early_data_is_not_taken() -> None:
+    """No ticket offers it, so this client has made that up. What it sends early is sent again."""
+
+    async def main() -> None:
+        async with listening(echo, identity=resumable(KEY)) as listener:
+            port = listener.addresses[0][1]
+            session = await session_of(port)
+            assert session.max_early_data_size is None
+            session = replace(session, max_early_data_size=MAX_EARLY_DATA)
+            async with connected(port, CA_PEM, session=session) as client:
+                assert not client.quic.tls.early_data_accepted
+                assert client.quic.tls.session_resumed
+                assert (await client.ask(head("/"))).status == "200"
 
     asyncio.run(main())
 

@@ -8,11 +8,15 @@ import hashlib
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from aioquic.tls import SessionTicket
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.async_api import async_playwright
 
+from proxy.codec.quic import handshake, tickets
 from proxy.exchange import Request, Response, collect
 from proxy.http.fields import Fields
 from tests.admin.test_dashboard import CHROMIUM, needs_chromium
@@ -71,6 +75,28 @@ def test_uploads(tmp_path: Path) -> None:
             assert found == {"a": BODY[::-1], "b": BODY[::-1], "c": BODY[::-1]}
 
     asyncio.run(main())
+
+
+@needs_ngtcp2
+def test_a_session_is_resumed_and_early_data_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resumed: list[bool] = []
+
+    def opened(*asked: Any) -> SessionTicket | None:
+        session = tickets.opened(*asked)
+        resumed.append(session is not None)
+        return session
+
+    monkeypatch.setattr(handshake, "tickets", SimpleNamespace(opened=opened, issue=tickets.issue))
+    options = (f"--session-file={tmp_path / 'session'}", f"--tp-file={tmp_path / 'parameters'}")
+
+    async def main() -> None:
+        async with listening(site) as listener:
+            for name in ("one", "two", "three"):
+                found = await asyncio.to_thread(ask, listener.addresses[0][1], tmp_path / name, *options)
+                assert found == {"a": BODY, "b": BODY, "c": BODY}
+
+    asyncio.run(main())
+    assert resumed == [True, True]
 
 
 ASK = """async () => {

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from aioquic.tls import SessionTicket
 
 from tests.http3_client import connected, head
 from tests.server.process import PATIENCE, Process, config, respond, running
@@ -105,6 +106,30 @@ def test_workers_and_reloads(tmp_path: Path) -> None:
 
     with running(path) as process:
         assert alt_svc(process) == f'h3=":{process.port}"; ma=86400'
+        asyncio.run(main(process))
+
+
+def test_a_session_is_resumed_by_every_worker_and_after_a_reload(tmp_path: Path) -> None:
+    path = http3(tmp_path, respond("one"), workers=2, **ADMIN)
+
+    async def resumes(process: Process, session: SessionTicket) -> tuple[bytes, bool]:
+        async with connected(process.port, CA, session=session) as client:
+            assert (await client.ask(head("/"))).status == "200"
+            return client.quic._peer_cid.cid[:2], client.quic.tls.session_resumed
+
+    async def main(process: Process) -> None:
+        came: asyncio.Queue[SessionTicket] = asyncio.Queue()
+        async with connected(process.port, CA, on_session=came.put_nowait):
+            session = await asyncio.wait_for(came.get(), PATIENCE)
+        found = {await resumes(process, session) for _ in range(12)}
+        assert found == {(b"\0\0", True), (b"\0\1", True)}
+        await asyncio.to_thread(change, process, path, routes=[{"chain": respond("two")}])
+        assert (await resumes(process, session))[1]
+        http3(tmp_path, respond("three"), workers=2, **ADMIN)  # with another certificate
+        await asyncio.to_thread(change, process, path)
+        assert not (await resumes(process, session))[1]
+
+    with running(path) as process:
         asyncio.run(main(process))
 
 

@@ -2,23 +2,20 @@
 
 * Windows open as what was received is consumed, not by themselves: a body that nobody reads stops its client.
 * Streams: so many at once, not so many in all.
-* The certificate is chosen by the name that the client asks for.
 * Connection IDs say which worker it is, and reset tokens can be made again from them.
-
-No early data (RFC 9001 §4.6): there are no session tickets, so no request can be replayed.
+* TLS: see `handshake`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from aioquic._buffer import Buffer
 from aioquic.quic.connection import QuicConnection, QuicConnectionId, QuicConnectionState
 from aioquic.quic.packet import QuicFrameType
 from aioquic.quic.stream import QuicStream
-from aioquic.tls import pull_client_hello
+from aioquic.tls import Epoch
 
+from proxy.codec.quic.handshake import Handshake
 from proxy.codec.quic.identity import STREAM_WINDOW, WINDOW, Identity
 
 STREAMS = 100
@@ -132,18 +129,11 @@ class Quic(QuicConnection):
 
     def _initialize(self, peer_cid: bytes) -> None:
         super()._initialize(peer_cid)
-        tls: Any = self.tls
-        tls._server_handle_hello = self._choosing(tls._server_handle_hello)
+        Handshake.take_over(self.tls, self._identity)
 
-    def _choosing(self, answer: Callable[..., None]) -> Callable[..., None]:
-        def choose_and_answer(hello: Buffer, *outputs: Buffer) -> None:
-            name = pull_client_hello(Buffer(data=hello.data_slice(hello.tell(), hello.capacity))).server_name
-            chosen, tls = self._identity.named(name), self.tls
-            tls.certificate, tls.certificate_private_key = chosen.certificate, chosen.key
-            tls.certificate_chain = list(chosen.chain)
-            answer(hello, *outputs)
-
-        return choose_and_answer
+    def _update_traffic_key(self, direction: Any, epoch: Epoch, *more: Any) -> None:
+        if epoch is not Epoch.ZERO_RTT:  # packets with early data are as if they had been lost
+            super()._update_traffic_key(direction, epoch, *more)
 
     def _replenish_connection_ids(self) -> None:
         known = len(self._host_cids)

@@ -11,6 +11,8 @@ from typing import Any
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.tls import load_pem_private_key, load_pem_x509_certificates
 
+from proxy.codec.quic.tickets import Keys
+
 ALPN = "h3"
 
 CID_LENGTH = 10
@@ -52,8 +54,11 @@ class Identity:
     can tell a client that a connection is gone which it has never known (RFC 9000 §10.3.2).
     """
 
-    def __init__(self, credentials: Sequence[Credential], secret: bytes, idle: float) -> None:
-        """idle: seconds without a packet after which a connection is dropped."""
+    def __init__(
+        self, credentials: Sequence[Credential], secret: bytes, idle: float, ticket_keys: Keys | None = None
+    ) -> None:
+        """idle: seconds without a packet after which a connection is dropped. ticket_keys: for session tickets; None:
+        there are none."""
         self._first = credentials[0]
         self._by_name: dict[str, Credential] = {}
         for credential in credentials:
@@ -61,6 +66,7 @@ class Identity:
                 self._by_name.setdefault(name, credential)
         self._secret = hmac.digest(secret, b"sluicegate quic", hashlib.sha256)
         self.idle = idle
+        self.ticket_keys = ticket_keys
         self.configuration = QuicConfiguration(
             is_client=False,
             alpn_protocols=[ALPN],
