@@ -9,6 +9,7 @@ What Python values stand for which types is in proxy.component.types. Knows noth
 """
 
 from proxy.component.binary import DecodeError
+from proxy.component.binary.inlaying import Inlaid
 from proxy.component.binding import LinkError
 from proxy.component.decode import Component, decode, interfaces
 from proxy.component.handles import GuestResource
@@ -33,6 +34,7 @@ __all__ = [
     "HostFuture",
     "HostInterface",
     "HostStream",
+    "Inlaid",
     "Instance",
     "InstanceType",
     "LinkError",

@@ -12,6 +12,7 @@ from proxy.component.abi.functions import Target, export_function, import_functi
 from proxy.component.batch import BATCHES, batch_module
 from proxy.component.binary.core_module import acts_when_instantiated, memory_minimums
 from proxy.component.binary.definitions import Sort
+from proxy.component.binary.inlaying import OWN_MEMORY
 from proxy.component.binary.rewindable import Rewindable
 from proxy.component.bind_tasks import CALLBACK, TaskBinder
 from proxy.component.binding import Binding, Kept, LinkError, Maker
@@ -94,10 +95,13 @@ class Binder:
         *,
         suspends: bool = False,
         rewindable: Sequence[Rewindable] | None = None,
+        inlaid: int | None = None,
     ) -> None:
-        """rewindable: what the modules of the plan are, if instances are to be put back to how they were made."""
+        """rewindable: what the modules of the plan were, if instances are to be put back to how they were made.
+        inlaid: the core instance whose module has functions of ours in it (proxy.component.inlay)."""
         self._plan = plan
         self._rewindable = rewindable
+        self._inlaid = inlaid
         self.tasks = TaskBinder(self, plan, dict(hosts), suspends=suspends)
         self._engine = engine
         self._cell = cell
@@ -122,7 +126,8 @@ class Binder:
         minimums: list[int] = []
         for slot, made in enumerate(self._plan.core_instances):
             if slot not in self._elided.gone:
-                minimums += memory_minimums(self._plan.modules[made.module])
+                of_module = memory_minimums(self._plan.modules[made.module])
+                minimums += of_module[:-1] if slot == self._inlaid else of_module  # the last one is ours
         count = max(1, len(minimums))
         if any(minimum > limits.memory // count for minimum in minimums):
             shared = f", shared by {count} memories" if count > 1 else ""
@@ -181,7 +186,7 @@ class Binder:
         post = None
         if options.post_return is not None:
             post = self.externs.function(options.post_return, CoreFuncType(results, ()), "post-return")
-        core = self.externs.direct(func.core)
+        core = self._elided.behind(func.core)
         assert isinstance(core, CoreExport)
         self._needed.add(core.instance)
         for resource in _owned(func.type):
@@ -341,6 +346,7 @@ class Binder:
                 makers.append(core_functions.assembled(slot, module.address, None, [source]))
         acting = self._acting()
         kept = self._kept()
+        inlay = None if self._inlaid is None else self.externs.number(CoreExport(self._inlaid, OWN_MEMORY))
         return Binding(
             externs=len(self.externs.names),
             names=self.externs.names,
@@ -353,6 +359,7 @@ class Binder:
             first=sorted(self._needed),
             acting=acting,
             kept=None if acting or self._gates else kept,
+            inlay=inlay,
             destroy=core_functions.destroyer(self._destructors),
             arm=arm,
             linkers=linkers,
@@ -419,11 +426,11 @@ class Binder:
         if bag is None:
             raise LinkError(f"a core module imports {where}#{name}, which the component does not give it")
         if isinstance(bag, int):
-            return self.externs.direct(CoreExport(bag, name))
+            return self._elided.behind(CoreExport(bag, name))
         found = bag.get(name)
         if found is None or found[0] is not Sort(f"core {kind}"):
             raise LinkError(f"a core module imports the {kind} {where}#{name}, which the component does not give it")
-        return self.externs.direct(found[1])
+        return self._elided.behind(found[1])
 
 
 def _compare(where: str, name: str, wanted: object, kind: CoreFuncType) -> None:

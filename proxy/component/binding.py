@@ -45,6 +45,8 @@ class Binding:
     """When making core instances runs guest code: all that must be done at once, in order. Else empty."""
     kept: list[Kept] | None
     """All that core instances keep of their code's doing; None when the host cannot reach all of it."""
+    inlay: int | None
+    """The number of the memory of what stands in front of imports."""
     destroy: Callable[[Instance, GuestResource], None]
     arm: Maker
     """To be called before a call that may wait, once for each instance."""

@@ -24,14 +24,6 @@ class Externs:
         self._numbers: dict[CoreExport, int] = {}
         self.names: list[tuple[int, bytes]] = []
 
-    def direct(self, definition: CoreDefinition) -> CoreDefinition:
-        """The definition behind the exports of shims that are left out."""
-        for _ in range(len(self._plan.core_instances) + 1):
-            if not isinstance(definition, CoreExport) or definition not in self._elided.direct:
-                break
-            definition = self._elided.direct[definition]
-        return definition
-
     def extern(self, definition: CoreExport, kind: str) -> int:
         """The number of an export, which must be there and of this kind."""
         return self.number(self.exported(definition, kind))
@@ -56,7 +48,7 @@ class Externs:
 
     def function(self, definition: CoreDefinition | None, kind: CoreFuncType, what: str) -> int:
         """The number of a core function of exactly this type."""
-        definition = None if definition is None else self.direct(definition)
+        definition = None if definition is None else self._elided.behind(definition)
         if not isinstance(definition, CoreExport):
             raise LinkError(f"{what} is not an export of a core module")
         number = self.extern(definition, "func")
@@ -69,7 +61,7 @@ class Externs:
         return number
 
     def memory(self, definition: CoreDefinition) -> int:
-        definition = self.direct(definition)
+        definition = self._elided.behind(definition)
         if not isinstance(definition, CoreExport):
             raise LinkError("a memory is not an export of a core module")
         number = self.extern(definition, "memory")

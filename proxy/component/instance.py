@@ -204,6 +204,7 @@ class Instance:
 
     __slots__ = (
         "_begun",
+        "_inlay",
         "_made",
         "_scheduler",
         "components",
@@ -226,6 +227,7 @@ class Instance:
         self.components = [ComponentState() for _ in range(binding.components)]
         self._begun = self._made = 0
         self._scheduler: Scheduler | None = None
+        self._inlay: memoryview | None = None
         self.store = Store(linked.engine, linked.limits, binding.memories, binding.layout)
         self.context = self.store.context
         try:
@@ -289,6 +291,15 @@ class Instance:
         """Before a call that may wait."""
         if not self.store.waits:
             self.linked.binding.arm(self)
+
+    @property
+    def inlay(self) -> memoryview | None:
+        """The memory of what stands in front of its imports, which the guest cannot reach (proxy.component.inlay). It
+        is not put back with the rest: what is in it is the host's affair."""
+        number = self.linked.binding.inlay
+        if self._inlay is None and number is not None:
+            self._inlay = Memory(self.context, self.find(number)).view
+        return self._inlay
 
     def implements(self, resource: ResourceType, component: ComponentState) -> bool:
         """Whether a component instance is the one that defines a resource."""

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from proxy.component.abi.functions import export_function
+from proxy.component.binary.inlaying import Inlaid
 from proxy.component.binary.rewindable import Rewindable, rewindable
 from proxy.component.bind import Binder
 from proxy.component.binding import Binding, Kept, LinkError
 from proxy.component.compare import difference
 from proxy.component.decode import Component
 from proxy.component.handles import GuestResource
+from proxy.component.inlay import inlaid
 from proxy.component.instance import Cell, Instance
 from proxy.component.plan import Func, ImportedFunc, Plan
 from proxy.component.rewind import LARGEST, Rewind
@@ -50,6 +52,8 @@ class HostInterface:
     suspending: Collection[str] = ()
     modules: Mapping[str, bytes] = field(default_factory=dict)
     """Core modules, for components that import some."""
+    inlaid: Mapping[str, Inlaid] = field(default_factory=dict)
+    """What may stand in front of functions (proxy.component.inlay)."""
 
 
 _AS_THEY_ARE: Mapping[bytes, bytes] = {}
@@ -82,9 +86,14 @@ def link(
     `suspends`: exports are awaited, and the guest may wait in them for host functions (HostInterface.suspending).
     `rewinds`: instances are to be put back to how they were made (`Linked.rewind`), if these can be.
     """
-    rewindable = _rewindable(component.plan) if rewinds else None
-    instead = dict(zip(component.plan.modules, (each.module for each in rewindable), strict=True)) if rewindable else {}
-    compiled = validate(component, engine, instead)
+    plan = component.plan
+    rewindable = _rewindable(plan) if rewinds else None
+    if rewindable is not None:
+        plan = replace(plan, modules=tuple(each.module for each in rewindable))
+    inlay = None if suspends else inlaid(plan, _offered(component, imports), engine.is_valid_module)
+    if inlay is not None:
+        plan = inlay.plan
+    compiled = validate(component, engine, dict(zip(component.plan.modules, plan.modules, strict=True)))
     hosts = {name: _provider(name, imports) for name in _interfaces(component)}
     for name, kind in component.imports.items():
         if isinstance(kind, InstanceType):
@@ -96,11 +105,10 @@ def link(
                 raise LinkError(f"the component imports the core module {name!r}, which this host does not offer")
         elif not _is_type(kind):
             raise LinkError(f"the component imports {name!r} as a {kind}, which this host cannot give")
-    plan = _complete(component.plan, hosts)
-    if rewindable is not None:
-        plan = replace(plan, modules=tuple(each.module for each in rewindable))
+    plan = _complete(plan, hosts)
+    slot = None if inlay is None else inlay.slot
     try:
-        return Linked(plan, component, engine, hosts, limits, suspends=suspends, rewindable=rewindable)
+        return Linked(plan, component, engine, hosts, limits, suspends=suspends, rewindable=rewindable, inlaid=slot)
     except CompileError as error:
         raise LinkError(str(error)) from None
     finally:
@@ -141,6 +149,12 @@ def _complete(plan: Plan, hosts: Mapping[str, HostInterface]) -> Plan:
     return replace(plan, modules=tuple(modules))
 
 
+def _offered(component: Component, imports: Mapping[str, HostInterface]) -> dict[str, HostInterface]:
+    """What there is of what it imports."""
+    found = {name: compatible(name, imports) for name in _interfaces(component)}
+    return {name: imports[other] for name, other in found.items() if other is not None}
+
+
 def _provider(name: str, imports: Mapping[str, HostInterface]) -> HostInterface:
     found = compatible(name, imports)
     if found is not None:
@@ -177,13 +191,14 @@ class Linked:
         *,
         suspends: bool,
         rewindable: Sequence[Rewindable] | None = None,
+        inlaid: int | None = None,
     ) -> None:
         self._component = component
         self.engine = engine
         self.limits = limits
         self.cell = Cell()
         self.deadline = engine.ticker.deadline(limits.time)
-        binder = Binder(plan, engine, limits, self.cell, hosts, suspends=suspends, rewindable=rewindable)
+        binder = Binder(plan, engine, limits, self.cell, hosts, suspends=suspends, rewindable=rewindable, inlaid=inlaid)
         self.exports: Mapping[str, Mapping[str, ExportFunc]] = {
             interface: {name: _export(binder, hosts, name, func, suspends=suspends) for name, func in functions.items()}
             for interface, functions in plan.functions.items()
@@ -198,6 +213,11 @@ class Linked:
         finally:
             pristine.close()
         return rewind if rewind.size <= LARGEST else None
+
+    @property
+    def inlays(self) -> bool:
+        """Whether anything stands in front of imports (`Instance.inlay`)."""
+        return self.binding.inlay is not None
 
     def instantiate(self, data: object) -> Instance:
         """A fresh instance. Raises PoolExhausted, or Trap when a start function fails."""

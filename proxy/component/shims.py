@@ -24,6 +24,14 @@ class Elided:
     gone: frozenset[int]
     starts: Mapping[int, CoreDefinition]
 
+    def behind(self, definition: CoreDefinition) -> CoreDefinition:
+        """The definition behind the exports of shims that are left out."""
+        for _ in range(len(self.direct) + 1):
+            if not isinstance(definition, CoreExport) or definition not in self.direct:
+                break
+            definition = self.direct[definition]
+        return definition
+
 
 def elide(plan: Plan, *, forwards: bool = True) -> Elided:
     """`forwards`: whether functions of core instances that are made later may be given by way of the host."""

@@ -32,8 +32,9 @@ FEATURES = {
 }
 MAX_STACK = 512 << 10
 
-# Room for 2,000 instances of one core module, or for half as many of a component with an adapter. The first pages of a
-# memory are wiped when its instance is gone, not given back: taking them anew would cost more than all the rest. All
+# Room for 2,000 instances of one core module, or for half as many of one with an adapter, or with a memory of ours
+# beside its own (proxy.component.inlay): a memory takes 4 GiB of addresses, which are not endless. The first pages of
+# a memory are wiped when its instance is gone, not given back: taking them anew would cost more than all the rest. All
 # of them are, though, used or not, and stay resident: so only as many as a small guest has. A new module takes a place
 # that nobody had before, until so many are warm: memory grows by one with each reload, up to there.
 POOL = {
@@ -101,6 +102,9 @@ class Engine:
         error = self._validation.module(data)
         if error is not None:
             raise CompileError(error)
+
+    def is_valid_module(self, data: bytes) -> bool:
+        return self._validation.module(data) is None
 
     def _stored(self, digest: str) -> int:
         code = None if self._cache is None else self._cache.load(digest)

@@ -7,7 +7,9 @@ from typing import Any
 
 from proxy.component import Component, ExportFunc, HostInterface, Instance, Linked, LinkError, link
 from proxy.sandbox import Engine, Limits
+from proxy.sluice.glass import AREAS, Glass
 from proxy.sluice.interface import PACKAGE, VERSION, imports, name, promised
+from proxy.sluice.lens import Through
 from proxy.sluice.memo import Memo
 from proxy.sluice.run import Run
 from proxy.sluice.settings import Settings
@@ -34,16 +36,23 @@ class Program:
         limits: Limits,
         pooled: bool = False,
         memo: bool = True,
+        lens: bool = True,
         more_imports: Mapping[str, HostInterface] | None = None,
     ) -> None:
-        """Compiles and links; raises LinkError when the component wants what we do not have, or is no filter."""
+        """Compiles and links; raises LinkError when the component wants what we do not have, or is no filter.
+        lens: answer inside of Wasm what can be."""
         self.name = filter_name
         self.settings = Settings(config)
         self.guest_log = GuestLog(filter_name)
-        self._linked = link(component, engine, {**imports(), **(more_imports or {})}, limits, rewinds=not pooled)
+        self._linked = link(
+            component, engine, {**imports(inlaid=lens), **(more_imports or {})}, limits, rewinds=not pooled
+        )
         self.on_request = _export(self._linked, "on-request", "on-request")
         self.on_response = _export(self._linked, "on-response", "on-response")
         self.body = _body(self._linked)
+        if self._linked.inlays:
+            self.on_request = self._through(self.on_request, AREAS[0])
+            self.on_response = self._through(self.on_response, AREAS[1])
         if not (self.on_request or self.on_response or self.body):
             raise LinkError(
                 f"exports none of on-request, on-response and on-body of {PACKAGE}@{VERSION}, so it is no filter"
@@ -51,6 +60,9 @@ class Program:
         self.memo = Memo() if memo and not pooled else None
         self._pooled = pooled
         self._idle: list[Instance] | None = []
+
+    def _through(self, export: ExportFunc | None, area: int) -> ExportFunc | None:
+        return None if export is None else Through(Glass(area, self.guest_log), export)
 
     def instance(self, run: Run) -> Instance:
         """An instance to serve one exchange: a new one, one put back to how it was new, or an idle one of the pool."""

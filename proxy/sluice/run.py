@@ -7,6 +7,9 @@ needs to stand in for the step next time.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
 from proxy.exchange import Request, Response
 from proxy.exchange.observation import (
     Observation,
@@ -21,6 +24,12 @@ from proxy.exchange.observation import (
 from proxy.sluice.edits import ASKED, MOST_ASKED, MOST_WRITTEN, Edit, Refused
 from proxy.sluice.settings import Settings
 from proxy.telemetry import GuestLog
+
+if TYPE_CHECKING:
+    from proxy.sluice.glass import Glass
+
+_NO_VIEW = memoryview(b"")
+_NOTHING: frozenset[int] = frozenset()
 
 RESPONSE = "response."
 """Prefix of the accessors that read the response: ("response.header", "vary")."""
@@ -45,11 +54,28 @@ def seen(observation: Observation, request: Request, response: Response | None) 
     return value_of(request, observation)
 
 
+class Edits:
+    """Several edits of one message that are known to be right. sources: those that they replace."""
+
+    __slots__ = ("edits", "size", "sources")
+
+    def __init__(self, edits: tuple[Edit, ...], sources: frozenset[Source]) -> None:
+        self.edits = edits
+        self.sources = sources
+        self.size = sum(map(_size, edits))
+
+
+def _size(edit: Edit) -> int:
+    """Bytes that it writes."""
+    return len(": \r\n") + sum(len(argument) for argument in edit[1] if isinstance(argument, (str, bytes)))
+
+
 class Run:
     """request, response: as the guest left them so far. Everything it did since `begin` is in the other attributes.
 
     pure: nothing but getters, setters, config and silent logging was called since the instance was made.
     told: None, or where lines of the guest's are added whatever their level (for the story of the exchange).
+    glass: what answers in Wasm during the step that runs (`glass`), by way of the memory `view`; shown: what it showed.
     """
 
     __slots__ = (
@@ -60,6 +86,7 @@ class Run:
         "_request_written",
         "_response_given",
         "_response_written",
+        "glass",
         "guest_log",
         "pure",
         "reads",
@@ -68,8 +95,10 @@ class Run:
         "response",
         "response_edits",
         "settings",
+        "shown",
         "sources",
         "told",
+        "view",
     )  # fmt: skip
 
     def __init__(self, request: Request, settings: Settings, guest_log: GuestLog) -> None:
@@ -81,10 +110,13 @@ class Run:
         self.pure = True
         self.told: list[tuple[str, str]] | None = None
         self._request_written: set[Source] = set()
-        self._response_written: set[Observation | None] = set()
+        self._response_written: set[Observation] = set()
         self._left = MOST_WRITTEN
         self._asked: set[Observation] = set()
         self._left_to_ask = MOST_ASKED
+        self.glass: Glass | None = None
+        self.view: memoryview = _NO_VIEW
+        self.shown: tuple[Value, ...] = ()
         self.begin()
 
     def begin(self) -> None:
@@ -154,12 +186,63 @@ class Run:
             self._response_written.add(replaces)
 
     def _spend(self, edit: Edit) -> None:
-        self._left -= len(": \r\n")
-        for argument in edit[1]:
-            if isinstance(argument, (str, bytes)):
-                self._left -= len(argument)
+        self._left -= _size(edit)
         if self._left < 0:
             raise Refused(f"more than {MOST_WRITTEN} bytes of names and values were written")
+
+    # What was answered in Wasm (`glass`): as above, but known to be right, and within the bounds.
+
+    def has_room(self, written: int, asked: int) -> bool:
+        """Whether so many bytes more may be written, and be asked for."""
+        return self._left >= written and self._left_to_ask >= asked
+
+    def hidden(self, sources: Sequence[Source | None]) -> frozenset[int]:
+        """Which of them the guest has written: reads of those are no observations."""
+        written = self._request_written, self._response_written
+        if not written[0] and not written[1]:
+            return _NOTHING
+        return frozenset(index for index, source in enumerate(sources) if source in written[0] or source in written[1])
+
+    def show(self, observations: Sequence[Observation], values: tuple[Value, ...]) -> None:
+        """What the guest is going to be told if it asks. What it is then recorded with is what was there before it
+        wrote anything."""
+        if self.request is not self._request_given or self.response is not self._response_given:
+            values = tuple([seen(each, self._request_given, self._response_given) for each in observations])
+        self.shown = values
+
+    def observe(self, reads: Iterable[tuple[Observation, Value]]) -> None:
+        """Getters were answered; with the values that are recorded."""
+        for observation, value in reads:
+            self._ask(observation)
+            if self.request.observers and not observation[0].startswith(RESPONSE):
+                observed(self.request, observation)
+            if observation not in self.reads:
+                self.reads[observation] = value
+
+    def take_request_edits(self, taken: Edits) -> None:
+        """Setters of the request were called."""
+        self._left -= taken.size
+        if self.request is self._request_given:
+            self.request = self._request_given.copy()
+        for edit, arguments in taken.edits:
+            edit(self.request, *arguments)
+        self.request_edits += taken.edits
+        if taken.sources:
+            self._request_written |= taken.sources
+            self.sources |= taken.sources
+            if self.request.observers:
+                written(self.request, taken.sources)
+
+    def take_response_edits(self, taken: Edits) -> None:
+        """Setters of the response, which is there, were called."""
+        assert self.response is not None
+        self._left -= taken.size
+        if self.response is self._response_given:
+            self.response = self.response.copy()
+        for edit, arguments in taken.edits:
+            edit(self.response, *arguments)
+        self.response_edits += taken.edits
+        self._response_written |= taken.sources
 
     def taint(self) -> None:
         """Something was asked for that a later run may be told otherwise: the time, a random number."""

@@ -13,6 +13,7 @@ import pytest
 
 FILTERS = Path(__file__).parents[2] / "filters"
 ENCODED_WIT = FILTERS.parent / "proxy/sluice/filter_wit.wasm"
+LENS = FILTERS.parent / "proxy/sluice/lens.wat"
 WASM_TOOLS = Path(sys.executable).with_name("wasm-tools")
 COLLECTIONS = [FILTERS, FILTERS / "http", FILTERS / "locale", FILTERS.parent / "tests/hostile"]
 
@@ -25,6 +26,13 @@ def test_no_build_is_older_than_its_sources() -> None:
 def test_the_encoded_interface_is_the_written_one() -> None:
     written, encoded = (printed_wit(package) for package in (FILTERS / "wit", ENCODED_WIT))
     assert encoded == written
+
+
+def test_the_lens_is_what_its_text_says(tmp_path: Path) -> None:
+    made = tmp_path / "lens.wasm"
+    subprocess.run([WASM_TOOLS, "parse", LENS, "-o", made], check=True)
+    subprocess.run([WASM_TOOLS, "strip", "--all", made, "-o", made], check=True)
+    assert made.read_bytes() == LENS.with_suffix(".wasm").read_bytes()
 
 
 def printed_wit(package: Path) -> str:

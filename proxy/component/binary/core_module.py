@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from proxy.component.binary.reader import DecodeError, Reader
 
-TYPE, IMPORT, FUNCTION, TABLE, MEMORY, GLOBAL, EXPORT, START, ELEMENT, CODE, DATA = range(1, 12)
+TYPE, IMPORT, FUNCTION, TABLE, MEMORY, GLOBAL, EXPORT, START, ELEMENT, CODE, DATA, DATA_COUNT = range(1, 13)
 PAGE = 65536
 FUNC_IMPORT, TABLE_IMPORT, MEMORY_IMPORT = 0, 1, 2
 
@@ -99,6 +99,25 @@ def as_fixup(data: bytes) -> Fixup | None:
 
 class _NotThatError(Exception):
     """The module is of another shape."""
+
+
+def imported_functions(data: bytes) -> list[tuple[str, str]]:
+    """Module and name of each function that a module imports."""
+    try:
+        return [(module, name) for module, name, kind, _ in _imports(_sections(data)) if kind == FUNC_IMPORT]
+    except DecodeError:
+        return []
+
+
+def sections_of(data: bytes) -> list[tuple[int, bytes]]:
+    """Number and content of each section, custom ones among them, in order."""
+    reader = Reader(data)
+    reader.take(8)
+    found: list[tuple[int, bytes]] = []
+    while not reader.done:
+        number, content = reader.section()
+        found.append((number, content.data[content.position : content.end]))
+    return found
 
 
 def _sections(data: bytes) -> dict[int, Reader]:
