@@ -14,11 +14,12 @@ from unittest.mock import patch
 
 import pytest
 import trustme
-from aioquic.quic.connection import MAX_EARLY_DATA
+from aioquic.asyncio.client import connect
+from aioquic.quic.connection import MAX_EARLY_DATA, QuicConnection
 from aioquic.tls import SessionTicket
 
 from proxy.codec.quic.identity import Credential, Identity
-from proxy.downstream import Clock, Listener, Service, bind, bind_datagrams, datagrams
+from proxy.downstream import Clock, Listener, Service, Timeouts, bind, bind_datagrams, datagrams
 from proxy.downstream.http3_connection import Http3Connection
 from proxy.downstream.listener import serve
 from proxy.downstream.overload import TURN, Load
@@ -28,7 +29,7 @@ from proxy.exchange import Pipe, Request, Response, collect
 from proxy.http.fields import Fields
 from tests.codec.http3.talk import frame, headers
 from tests.downstream.wire import Handler
-from tests.http3_client import Client, connected, head
+from tests.http3_client import Client, configuration, connected, head
 
 CA = trustme.CA(key_type=trustme.KeyType.ECDSA)
 CA_PEM = CA.cert_pem.bytes()
@@ -340,6 +341,38 @@ def test_more_connections_than_may_be() -> None:
                         pass
                 assert (await client.ask(head("/"))).status == "200"
         assert counted == ["connection_limit"]
+
+    asyncio.run(main())
+
+
+def test_a_client_that_agrees_on_no_protocol_is_counted() -> None:
+    async def main() -> None:
+        counted: list[str] = []
+        refusals = Refusals("", lambda _, reason: counted.append(reason))
+        async with listening(echo, refusals=refusals) as listener:
+            configured = configuration(CA_PEM)
+            configured.alpn_protocols = ["h4"]
+            with pytest.raises(ConnectionError):
+                async with connect("127.0.0.1", listener.addresses[0][1], configuration=configured):
+                    pass
+        assert counted == ["tls_other"]
+
+    asyncio.run(main())
+
+
+def test_a_client_that_falls_silent_within_its_handshake_is_counted() -> None:
+    """A datagram is all that it sends."""
+
+    async def main() -> None:
+        counted: list[str] = []
+        refusals = Refusals("", lambda _, reason: counted.append(reason))
+        async with listening(echo, refusals=refusals, timeouts=Timeouts(header=0)) as listener:
+            silent = QuicConnection(configuration=configuration(CA_PEM))
+            silent.connect(("127.0.0.1", 0), 0.0)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                for datagram, _ in silent.datagrams_to_send(0.0):
+                    sender.sendto(datagram, listener.addresses[0])
+            await until(lambda: counted == ["tls_timeout"])
 
     asyncio.run(main())
 
