@@ -142,12 +142,21 @@ def _component(found: Figures) -> Iterator[str]:
     return _table(("µs", "measured", "asked", "wasmtime-py"), rows)
 
 
+def _http3(found: Figures) -> Iterator[str]:
+    compared = found["http3"]["http3"]
+    rows = [(each["protocol"], f"{each['rate']:,.0f}", f"{each['cpu']:.1f}") for each in compared["costs"]]
+    yield from _table(("cached hit of 600 bytes", "requests/s", "CPU µs"), rows)
+    yield f"\nHTTP/3 takes {compared['ratio']:.1f} times the processor time of HTTP/2. A connection that is idle takes"
+    yield f"{compared['idle'] / 1024:.0f} KiB, with aioquic {compared['aioquic']}."
+
+
 BLOCKS: dict[str, Callable[[Figures], Iterator[str]]] = {
     "machine": _machine,
     "budgets": _budgets,
     "component": _component,
     "loads": _loads,
     "layers": _layers,
+    "http3": _http3,
     **{kind: _growth(kind) for kind in KINDS},
 }
 

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench import component, growth, layers, profile, report
+from tests.bench import component, growth, http3, layers, profile, report
 from tests.bench.load import LOADS
 from tests.bench.measure import measure, measured, running
 from tests.bench.target import Case
@@ -25,7 +25,7 @@ FILE = Path(__file__).parents[2] / "docs" / "performance" / "figures.json"
 SECONDS, ROUNDS, PROFILED = 1, 3, 5
 
 Figures = dict[str, Any]
-"""What JSON can hold: `loads`, `growth`, `layers`, `component`, each by name, and `machine`."""
+"""What JSON can hold: `loads`, `growth`, `layers`, `component`, `http3`, each by name, and `machine`."""
 
 _ASKED = {(budget.theirs, budget.server) for budget in report.BUDGETS}
 
@@ -40,7 +40,7 @@ def take(part: str) -> None:
     figures = load()
     figures["machine"] = _machine()
     kind, measured = _PARTS[part]
-    figures[kind][part] = measured(part)
+    figures.setdefault(kind, {})[part] = measured(part)
     FILE.write_text(json.dumps(_rounded(figures), indent=1, ensure_ascii=False) + "\n")
 
 
@@ -79,11 +79,16 @@ def _component(name: str) -> list[dict[str, Any]]:
     return [asdict(figure) for figure in component.calls()]
 
 
+def _http3(name: str) -> dict[str, Any]:
+    return asdict(http3.compare())
+
+
 _PARTS: dict[str, tuple[str, Callable[[str], Any]]] = {
     **dict.fromkeys(LOADS, ("loads", _load)),
     **dict.fromkeys(growth.KINDS, ("growth", _growth)),
     "layers": ("layers", _layers),
     "component": ("component", _component),
+    "http3": ("http3", _http3),
 }
 
 PARTS = tuple(_PARTS)

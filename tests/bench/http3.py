@@ -19,6 +19,7 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -37,30 +38,62 @@ Round = tuple[float, float]
 """Requests a second, and microseconds of the server's processor for each."""
 
 
+ROUNDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of a hit, by the median of the rounds: requests a second, and microseconds of the server's processor."""
+
+    protocol: str
+    rate: float
+    cpu: float
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """ratio: of processor time, HTTP/3 to HTTP/2, in the same round, at the median. idle: bytes of an idle connection,
+    with this version of aioquic."""
+
+    costs: list[Cost]
+    ratio: float
+    idle: float
+    aioquic: str
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.http3", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     options = parser.parse_args()
     for program, package in (("h2load", "nghttp2-client"), ("gtlsclient", "ngtcp2-client")):
         if shutil.which(program) is None:
             print(f"{program} is needed: apt-get install {package}", file=sys.stderr)
             return 1
+    found = compare(options.rounds)
+    print(f"cached hit of {SIZE} bytes over TLS, {CONNECTIONS} connections, one core")
+    for cost in found.costs:
+        print(f"{cost.protocol} {cost.rate:9,.0f} requests/s {cost.cpu:8.1f} µs of CPU")
+    print(f"HTTP/3 takes {found.ratio:.1f} times the processor time of HTTP/2")
+    print(f"an idle connection takes {found.idle / 1024:.0f} KiB, with aioquic {found.aioquic}")
+    return 0
+
+
+def compare(number: int = ROUNDS) -> Compared:
+    """In so many rounds."""
     cores = sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as scratch, Machine(Path(scratch), cores) as machine:
         port, admin, pid = _start(machine)
         rounds: dict[str, list[Round]] = {"HTTP/2": [], "HTTP/3": []}
-        for number in range(options.rounds + 1):
+        for turn in range(number + 1):
             for name, load in (("HTTP/2", _http2), ("HTTP/3", _http3)):
                 found = _measure(machine, load(port), pid, admin)
-                rounds[name] += [found] if number else []  # the first is to warm up
-    print(f"cached hit of {SIZE} bytes over TLS, {CONNECTIONS} connections, one core")
-    for name, each in rounds.items():
-        rate, cpu = median(rate for rate, _ in each), median(cpu for _, cpu in each)
-        print(f"{name} {rate:9,.0f} requests/s {cpu:8.1f} µs of CPU")
+                rounds[name] += [found] if turn else []  # the first is to warm up
+    costs = [
+        Cost(name, median(rate for rate, _ in each), median(cpu for _, cpu in each)) for name, each in rounds.items()
+    ]
     pairs = zip(rounds["HTTP/3"], rounds["HTTP/2"], strict=True)
-    print(f"HTTP/3 takes {median(three[1] / two[1] for three, two in pairs):.1f} times the processor time of HTTP/2")
-    print(f"an idle connection takes {_memory() / 1024:.0f} KiB, with aioquic {version('aioquic')}")
-    return 0
+    ratio = median(three[1] / two[1] for three, two in pairs)
+    return Compared(costs, ratio, _memory(), version("aioquic"))
 
 
 def _memory(number: int = 20) -> float:

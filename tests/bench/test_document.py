@@ -26,7 +26,9 @@ def test_every_part_is_on_the_page() -> None:
     found = figures.load()
     marks = {mark for _, mark, _ in document.BLOCK.findall(document.PAGE.read_text())}
 
-    assert {part for kind in ("loads", "growth", "layers", "component") for part in found[kind]} == set(figures.PARTS)
+    assert {part for kind in ("loads", "growth", "layers", "component", "http3") for part in found[kind]} == set(
+        figures.PARTS
+    )
     assert marks == set(document.BLOCKS)
 
 
