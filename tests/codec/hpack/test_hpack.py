@@ -94,7 +94,7 @@ def literal(kind: int, bits: int, index: int, value: bytes, coded: bool) -> byte
 
 
 literals = st.builds(
-    lambda kind, index, value, coded: literal(*kind, index, value, coded),
+    lambda kind, index, value, coded: literal(kind[0], kind[1], index, value, coded),
     st.sampled_from([(0x00, 4), (0x10, 4), (0x40, 6)]),
     st.sampled_from([1, 4, 14, 15, 32, 61, 62]),
     st.one_of(
