@@ -17,7 +17,7 @@ CODES = {
     errno.ENETDOWN: "remote-unreachable", errno.ECONNREFUSED: "connection-refused", errno.EPIPE: "connection-broken",
     errno.ECONNRESET: "connection-reset", errno.ECONNABORTED: "connection-aborted",
     errno.EMSGSIZE: "datagram-too-large",
-    errno.EBADF: "invalid-state", errno.ENOTCONN: "invalid-state", errno.EISCONN: "invalid-state",
+    errno.ENOTCONN: "closed", errno.EISCONN: "invalid-state",
 }  # fmt: skip
 """Error codes by errno; others are `unknown`."""
 
@@ -26,7 +26,8 @@ OK: Result = ("ok", None)
 
 
 class SocketFailed(Exception):
-    """code: of wasi:sockets, of either version."""
+    """code: of wasi:sockets, of either version; or `closed`, of what is no longer what the guest takes it for, since
+    its exchange is over or its peer has gone."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -38,9 +39,9 @@ class SocketFailed(Exception):
 
 
 def told(failure: SocketFailed | OSError) -> Result:
-    """For 0.2."""
+    """For 0.2. What is closed is aborted there: wasi-libc ends the guest at an `invalid-state` it did not expect."""
     code = failure.code if isinstance(failure, SocketFailed) else SocketFailed.by(failure).code
-    return "err", {"connection-broken": "connection-reset"}.get(code, code)
+    return "err", {"connection-broken": "connection-reset", "closed": "connection-aborted"}.get(code, code)
 
 
 def told3(failure: SocketFailed | OSError) -> Result:
@@ -48,7 +49,7 @@ def told3(failure: SocketFailed | OSError) -> Result:
     code = failure.code if isinstance(failure, SocketFailed) else SocketFailed.by(failure).code
     if code == "new-socket-limit":
         return "err", ("other", "too many sockets")
-    return "err", ("other", None) if code == "unknown" else (code, None)
+    return "err", {"unknown": ("other", None), "closed": ("invalid-state", None)}.get(code, (code, None))
 
 
 def answering(

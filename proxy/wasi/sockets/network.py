@@ -87,7 +87,7 @@ class Held:
     def add(self, opened: OpenSocket) -> None:
         """Raises SocketFailed."""
         if self._over:
-            raise SocketFailed("invalid-state")
+            raise SocketFailed("closed")
         if len(self._sockets) >= MAX_SOCKETS or self._made >= MAX_MADE:
             raise SocketFailed("new-socket-limit")
         self._made += 1
@@ -190,11 +190,17 @@ class OpenSocket:
             self.close()
         self.leave()
 
+    def check(self) -> None:
+        """Raises SocketFailed when it is closed."""
+        if self.closed:
+            raise SocketFailed("closed")
+
     def local(self) -> Place:
         return Place.told(self.socket.getsockname())
 
     def option(self, level: int, name: int, value: int | None = None) -> int:
-        """Its value, which is set before to `value` unless that is None. Raises OSError."""
+        """Its value, which is set before to `value` unless that is None. Raises SocketFailed, OSError."""
+        self.check()
         if value is not None:
             self.socket.setsockopt(level, name, value)
             self._options[level, name] = value

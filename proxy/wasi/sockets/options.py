@@ -27,32 +27,26 @@ Get = Callable[[Sock], object]
 Set = Callable[[Sock, int], object]
 
 
-def _open(sock: Sock) -> OpenSocket:
-    if sock.opened.closed:
-        raise SocketFailed("invalid-state")
-    return sock.opened
-
-
 def _option(level: int, name: int, *, most: int, unit: int = 1, told: int = 1) -> tuple[Get, Set]:
     """unit: how much of what the guest says is one of the system's, rounded up. told: how many it tells for one."""
 
     def get(sock: Sock) -> int:
-        return _open(sock).option(level, name) // told * unit
+        return sock.opened.option(level, name) // told * unit
 
     def set(sock: Sock, value: int) -> None:
         if value == 0:
             raise SocketFailed("invalid-argument")
-        _open(sock).option(level, name, min(-(-value // unit), most))
+        sock.opened.option(level, name, min(-(-value // unit), most))
 
     return get, set
 
 
 def _keep_alive(sock: Sock) -> bool:
-    return bool(_open(sock).option(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+    return bool(sock.opened.option(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
 
 
 def _set_keep_alive(sock: Sock, value: int) -> None:
-    _open(sock).option(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(value))
+    sock.opened.option(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(value))
 
 
 _HOPS = {

@@ -32,18 +32,23 @@ TRANSIENT = {
 class Tcp:
     """Every operation raises SocketFailed or OSError."""
 
-    def __init__(self, network: Network, held: Held, family: str, accepted: socket.socket | None = None) -> None:
+    def __init__(
+        self, network: Network, held: Held, family: str, accepted: tuple[socket.socket, Place] | None = None
+    ) -> None:
         if not (network.tcp or network.listen_tcp):
             raise held.refuse("TCP")
         self.family = family
-        self.state = "connected" if accepted else "unbound"
-        self.opened = OpenSocket(network, held, socket.SOCK_STREAM, accepted, family)
+        opened = accepted[0] if accepted else None
+        self._peer = accepted[1] if accepted else None
+        self.state = "unbound" if opened is None else "connected"
+        self.opened = OpenSocket(network, held, socket.SOCK_STREAM, opened, family)
         self._network = network
         self._held = held
         self._backlog = BACKLOG
 
     def _expect(self, *states: str) -> None:
-        if self.opened.closed or self.state not in states:
+        self.opened.check()
+        if self.state not in states:
             raise SocketFailed("invalid-state")
 
     # Beginning.
@@ -62,7 +67,7 @@ class Tcp:
         self.state = "connecting"
         try:
             await self._established(place)
-            self.state = "connected"
+            self.state, self._peer = "connected", place
         finally:
             if self.state != "connected":
                 self.state = "closed"
@@ -112,7 +117,7 @@ class Tcp:
         self._expect("listening")
         while True:
             try:
-                accepted, _ = self.opened.socket.accept()
+                accepted, name = self.opened.socket.accept()
             except BlockingIOError:
                 return None
             except OSError as error:
@@ -120,7 +125,7 @@ class Tcp:
                     raise
                 continue
             try:
-                return Tcp(self._network, self._held, self.family, accepted)
+                return Tcp(self._network, self._held, self.family, (accepted, Place.told(name)))
             except SocketFailed:
                 accepted.close()
                 raise
@@ -166,8 +171,10 @@ class Tcp:
         return self.opened.local()
 
     def remote(self) -> Place:
+        """Also when the peer has gone, and the system no longer knows it."""
         self._expect("connected")
-        return Place.told(self.opened.socket.getpeername())
+        assert self._peer is not None
+        return self._peer
 
     def set_backlog(self, value: int) -> None:
         if value == 0:

@@ -151,7 +151,8 @@ def _accept(data: Holder, sock: TcpSocket) -> tuple[TcpSocket, TcpInput, TcpOutp
 
 
 def _shut(data: Holder, sock: TcpSocket, what: str) -> None:
-    if sock.tcp.state != "connected" or sock.tcp.opened.closed:
+    sock.tcp.opened.check()
+    if sock.tcp.state != "connected":
         raise SocketFailed("invalid-state")
     if what != "send":
         sock.tcp.shut(socket.SHUT_RD)

@@ -34,7 +34,8 @@ class Udp:
         self._listens = False
 
     def _expect(self, state: bool) -> None:
-        if self.opened.closed or not state:
+        self.opened.check()
+        if not state:
             raise SocketFailed("invalid-state")
 
     def bind(self, value: tuple[str, Any]) -> None:

@@ -123,8 +123,8 @@ def test_one_operation_after_the_other(server: socket.socket) -> None:
         assert not host.data.refused
         host.data.sockets.close()
         assert host.network.open == 0
-        assert host.tcp("accept", sock) == err("invalid-state")
-        assert host("tcp-create-socket", "create-tcp-socket", "ipv4") == err("invalid-state")
+        assert host.tcp("accept", sock) == err("connection-aborted")
+        assert host("tcp-create-socket", "create-tcp-socket", "ipv4") == err("connection-aborted")
 
     asyncio.run(calling())
 
@@ -223,6 +223,7 @@ def test_shutting_each_direction(server: socket.socket) -> None:
             assert host.tcp("shutdown", sock, "both") == ("ok", None)
             assert stream("output-stream.write", sink, b"more") == ("err", ("closed", None))
             assert (peer.recv(10), peer.recv(10)) == (b"last", b"")
+        assert host.tcp("remote-address", sock) == ("ok", loopback(port_of(server)))  # also of one that has gone
         host.data.sockets.close()
 
     asyncio.run(calling())
