@@ -18,7 +18,7 @@ from proxy.component.bind_tasks import CALLBACK, TaskBinder
 from proxy.component.binding import Binding, Kept, LinkError, Maker
 from proxy.component.externs import Externs
 from proxy.component.gate import SUSPEND, Gate, arming, direct, gate, gates_instance
-from proxy.component.handles import trap
+from proxy.component.handles import Handle, trap
 from proxy.component.instance import Cell, ContextPlan, Instance
 from proxy.component.plan import (
     Builtin,
@@ -205,7 +205,7 @@ class Binder:
             return TypeError(f"an argument of {name} is not of its type {func.type}: {error}")
 
         raw = {"VALUES": values, "RAW": values.buffer, "ADDRESS": values.address}
-        return {**raw, "mismatch": mismatch, "trap": trap, "SYNC_THREAD": SYNC_THREAD, **CALL_RUNTIME}
+        return {**raw, "mismatch": mismatch, "trap": trap, "HANDLE": Handle, "SYNC_THREAD": SYNC_THREAD, **CALL_RUNTIME}
 
     def reckon(self, func: FuncType) -> None:
         if any(kind.size > MAX_COST for kind in func.values()):
@@ -301,7 +301,7 @@ class Binder:
         context = self.context(options, layout.needs(kind, lifted=False, is_async=is_async))
         target = Target(context, self.component(options.component_instance), options.encoding, is_async=is_async)
         slots = raw_values_at(max(len(params), len(results)))
-        return target, {"SLOTS": slots, "CELL": self._cell, "carry": carry, "trap": trap}
+        return target, {"SLOTS": slots, "CELL": self._cell, "carry": carry, "trap": trap, "HANDLE": Handle}
 
     # Resources.
 

@@ -18,7 +18,7 @@ from proxy.component.abi.functions import (
 )
 from proxy.component.binding import LinkError
 from proxy.component.gate import Core, direct
-from proxy.component.handles import trap
+from proxy.component.handles import Handle, trap
 from proxy.component.plan import Builtin, CoreDefinition, Func, ImportedFunc, LiftedFunc, Lowered, Options, Plan
 from proxy.component.tasks import builtins
 from proxy.component.tasks.buffer import BYTES, ElementType
@@ -209,7 +209,7 @@ class TaskBinder:
         context = binder.context(definition.options, layout.Needs(element is not None, needs.realloc, False))
         if element is None or element in BYTES:
             return Bound(definition, component, context, ElementType(element))
-        encoding, runtime = definition.options.encoding, {"trap": trap}
+        encoding, runtime = definition.options.encoding, {"trap": trap, "HANDLE": Handle}
         load, store = elements_loader(element, encoding, runtime), elements_storer(element, encoding, runtime)
         return Bound(definition, component, context, ElementType(element, load, store))
 

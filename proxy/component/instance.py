@@ -58,12 +58,13 @@ class _NoMemory:
 class Context:
     """The memory, allocator and handles that one set of canonical options stands for, in one instance."""
 
-    __slots__ = ("_batches", "_realloc", "component", "context", "instance", "left", "memory")
+    __slots__ = ("_batches", "_realloc", "component", "context", "handles", "instance", "left", "memory")
 
     def __init__(self, instance: Instance, plan: ContextPlan) -> None:
         self.instance = instance
         self.context = instance.store.context
         self.component = instance.components[plan.component]
+        self.handles = self.component.handles
         self.left = instance.linked.limits.memory
         self._realloc = 0 if plan.realloc is None else instance.address(plan.realloc)
         self._batches = plan.batches or 0
@@ -129,7 +130,7 @@ class Context:
         return BorrowScope()
 
     def lift_own(self, index: int, resource: ResourceType) -> object:
-        handle = self.component.handles.remove(index, resource)
+        handle = self.handles.remove(index, resource)
         if not handle.own:
             raise trap("cannot lift own resource from a borrow")
         if resource.implementer is None:
@@ -137,16 +138,12 @@ class Context:
         return self._outside(handle, resource, owned=True)
 
     def lift_borrow(self, index: int, resource: ResourceType, lends: list[Handle]) -> object:
-        handle = self.component.handles.get(index, resource)
+        handle = self.handles.get(index, resource)
         handle.lends += 1
         lends.append(handle)
         if resource.implementer is None:
             return handle.representation
         return self._outside(handle, resource, owned=False)
-
-    def lift_seen(self, index: int, resource: ResourceType) -> object:
-        """A borrow of the host's own, which it only looks at: nothing of the guest runs meanwhile."""
-        return self.component.handles.get(index, resource).representation
 
     def _outside(self, handle: Handle, resource: ResourceType, *, owned: bool) -> object:
         assert isinstance(handle.representation, int)
@@ -156,7 +153,7 @@ class Context:
         representation = value
         if resource.implementer is not None:
             representation = self._inside(value, resource).take()
-        return self.component.handles.add(Handle(resource, representation, True))
+        return self.handles.add(Handle(resource, representation, True))
 
     def lower_borrow(self, value: object, resource: ResourceType, scope: BorrowScope) -> int:
         representation = value
@@ -175,7 +172,7 @@ class Context:
     def lower_shared(self, value: Any, kind: Stream | Future) -> int:
         if isinstance(value, HostReadable):
             value.attach(self.instance.scheduler, kind.element)
-        return ends.lower(self.component, value, stream=isinstance(kind, Stream))
+        return ends.lower(self.component, value, stream=type(kind) is Stream)
 
     def lift_error_context(self, index: int) -> ErrorContext:
         return self.component.handles.entry(index, ErrorContext, "error context")

@@ -42,8 +42,9 @@ class Handle:
         started = perf_counter_ns()
         self._tally.runs += 1
         exchange = request.exchange
-        story = FilterStory(self.name) if self._passes else EndStory("serve", self.name)
+        story: FilterStory | EndStory | None = None
         if exchange.trace is not None:
+            story = FilterStory(self.name) if self._passes else EndStory("serve", self.name)
             exchange.trace.append(story)
         handling = Handling(request, self._client, self._print, below if self._passes else None)
         try:

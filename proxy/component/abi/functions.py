@@ -7,6 +7,7 @@ What they use at run time is given by name (`runtime`), so that this module stay
   cx          one of its contexts: `memory`, `realloc`, `left`, handles
   CALL …      proxy.sandbox.CALL_RUNTIME
   carry       what a callback returns when it failed
+  HANDLE      proxy.component.handles.Handle
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ class Lift:
             case t.Own(resource=resource):
                 return self.code.bind(f"cx.lift_own({next(names)}, {self.code.constant(resource)})")
             case t.Borrow(resource=resource) if self.seen and resource.implementer is None:
-                return self.code.bind(f"cx.lift_seen({next(names)}, {self.code.constant(resource)})")
+                return self.code.bind(f"cx.handles.get({next(names)}, {self.code.constant(resource)}).representation")
             case t.Borrow(resource=resource):
                 return self.code.bind(f"cx.lift_borrow({next(names)}, {self.code.constant(resource)}, lends)")
             case t.Stream() | t.Future():

@@ -110,7 +110,10 @@ class Lower:
             case t.Map(key=key, value=item):
                 pair(*self._list(t.Tuple((key, item)), code.bind(value)))
             case t.Own(resource=resource):
-                leaf(place.pointer(), code.bind(f"cx.lower_own({value}, {code.constant(resource)})"))
+                lowered = f"cx.lower_own({value}, {code.constant(resource)})"
+                if resource.implementer is None:
+                    lowered = f"cx.handles.add(HANDLE({code.constant(resource)}, {value}, True))"
+                leaf(place.pointer(), code.bind(lowered))
             case t.Borrow(resource=resource):
                 leaf(place.pointer(), code.bind(f"cx.lower_borrow({value}, {code.constant(resource)}, scope)"))
             case t.Stream() | t.Future():

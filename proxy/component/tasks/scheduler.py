@@ -111,6 +111,8 @@ class Scheduler:
         self._awake = False
         self.running = False
         self._allowance = Allowance(instance.linked.limits.time)
+        self.renew = self._allowance.renew
+        """Something is new from outside: a call, its answer, bytes, or somebody who wants some."""
 
     @property
     def busy(self) -> bool:
@@ -123,17 +125,12 @@ class Scheduler:
         """Begins a call, with `data` in the place of the instance's, and goes on for as long as anything is ready.
         Raises what it fails with at once."""
         call = Call()
-
-        def begin() -> None:
-            task = Task(self._instance, lifted, lambda: arguments, call.resolve)
-            if data is not None:
-                task.data = data
-            call.task = task
-            self._calls[task] = call
-            task.thread.resume()
-
+        task = call.task = Task(self._instance, lifted, lambda: arguments, call.resolve)
+        if data is not None:
+            task.data = data
+        self._calls[task] = call
         self.renew()
-        self._go(begin)
+        self._go(task.thread.resume)
         return call
 
     async def result_of(self, call: Call) -> Any:
@@ -167,12 +164,8 @@ class Scheduler:
             self._again = True
         elif Scheduler.entered:
             self.wake()
-        elif not self._idle():
+        else:
             self._wakened()
-
-    def renew(self) -> None:
-        """Something is new from outside: a call, its answer, bytes, or somebody who wants some."""
-        self._allowance.renew()
 
     def wake(self) -> None:
         """Threads may be ready. Outside of asyncio they go on with the next call."""
@@ -186,9 +179,10 @@ class Scheduler:
 
     def _wakened(self) -> None:
         self._awake = False
-        if not self._instance.alive:
+        instance = self._instance
+        if not instance.alive:
             return
-        if self._instance.running:
+        if instance.running:
             self.wake()
             return
         try:
@@ -221,7 +215,12 @@ class Scheduler:
     def _run(self, first: Callable[[], object] | None = None) -> None:
         """Runs `first`, what the host has completed, and threads that are ready. A failure ends the instance and fails
         whatever waits for it."""
-        instance = self._instance
+        instance, ready = self._instance, None
+        if first is None:
+            ready = self._ready()
+            if not ready and not self._completions:
+                self._rest()
+                return
         now = monotonic()
         left = self._allowance.left(now)
         if left <= 0:  # it has gone on by itself, again and again
@@ -235,7 +234,7 @@ class Scheduler:
         try:
             if first is not None:
                 first()
-            again = self._passes(begun=first is not None)
+            again = self._passes(ready)
             instance.state = 0
         except BaseException as error:
             self._left(previous)
@@ -246,23 +245,27 @@ class Scheduler:
         self._allowance.spend(stopwatch.took(since, now))
         if again:
             self.wake()
-            return
-        self._allowance.rest(now)
-        if not self.externals and not self._completions and not self._awake:
-            self._deadlock()
+        else:
+            self._allowance.rest(now)
+            self._rest()
 
     def _left(self, previous: object) -> None:
         Scheduler.entered -= 1
         self.running = False
         self._instance.leave(previous)
 
-    def _passes(self, *, begun: bool) -> bool:
-        """Whether something is still ready. `begun`: a pass has been made already. What yields goes on in the next,
-        as guests of Rust yield before each wait; when it yields again, the host's own tasks have their turn first."""
-        for number in range(begun, PASSES):
-            while self._completions:
-                self._completions.pop(0)()
-            ready = going = self._ready()
+    def _passes(self, ready: list[Thread] | None) -> bool:
+        """Whether something is still ready. `ready`: what is now; None when a pass has been made already. What yields
+        goes on in the next, as guests of Rust yield before each wait; when it yields again, the host's own tasks have
+        their turn first."""
+        for number in range(ready is None, PASSES):
+            if self._completions:
+                ready = None
+                while self._completions:
+                    self._completions.pop(0)()
+            if ready is None:
+                ready = self._ready()
+            going = ready
             if number > 1 and ready:
                 going = [thread for thread in ready if not (thread.wait and thread.wait.yields)]
             if not going:
@@ -270,16 +273,17 @@ class Scheduler:
             for thread in going:
                 if (thread is ready[0] or thread.ready()) and self.blocked in (None, thread):
                     thread.resume()
+            ready = None
         return bool(self._completions or self._ready())
 
     def _ready(self) -> list[Thread]:
         if self.blocked is not None:
             return [self.blocked] if self.blocked.ready() else []
-        return [thread for thread in self.waiting if thread.wait is not None and thread.wait.ready()]
-
-    def _idle(self) -> bool:
-        """Whether nothing is ready, and something of the host's may still change that."""
-        return bool(self.externals) and not (self._completions or self._asked or self._ready())
+        ready = []
+        for thread in self.waiting:
+            if thread.wait is not None and thread.wait.ready():
+                ready.append(thread)  # noqa: PERF401 - to be entered costs more than the rest of a comprehension
+        return ready
 
     def over(self, task: Task) -> None:
         """A task has ended."""
@@ -289,10 +293,14 @@ class Scheduler:
 
     # Ends.
 
-    def _deadlock(self) -> None:
-        """Nothing is ready, and nothing of the host's can change that."""
-        if any(not call.resolved for call in self._calls.values()):
-            self._stop(trap("deadlock detected: event loop cannot make further progress"))
+    def _rest(self) -> None:
+        """Nothing is ready. When nothing of the host's can change that, nobody can."""
+        if self.externals or self._completions or self._awake:
+            return
+        for call in self._calls.values():
+            if not call.resolved:
+                self._stop(trap("deadlock detected: event loop cannot make further progress"))
+                return
 
     def _stop(self, error: BaseException) -> None:
         self._instance.stop()

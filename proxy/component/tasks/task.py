@@ -217,7 +217,9 @@ class Task:
         wanted = self.lifted.type.result
         if kind is not wanted and kind != wanted:
             raise trap("invalid task.return: the function has another result")
-        if options.encoding != mine.encoding or (options.memory != mine.memory and kind is not None):
+        if options.encoding != mine.encoding or (
+            kind is not None and options.memory is not mine.memory and options.memory != mine.memory
+        ):
             raise trap("invalid task.return: it has other options than the function")
         self.returns(result)
 

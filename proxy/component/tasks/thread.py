@@ -81,7 +81,8 @@ class Thread:
                 self._begun = True
                 self.wait = next(self._steps)
             scheduler.waiting.append(self)
-            scheduler.wake()
+            if not scheduler.running:
+                scheduler.wake()
         except StopIteration:
             pass
         finally:

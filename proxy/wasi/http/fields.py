@@ -153,12 +153,18 @@ def _weight(name: bytes, value: bytes) -> int:
 
 
 def _from_list(keeper: Keeper, entries: list[tuple[str, bytes]]) -> Result:
-    made = GuestFields(Fields(), mutable=True)
+    lines, size = [], 0
     for name, value in entries:
-        outcome = _append(keeper, made, name, value)
-        if outcome is not OK:
-            return outcome
-    return "ok", made
+        checked = _checked(name, [value])
+        if isinstance(checked[0], str):
+            return checked
+        key, (stripped,) = checked
+        keeper.copies(_weight(key, stripped))
+        lines.append((key, stripped))
+        size += len(key) + len(stripped)
+        if size > MOST:
+            raise FieldsTooLarge(f"more than {MOST} bytes of fields")
+    return "ok", GuestFields(Fields(lines), mutable=True)
 
 
 def _set(keeper: Keeper, fields: GuestFields, name: str, values: list[bytes]) -> Result:

@@ -41,7 +41,7 @@ class Visit:
         self.client = client
         self._output = output
         self.subrequests = 0
-        self.running = asyncio.Semaphore(MAX_CONCURRENT)
+        self._running: asyncio.Semaphore | None = None
         self._jobs: set[Job[Any] | Timer] = set()
         self._inputs: set[BodyInput] = set()
         self._outputs: set[BodyOutput] = set()
@@ -49,6 +49,12 @@ class Visit:
         self._files: list[Open] = []
         self._sockets: Held | None = None
         self._copied = 0
+
+    @property
+    def running(self) -> asyncio.Semaphore:
+        if self._running is None:
+            self._running = asyncio.Semaphore(MAX_CONCURRENT)
+        return self._running
 
     # What the guest begins, and what is ended with it.
 
