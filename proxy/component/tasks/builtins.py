@@ -54,6 +54,8 @@ class Kind:
     """Whether it traps where an instance may not call out."""
     end: type[ends.CopyEnd] | None = None
     """What it works on, if that is one end of a stream or future."""
+    line: str = ""
+    """Instead of a call of the body, where it does no more than this."""
 
     def subject(self, bound: Bound) -> Bound | EndType:
         """What the body gets first."""
@@ -192,8 +194,8 @@ def _always(definition: Builtin) -> bool:
 
 
 BUILTINS = {
-    "context.get": Kind(_core(0, "i32"), _context_get, leaves=False),
-    "context.set": Kind(_core(1), _context_set, leaves=False),
+    "context.get": Kind(_core(0, "i32"), _context_get, leaves=False, line="slots[0] = {storage}"),
+    "context.set": Kind(_core(1), _context_set, leaves=False, line="{storage} = slots[0] & 0xFFFFFFFF"),
     "backpressure.inc": Kind(_core(0), _backpressure_inc, leaves=False),
     "backpressure.dec": Kind(_core(0), _backpressure_dec, leaves=False),
     "task.cancel": Kind(_core(0), _task_cancel),
@@ -250,7 +252,9 @@ def callback(bound: Bound, cell: Cell) -> HostCallback:
                     code.line("raise trap('cannot leave component instance')")
             if params or results:
                 code.line("slots = SLOTS[address]")
-            code.line(f"{'slots[0] = ' if results else ''}ACT(SUBJECT, instance{arguments})")
+            storage = f"instance.components[{bound.component}].storage[{bound.definition.slot}]"
+            called = f"{'slots[0] = ' if results else ''}ACT(SUBJECT, instance{arguments})"
+            code.line(kind.line.format(storage=storage) or called)
         with code.block("except BaseException as error:"):
             code.line("return carry(error)")
         code.line("return 0")

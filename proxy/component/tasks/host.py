@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from proxy.component.handles import trap
@@ -127,7 +128,7 @@ def host_callee(host: Host) -> Callee:
 
     def call(instance: Instance, on_start: OnStart, on_resolve: OnResolve) -> Callable[[], None]:
         result = host(instance.data, *on_start())
-        if isinstance(result, Coroutine):
+        if type(result) is CoroutineType:
             return HostCall(instance.scheduler, result, on_resolve, rests=rests).cancel
         on_resolve(result)
         return _nothing
@@ -149,7 +150,7 @@ def blocking_call(
         pointer = 0 if pointer_word is None else slots[pointer_word] & 0xFFFFFFFF
         lends: list[Handle] = []
         result = host(instance.data, *lift_params(instance, slots, lends))
-        if not isinstance(result, Coroutine):
+        if type(result) is not CoroutineType:
             _give_back(lends)
             return lambda raw: lower_result(instance, result, raw, pointer)
         thread = instance.components[component].thread

@@ -46,32 +46,46 @@ class Incoming:
 
 
 class Contents:
-    """What a message carries: a stream, or none, and the future of its trailers. Given once."""
+    """What a message carries: a stream, or none, and the future of its trailers; or the body that came in, for which
+    there are both only when a guest wants them. Given once."""
 
-    def __init__(self, stream: GivenStream | None, trailers: GivenFuture) -> None:
-        self.stream = stream
-        self.trailers = trailers
+    __slots__ = ("_body", "_stream", "_trailers")
+
+    def __init__(self, stream: GivenStream | None, trailers: GivenFuture | None, body: Body | None = None) -> None:
+        self._stream = stream
+        self._trailers = trailers
+        self._body = body
 
     @classmethod
     def of(cls, body: Body) -> Contents:
-        source = Incoming(body)
-        return cls(HostStream(source), HostFuture(source.outcome))
+        return cls(None, None, body)
 
     def taken(self) -> tuple[GivenStream, GivenFuture]:
         """As a guest gets it."""
-        return HostStream(Nothing()) if self.stream is None else self.stream, self.trailers
+        if self._body is not None:
+            source, self._body = Incoming(self._body), None
+            self._stream, self._trailers = HostStream(source), HostFuture(source.outcome)
+        assert self._trailers is not None
+        return HostStream(Nothing()) if self._stream is None else self._stream, self._trailers
+
+    @property
+    def empty(self) -> bool:
+        return self._body is None and self._stream is None
 
     def untouched(self) -> Body | None:
         """The body it came from, when nothing has been read of it: no byte of it then goes through the guest."""
-        stream = self.stream
+        stream = self._stream
         if isinstance(stream, HostStream) and stream.untouched and isinstance(stream.source, Incoming):
             return stream.source.body
-        return None
+        return self._body
 
     def close(self) -> None:
-        if self.stream is not None:
-            self.stream.drop()
-        self.trailers.drop()
+        if self._body is not None and not isinstance(self._body, bytes):
+            self._body.close()
+        if self._stream is not None:
+            self._stream.drop()
+        if self._trailers is not None:
+            self._trailers.drop()
 
 
 class Outgoing:
@@ -81,13 +95,13 @@ class Outgoing:
     """
 
     def __init__(self, contents: Contents, length: int | None, incomplete: Failure, transmitted: Outcome) -> None:
-        assert contents.stream is not None
+        stream, trailers = contents.taken()
         self.length = length
         self.trailers: Fields | None = None
         self.transmitted = transmitted
         self.on_end: Callable[[], None] = _nothing
-        self._stream = Taken(contents.stream)
-        self._trailers: GivenFuture | FutureReader | None = contents.trailers
+        self._stream = Taken(stream)
+        self._trailers: GivenFuture | FutureReader | None = trailers
         self._incomplete = incomplete
         self._read = 0
         self._ahead: list[bytes] = []

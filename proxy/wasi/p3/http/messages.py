@@ -42,7 +42,7 @@ class Message:
     def outgoing(self, failure: errors.Failure, *, sent: bool = True) -> Body:
         """The body, for whoever sends the message on."""
         untouched = self.contents.untouched()
-        if untouched is not None or self.contents.stream is None or not sent:
+        if untouched is not None or self.contents.empty or not sent:
             if untouched is None:
                 self.contents.close()
             self.transmitted.tell(("ok", None))
