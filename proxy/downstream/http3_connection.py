@@ -113,6 +113,7 @@ class Http3Connection(Multiplexed):
         if self.codec.ready and not was_ready:
             self._router.established(self)
             if self._draining_since is not None:
+                self._draining_since = now  # it could not hear of it before
                 self.codec.go_away()
         self._send()
         if self._draining_since is not None and not self._lost:

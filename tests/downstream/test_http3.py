@@ -306,6 +306,27 @@ def test_what_is_no_request_never_reaches_the_handler() -> None:
     assert told[0][0].exchange.failure == ("http_request_error", "b'connection', which only HTTP/1.1 has")
 
 
+def test_who_shakes_hands_while_the_listener_retires_is_served_once() -> None:
+    """However long it takes: until then it cannot hear that its next request is the last."""
+    later = 0.0
+    join = Http3Connection.join
+
+    async def main() -> None:
+        async with listening(echo, clock=Clock(monotonic=lambda: time.monotonic() + later)) as listener:
+
+            def retire(connection: Http3Connection) -> None:
+                nonlocal later
+                join(connection)
+                listener.retire()
+                later = 10.0
+
+            with patch.object(Http3Connection, "join", retire):
+                async with connected(listener.addresses[0][1], CA_PEM) as client:
+                    assert (await client.ask(head("/"))).status == "200"
+
+    asyncio.run(main())
+
+
 def test_draining_answers_what_is_under_way_and_refuses_the_rest() -> None:
     async def main() -> None:
         gate = asyncio.Event()
