@@ -6,6 +6,8 @@ use futures_lite::stream::unfold;
 use http_body_util::{BodyExt, StreamBody};
 use wstd::http::body::{Body, Bytes, Frame};
 use wstd::http::{Client, Error, HeaderMap, Request, Response, StatusCode};
+use wstd::io::{AsyncRead, AsyncWrite};
+use wstd::net::TcpStream;
 use wstd::time::Duration;
 
 #[wstd::http_server]
@@ -21,6 +23,7 @@ async fn main(request: Request<Body>) -> Result<Response<Body>, Error> {
         "/fetch" => fetch(&request).await,
         "/hurried" => hurried(&request).await,
         "/fetch-two" => fetch_two(&request).await,
+        "/tcp" => Ok(Response::new(tcp(&request).await.unwrap_or_else(|error| format!("error {error}")).into())),
         "/post" => post(request).await,
         "/environment" => Ok(Response::new(format!("{:?}", std::env::vars().collect::<Vec<_>>()).into())),
         "/print" => Ok(print(&request)),
@@ -121,6 +124,29 @@ async fn fetch_two(request: &Request<Body>) -> Result<Response<Body>, Error> {
     };
     let (one, two) = futures_lite::future::zip(ask(), ask()).await;
     Ok(Response::new(format!("{}{}", one?, two?).into()))
+}
+
+/// Greets both addresses of the query at the same time, and gives what each says to that.
+async fn tcp(request: &Request<Body>) -> std::io::Result<String> {
+    let argument = argument(request);
+    let (one, other) = argument.split_once('&').expect("two addresses");
+    let (one, other) = futures_lite::future::zip(greet(one), greet(other)).await;
+    Ok(format!("{} {}", one?, other?))
+}
+
+async fn greet(to: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(to).await?;
+    stream.write_all(b"hello").await?;
+    stream.flush().await?;
+    let mut back = [0; 5];
+    let mut count = 0;
+    while count < back.len() {
+        match stream.read(&mut back[count..]).await? {
+            0 => break,
+            more => count += more,
+        }
+    }
+    Ok(String::from_utf8_lossy(&back[..count]).into_owned())
 }
 
 /// Passes its own body on to the URL in the query.
