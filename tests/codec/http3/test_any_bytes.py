@@ -20,10 +20,13 @@ STREAMS = st.lists(st.tuples(st.sampled_from((0, 2, 4, 6, 8)), PIECES, st.boolea
 @given(STREAMS)
 @settings(max_examples=60, deadline=None)
 def test_any_bytes(sent: list[tuple[int, bytes, bool]]) -> None:
-    talk, ended = Talk(greet=False), set[int]()
+    talk, ended, begun = Talk(greet=False), set[int](), set[int]()
     for number, piece, end in sent:
         if number in ended or number in talk.stops or talk.client._close_event is not None:
             continue
+        if number not in begun and any(each > number and (each - number) % 4 == 0 for each in begun):
+            continue  # a client opens its streams in order, and one of aioquic 1.7 insists on it
+        begun.add(number)
         if end:
             ended.add(number)
         for event in talk.write(piece, number=number, end=end):
