@@ -8,6 +8,7 @@ not come to that.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import resource
@@ -99,7 +100,7 @@ class Descriptors:
     def _lowest_free(self) -> int:
         try:
             free = os.open("/", os.O_RDONLY)
-        except OSError:
-            return self._limit
+        except OSError as error:
+            return self._limit if error.errno in (errno.EMFILE, errno.ENFILE) else 0
         os.close(free)
         return free
