@@ -43,6 +43,7 @@ class _Arriving:
     async def read(self) -> bytes:
         if self._over:
             return b""
+        await asyncio.sleep(0)  # a peer that always has more leaves others their turn
         try:
             while (data := self._tcp.receive(MOST_READ)) is None:
                 await until(self._tcp.opened.readable)
@@ -75,12 +76,12 @@ class _Incoming:
 
     async def read(self) -> list[TcpSocket]:
         while not self._over:
+            await asyncio.sleep(0)
             try:
                 accepted = self._tcp.accept()
             except SocketFailed as error:
                 if error.code != "new-socket-limit":
                     break
-                await asyncio.sleep(0)
             except OSError:
                 break
             else:

@@ -119,9 +119,11 @@ class Udp:
         return None
 
     async def arrived(self) -> tuple[bytes, Place]:
+        """A peer that always has more leaves others their turn."""
+        await asyncio.sleep(0)
         while (found := self.receive()) is None:
-            await asyncio.sleep(0)
             await until(self.opened.readable)
+            await asyncio.sleep(0)
         return found
 
     def local(self) -> Place:

@@ -181,6 +181,31 @@ def test_as_many_sockets_as_there_may_be() -> None:
     asyncio.run(asking())
 
 
+def test_a_guest_that_keeps_all_who_connect() -> None:
+    """It has as many as it may have, the one that listens among them; who comes then is closed at once."""
+
+    async def asking() -> None:
+        guest = Guest(listen_tcp=["127.0.0.1:0"])
+        response = await guest.ask("/hoard?127.0.0.1:0")
+        assert not isinstance(response.body, bytes)
+        port = int(await response.body.read())
+        kept = [await asyncio.open_connection("127.0.0.1", port) for _ in range(network.MAX_SOCKETS - 1)]
+        while guest.network.open < network.MAX_SOCKETS:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        reader, late = await asyncio.open_connection("127.0.0.1", port)
+        assert await reader.read() == b""
+        late.close()
+        kept[0][1].write_eof()
+        assert await response.body.read() == b""
+        await guest.handler.rest()
+        assert guest.network.open == 0
+        for reader, writer in kept:
+            assert await reader.read() == b""
+            writer.close()
+
+    asyncio.run(asking())
+
+
 def test_all_exchanges_together_leave_descriptors_for_others() -> None:
     with patch.object(resource, "getrlimit", return_value=(40, 40)):
         assert asked("/many", tcp=["127.0.0.1:80"]) == '10 Other(Some("too many sockets"))'

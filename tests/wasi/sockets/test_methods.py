@@ -13,7 +13,11 @@ import pytest
 from proxy.config.sockets import Sockets
 from proxy.upstream.dns import Resolver
 from proxy.wasi import io
+from proxy.wasi.p3.sockets import TcpSocket
+from proxy.wasi.p3.sockets import interfaces as p3_interfaces
 from proxy.wasi.sockets import Held, Network, interfaces
+from proxy.wasi.sockets.places import Place
+from proxy.wasi.sockets.tcp import Tcp
 from proxy.wasi.waiting import Job, until
 from tests.wasi.sockets.peers import unused_port
 
@@ -225,6 +229,26 @@ def test_shutting_each_direction(server: socket.socket) -> None:
             assert (peer.recv(10), peer.recv(10)) == (b"last", b"")
         assert host.tcp("remote-address", sock) == ("ok", loopback(port_of(server)))  # also of one that has gone
         host.data.sockets.close()
+
+    asyncio.run(calling())
+
+
+def test_a_peer_that_always_has_more_leaves_others_their_turn(server: socket.socket) -> None:
+    """In 0.3, whose guests get their time anew with each piece."""
+
+    async def calling() -> None:
+        with socket.create_connection(server.getsockname()) as client, server.accept()[0] as peer:
+            network = Network([Sockets.model_validate({"tcp": ["127.0.0.1:9"]})], Resolver())
+            tcp = Tcp(network, Data().sockets, "ipv4", (client.dup(), Place.any("ipv4")))
+            receive: Any = p3_interfaces()["sockets/types"].functions["[method]tcp-socket.receive"]
+            arriving, _ = receive(None, TcpSocket(tcp))
+            peer.sendall(b"x")
+            reading = arriving.source.read()
+            assert reading.send(None) is None
+            with pytest.raises(StopIteration) as over:
+                reading.send(None)
+            assert over.value.value == b"x"
+            tcp.opened.close()
 
     asyncio.run(calling())
 

@@ -4,7 +4,9 @@
 mod blocking;
 
 use std::cell::RefCell;
+use std::pin::pin;
 
+use futures::future::select;
 use wasip3::clocks::monotonic_clock;
 use wasip3::http::types::{ErrorCode, Fields, Request, Response};
 use wasip3::sockets::ip_name_lookup::resolve_addresses;
@@ -34,6 +36,7 @@ impl wasip3::exports::http::handler::Guest for Sockets {
             "/resolve" => Ok(told(resolve(argument).await.map(answer))),
             "/named" => Ok(told(named(argument, body_of(request)).await)),
             "/listen" => Ok(told(listen(argument))),
+            "/hoard" => Ok(told(hoard(argument))),
             "/states" => Ok(answer(states(argument).await)),
             "/options" => Ok(told(options().map(answer))),
             "/many" => Ok(answer(many())),
@@ -285,6 +288,30 @@ fn listen(at: &str) -> Told<Response> {
             let _ = sent.await;
         }
         out.write_all(b"done".to_vec()).await;
+    });
+    Ok(streamed(body))
+}
+
+/// Says its port, and keeps all who connect, until the first of them says something.
+fn hoard(at: &str) -> Told<Response> {
+    let at = place(at);
+    let socket = TcpSocket::create(family(&at)).map_err(name)?;
+    socket.bind(at).map_err(name)?;
+    let mut clients = socket.listen().map_err(name)?;
+    let IpSocketAddress::Ipv4(local) = socket.get_local_address().map_err(name)? else {
+        return Err("of IPv4, it was".to_owned());
+    };
+    let (mut out, body) = wit_stream::new();
+    spawn_local(async move {
+        out.write_all(format!("{}\n", local.port).into_bytes()).await;
+        let first = clients.next().await.expect("one");
+        let mut kept = Vec::new();
+        let hoarding = async {
+            while let Some(client) = clients.next().await {
+                kept.push(client);
+            }
+        };
+        select(pin!(hoarding), pin!(collect(first.receive().0))).await;
     });
     Ok(streamed(body))
 }
