@@ -19,6 +19,7 @@ from proxy.component.binding import Binding, Kept, LinkError, Maker
 from proxy.component.externs import Externs
 from proxy.component.gate import SUSPEND, Gate, arming, direct, gate, gates_instance
 from proxy.component.handles import Handle, trap
+from proxy.component.inlay import Inlay
 from proxy.component.instance import Cell, ContextPlan, Instance
 from proxy.component.plan import (
     Builtin,
@@ -95,13 +96,14 @@ class Binder:
         *,
         suspends: bool = False,
         rewindable: Sequence[Rewindable] | None = None,
-        inlaid: int | None = None,
+        inlay: Inlay | None = None,
     ) -> None:
         """rewindable: what the modules of the plan were, if instances are to be put back to how they were made.
-        inlaid: the core instance whose module has functions of ours in it (proxy.component.inlay)."""
+        inlay: what has functions of ours in it."""
         self._plan = plan
         self._rewindable = rewindable
-        self._inlaid = inlaid
+        self._inlay = inlay
+        self._inlaid = None if inlay is None else inlay.slot
         self.tasks = TaskBinder(self, plan, dict(hosts), suspends=suspends)
         self._engine = engine
         self._cell = cell
@@ -194,7 +196,16 @@ class Binder:
         context = self.context(options, layout.needs(func.type, lifted=True, is_async=is_async))
         component = self.component(options.component_instance)
         threaded = options.component_instance in self.tasks.threaded
-        return Target(context, component, options.encoding, function, post, threaded)
+        return Target(context, component, options.encoding, function, post, threaded, joined=self._joined(core))
+
+    def _joined(self, core: CoreExport) -> int | None:
+        """What calls an export, and its post-return if nothing is to be lifted."""
+        joined = None if self._inlay is None or core.instance != self._inlaid else self._inlay.joined.get(core.name)
+        if joined is None:
+            return None
+        return self.externs.function(
+            CoreExport(core.instance, joined.name), CoreFuncType((), ("i32",)), "what is joined"
+        )
 
     def export_runtime(self, name: str, func: LiftedFunc) -> dict[str, Any]:
         """What the generated caller of a lifted function uses."""

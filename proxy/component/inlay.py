@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING
 from proxy.component.abi import layout
 from proxy.component.binary.core_module import imported_functions
 from proxy.component.binary.definitions import Sort
-from proxy.component.binary.inlaying import Inlaid, inlay
+from proxy.component.binary.inlaying import Inlaid, Joined, inlay
 from proxy.component.binary.writing import functype
 from proxy.component.plan import CoreDefinition, CoreExport, ImportedFunc, LiftedFunc, Lowered, Options, Plan
 from proxy.component.shims import Elided, elide
+from proxy.component.types import Variant
 
 if TYPE_CHECKING:
     from proxy.component.link import HostInterface
@@ -30,12 +31,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Inlay:
-    """`plan`: with one module that has ours in it, `slot`: the core instance of that module, `original`: the module as
-    it was."""
+    """`plan`: with one module that has ours in it, `slot`: the core instance of that module."""
 
     plan: Plan
     slot: int
-    original: bytes
+    joined: Mapping[str, Joined]
+    """Its exports that have a function of ours which calls their post-return too, where nothing is to be lifted."""
 
 
 def inlaid(plan: Plan, hosts: Mapping[str, HostInterface], is_valid: Callable[[bytes], bool]) -> Inlay | None:
@@ -51,11 +52,18 @@ def inlaid(plan: Plan, hosts: Mapping[str, HostInterface], is_valid: Callable[[b
         kept_in = fronts.kept_in()
         if not fronts.wanted or fronts.realloc is None or kept_in is None:
             continue
-        module = inlay(original, fronts.wanted, fronts.realloc, kept_in) if is_valid(original) else None
+        if not is_valid(original):
+            return None
+        joined = fronts.joined()
+        module = inlay(original, fronts.wanted, fronts.realloc, kept_in, joined)
         if module is not None:
             modules = (*plan.modules[: made.module], module, *plan.modules[made.module + 1 :])
-            return Inlay(replace(plan, modules=modules), slot, original)
+            return Inlay(replace(plan, modules=modules), slot, {each.export: each for each in joined})
     return None
+
+
+_MOST_IN_A_BYTE, _MOST_CASES = 64, 256
+"""Of a number, and of the cases of a variant, so that a byte is enough."""
 
 
 class _Fronts:
@@ -103,6 +111,22 @@ class _Fronts:
                     kept.add(name)
                 elsewhere = elsewhere or (definition is not None and name is None)
         return self._given_away(kept) if elsewhere else kept
+
+    def joined(self) -> list[Joined]:
+        """Its exports that give a variant, whose first case has no payload, by its address."""
+        found: list[Joined] = []
+        for functions in self._plan.functions.values():
+            for func in functions.values():
+                result = func.type.result
+                if not isinstance(func, LiftedFunc) or func.type.params or not isinstance(result, Variant):
+                    continue
+                export, post_return = self._own(func.core), self._own(func.options.post_return)
+                alignment, size = layout.alignment(result), layout.size(result)
+                small = alignment > 1 and size < _MOST_IN_A_BYTE and len(result.cases) <= _MOST_CASES
+                by_address = layout.flat_result(func.type) is None and not func.options.is_async
+                if export and post_return and small and by_address and result.cases[0][1] is None:
+                    found.append(Joined(export, post_return, alignment, size))
+        return found
 
     def _given_away(self, kept: set[str]) -> set[str] | None:
         """And those that other core instances, which allocate for it, could call."""

@@ -16,7 +16,7 @@ from proxy.component.tasks.scheduler import Scheduler
 from proxy.component.tasks.state import ComponentState
 from proxy.component.tasks.writer import HostReadable
 from proxy.component.types import Future, ResourceType, Stream
-from proxy.sandbox import CALL_RUNTIME, Memory, RawValues, Store
+from proxy.sandbox import CALL_RUNTIME, Memory, RawValues, Restore, Store
 
 if TYPE_CHECKING:
     from proxy.component.link import Linked
@@ -202,7 +202,6 @@ class Instance:
     __slots__ = (
         "_begun",
         "_inlay",
-        "_made",
         "_scheduler",
         "components",
         "context",
@@ -210,6 +209,8 @@ class Instance:
         "data",
         "funcs",
         "linked",
+        "made",
+        "restores",
         "state",
         "store",
     )
@@ -222,9 +223,11 @@ class Instance:
         self.funcs: list[int] = [0] * binding.externs
         self.contexts: list[Context | None] = [None] * len(binding.contexts)
         self.components = [ComponentState() for _ in range(binding.components)]
-        self._begun = self._made = 0
+        self._begun = self.made = 0
         self._scheduler: Scheduler | None = None
         self._inlay: memoryview | None = None
+        self.restores: tuple[int, list[Restore]] | None = None
+        """What puts it back (proxy.component.rewind), and for which core instances."""
         self.store = Store(linked.engine, linked.limits, binding.memories, binding.layout)
         self.context = self.store.context
         try:
@@ -311,11 +314,16 @@ class Instance:
     @property
     def untouched(self) -> bool:
         """Nothing is kept for it on this side that a call has brought about."""
-        return self.state == IDLE and self._scheduler is None and all(each.untouched for each in self.components)
+        if self.state or self._scheduler is not None:
+            return False
+        for each in self.components:  # noqa: SIM110  # half the time of all()
+            if not each.untouched:
+                return False
+        return True
 
     def has(self, slot: int) -> bool:
         """The core instance was made."""
-        return bool(self._made & 1 << slot)
+        return bool(self.made & 1 << slot)
 
     def address(self, number: int) -> int:
         """Of the extern with this number."""
@@ -332,13 +340,13 @@ class Instance:
         """Makes a core instance unless it is there. While it is being made it cannot be used: its start function may
         have called an import that wants its memory."""
         bit = 1 << slot
-        if self._made & bit:
+        if self.made & bit:
             return
         if self._begun & bit:
             raise trap("a core instance is used before it is there")
         self._begun |= bit
         self.linked.binding.makers[slot](self)
-        self._made |= bit
+        self.made |= bit
 
     def drop(self, resource: GuestResource) -> None:
         """Ends a resource that the host owns: runs the guest's destructor."""

@@ -14,7 +14,7 @@ from proxy.component.binding import Binding, Kept, LinkError
 from proxy.component.compare import difference
 from proxy.component.decode import Component
 from proxy.component.handles import GuestResource
-from proxy.component.inlay import inlaid
+from proxy.component.inlay import Inlay, inlaid
 from proxy.component.instance import Cell, Instance
 from proxy.component.plan import Func, ImportedFunc, Plan
 from proxy.component.rewind import LARGEST, Rewind
@@ -106,9 +106,8 @@ def link(
         elif not _is_type(kind):
             raise LinkError(f"the component imports {name!r} as a {kind}, which this host cannot give")
     plan = _complete(plan, hosts)
-    slot = None if inlay is None else inlay.slot
     try:
-        return Linked(plan, component, engine, hosts, limits, suspends=suspends, rewindable=rewindable, inlaid=slot)
+        return Linked(plan, component, engine, hosts, limits, suspends=suspends, rewindable=rewindable, inlay=inlay)
     except CompileError as error:
         raise LinkError(str(error)) from None
     finally:
@@ -191,14 +190,14 @@ class Linked:
         *,
         suspends: bool,
         rewindable: Sequence[Rewindable] | None = None,
-        inlaid: int | None = None,
+        inlay: Inlay | None = None,
     ) -> None:
         self._component = component
         self.engine = engine
         self.limits = limits
         self.cell = Cell()
         self.deadline = engine.ticker.deadline(limits.time)
-        binder = Binder(plan, engine, limits, self.cell, hosts, suspends=suspends, rewindable=rewindable, inlaid=inlaid)
+        binder = Binder(plan, engine, limits, self.cell, hosts, suspends=suspends, rewindable=rewindable, inlay=inlay)
         self.exports: Mapping[str, Mapping[str, ExportFunc]] = {
             interface: {name: _export(binder, hosts, name, func, suspends=suspends) for name, func in functions.items()}
             for interface, functions in plan.functions.items()

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from proxy.sandbox import GlobalImage, MemoryImage
+from proxy.sandbox import GlobalImage, MemoryImage, Restore
 
 if TYPE_CHECKING:
     from proxy.component.binding import Kept
@@ -41,7 +41,17 @@ class Rewind:
         """Whether it could be done."""
         if not instance.untouched:
             return False
-        for slot, number, image in self._parts:
-            if instance.has(slot) and not image.restore(instance.context, instance.address(number)):
+        if instance.restores is None or instance.restores[0] != instance.made:
+            instance.restores = instance.made, self._restores(instance)
+        for restore in instance.restores[1]:  # noqa: SIM110  # half the time of all()
+            if not restore():
                 return False
         return True
+
+    def _restores(self, instance: Instance) -> list[Restore]:
+        """Of the core instances that were made so far."""
+        return [
+            image.into(instance.context, instance.address(number))
+            for slot, number, image in self._parts
+            if instance.has(slot)
+        ]

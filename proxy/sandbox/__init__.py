@@ -3,7 +3,7 @@
 from proxy.sandbox import fiber
 from proxy.sandbox.engine import CompileError, Engine
 from proxy.sandbox.fiber import FiberCall, may_suspend
-from proxy.sandbox.image import GlobalImage, MemoryImage
+from proxy.sandbox.image import GlobalImage, MemoryImage, Restore
 from proxy.sandbox.limits import Limits
 from proxy.sandbox.linker import HostCallback, ImportSource, Linker
 from proxy.sandbox.module import CoreExtern, CoreFuncType, CoreMemoryType, Module
@@ -30,6 +30,7 @@ __all__ = [
     "Module",
     "PoolExhausted",
     "RawValues",
+    "Restore",
     "Store",
     "StoreLayout",
     "Trap",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from proxy.sandbox import raw
 
 _STRETCH = 4096
 """Bytes that are looked at together: where all are zero nothing is kept."""
+
+
+Restore = Callable[[], bool]
+"""Writes an image back. False: that cannot be done."""
 
 
 class MemoryImage:
@@ -17,15 +21,20 @@ class MemoryImage:
         self.size: int = raw.memory_data_size(context, address)
         self._contents = list(_contents(bytes(raw.view(raw.memory_data(context, address), self.size))))
 
-    def restore(self, context: int, address: int) -> bool:
-        """Into the memory at an address. False: it has grown, and memories do not shrink."""
-        if raw.memory_data_size(context, address) != self.size:
-            return False
-        base = raw.memory_data(context, address)
-        raw.fill(base, 0, self.size)
-        for offset, content in self._contents:
-            raw.copy(base + offset, content, len(content))
-        return True
+    def into(self, context: int, address: int) -> Restore:
+        """For the memory at an address. One that has grown cannot be put back: memories do not shrink."""
+        base, size = raw.memory_data(context, address), self.size  # it stays there, as the pool has its place
+        contents = [(base + offset, content, len(content)) for offset, content in self._contents]
+
+        def restore() -> bool:
+            if raw.memory_data_size(context, address) != size:
+                return False
+            raw.fill(base, 0, size)
+            for target, content, length in contents:
+                raw.copy(target, content, length)
+            return True
+
+        return restore
 
 
 class GlobalImage:
@@ -36,9 +45,14 @@ class GlobalImage:
         self._at: int = raw.address_of(self._value)
         raw.global_get(context, address, self._at)
 
-    def restore(self, context: int, address: int) -> bool:
-        raw.global_set(context, address, self._at)  # of the same type, so that there is no error
-        return True
+    def into(self, context: int, address: int) -> Restore:
+        value = self._at
+
+        def restore() -> bool:
+            raw.global_set(context, address, value)  # of the same type, so that there is no error
+            return True
+
+        return restore
 
 
 def _contents(data: bytes) -> Iterator[tuple[int, bytes]]:

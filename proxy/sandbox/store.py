@@ -105,7 +105,7 @@ class StoreLayout:
 class Store:
     """`slot` below numbers core instances, `index` externs."""
 
-    __slots__ = ("_block", "_engine", "_layout", "_store", "base", "context", "waits")
+    __slots__ = ("_block", "_clock", "_engine", "_layout", "_store", "_ticks", "base", "context", "waits")
 
     def __init__(self, engine: Engine, limits: Limits, memories: int, layout: StoreLayout) -> None:
         if layout.blocks:
@@ -115,6 +115,8 @@ class Store:
             self._block = block, raw.address_of(block)
         self._engine = engine
         self.waits = False
+        self._clock: object = None
+        self._ticks = 0
         self._layout = layout
         self.base = self._block[1]
         self._store = raw.store_new(engine.address, None, None)
@@ -134,6 +136,13 @@ class Store:
         ticker.running = True
         if ticker.asleep:
             ticker.wake()
+        now = ticker.epoch
+        if seconds is None:
+            if now is not None and now is self._clock and deadline.ticks == self._ticks:
+                return  # the same deadline as for the call before
+            self._clock, self._ticks = now, deadline.ticks
+        else:
+            self._clock = None
         raw.context_set_epoch_deadline(self.context, deadline.ticks if seconds is None else ticker.ticks(seconds))
 
     def instantiate_pre(self, slot: int, pre: int) -> None:

@@ -41,6 +41,8 @@ class Ticker:
         self._closed = False
         self.running = False
         self.asleep = True
+        self.epoch: object = object()
+        """Another one for each period. None while it changes."""
         self._thread: threading.Thread | None = None
 
     def deadline(self, seconds: float) -> Deadline:
@@ -78,12 +80,18 @@ class Ticker:
             time.sleep(self._period)
             if self._closed:
                 return
-            self._advance()
+            self.tick()
             idle = 0 if self.running else idle + 1
             self.running = False
             if idle > self._patience:
                 self._rest()
                 idle = 0
+
+    def tick(self) -> None:
+        """A period is over."""
+        self.epoch = None
+        self._advance()
+        self.epoch = object()
 
     def _rest(self) -> None:
         self._wake.clear()

@@ -102,7 +102,7 @@ class Session:
                     edited: Edited = leaf.request_edits, leaf.response_edits
                     self._tell(self.story, told(step, leaf.result, reads, edited, started, remembered=True))
                 return leaf.result
-        run = self._live()
+        run = self._run or self._live()
         run.begin()
         try:
             result = self._call(step)
@@ -118,7 +118,8 @@ class Session:
         if self.story is not None:
             edited = run.request_edits, run.response_edits
             self._tell(self.story, told(step, result, run.reads, edited, started, remembered=False))
-        self._remember(run, result)
+        if self._root is not None:
+            self._remember(run, result)
         return result
 
     def _remember(self, run: Run, result: Any) -> None:
@@ -164,9 +165,7 @@ class Session:
         return response
 
     def _live(self) -> Run:
-        """The run of a live instance, which has been through the steps before this one."""
-        if self._run is not None:
-            return self._run
+        """Makes the run of a live instance, which then has been through the steps before this one."""
         run = self._run = Run(self._given, self._program.settings, self._program.guest_log)
         run.told = None if self.story is None else self.story.log
         self._instance = self._program.instance(run)
@@ -188,7 +187,7 @@ class Session:
             raise
 
     def _body_step(self, function: int, *arguments: bytes) -> bytes:
-        run = self._live()
+        run = self._run or self._live()
         run.begin()
         started = perf_counter_ns() if self.story is not None else 0
         transformed: bytes = self._call(lambda program, instance: _body(program)[function](instance, *arguments))

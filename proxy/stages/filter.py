@@ -58,31 +58,21 @@ class Filter:
         if reply is not None or self._answers_only_down:
             self._over(session, request, started)
             return reply if reply is not None else await below(session.request)
-        self._spend(request, started)
+        spent = perf_counter_ns() - started
         try:
-            response = await below(self._whole(session.request))
+            response = await below(session.request if self._program.body is None else _whole(session.request))
         except BaseException:
-            self._over(session, request, perf_counter_ns())
+            self._over(session, request, perf_counter_ns() - spent)
             raise
         if response.status == 101:  # as any 1xx; what follows it is no body of HTTP
-            self._over(session, request, perf_counter_ns())
+            self._over(session, request, perf_counter_ns() - spent)
             return response
-        return self._on_response(session, request, response)
+        return self._on_response(session, request, response, perf_counter_ns() - spent)
 
-    def _whole(self, request: Request) -> Request:
-        """A body that may be transformed is asked for whole: a range of it could not be (RFC 9110 §14.2)."""
-        if self._program.body is None or b"range" not in request.fields:
-            return request
-        whole = request.copy()
-        whole.fields.remove(b"range")
-        whole.fields.remove(b"if-range")
-        return whole
-
-    def _on_response(self, session: Session, request: Request, response: Response) -> Response:
-        started = perf_counter_ns()
+    def _on_response(self, session: Session, request: Request, response: Response, started: int) -> Response:
         try:
             session.on_response(response)
-            transform = session.open_body()
+            transform = self._program.body is not None and session.open_body()
             changed = session.response
             assert changed is not None
             if transform:
@@ -130,6 +120,16 @@ class Filter:
         self._tally.microseconds += microseconds
         spent = request.exchange.spent
         spent[self.name] = spent.get(self.name, 0) + microseconds
+
+
+def _whole(request: Request) -> Request:
+    """A body that may be transformed is asked for whole: a range of it could not be (RFC 9110 §14.2)."""
+    if b"range" not in request.fields:
+        return request
+    whole = request.copy()
+    whole.fields.remove(b"range")
+    whole.fields.remove(b"if-range")
+    return whole
 
 
 def _transformed_head(response: Response) -> Response:

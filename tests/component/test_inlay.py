@@ -158,3 +158,49 @@ def test_the_limit_of_memory_is_the_guests_alone(engine: Engine, wit: Path) -> N
 def test_a_module_that_has_the_name_is_left_alone(engine: Engine, wit: Path) -> None:
     made = linked(engine, wit, {"deeper": f') (func (export "{OWN_MEMORY}")'})
     assert not made.inlays
+
+
+VERDICTS = """package t:t;
+world w {
+  import a: interface { number: func() -> u32; }
+  variant verdict { next, reply(string), other(u64) }
+  export run: func() -> verdict;
+  export count: func() -> u32;
+}"""
+
+RETURNS = """(module
+  (import "a" "number" (func $number (result i32)))
+  (memory (export "memory") 1) (data (i32.const 8) "said")
+  (data (i32.const 64) "\\00") (data (i32.const 80) "\\01\\00\\00\\00\\00\\00\\00\\00\\08\\00\\00\\00\\04")
+  (data (i32.const 96) "\\03")
+  (global $returned (mut i32) (i32.const 0))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (unreachable))
+  (func (export "cabi_post_run") (param i32)
+    (if (i32.eq (local.get 0) (i32.const 128)) (then (unreachable)))
+    (global.set $returned (i32.add (global.get $returned) (local.get 0))))
+  (func (export "count") (result i32) (global.get $returned))
+  (func (export "run") (result i32) (call $number)))"""
+"""Gives what it is told as the address of its verdict."""
+
+ADDRESSES = {"next": 64, "a reply": 80, "no case": 96, "post-return traps": 128, "unaligned": 66, "too high": 65528,
+             "fits": 65520, "outside": 65536, "far outside": 0xFFFF_FFF8, "minus one": 0xFFFF_FFFF}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ADDRESSES)
+def test_a_result_and_its_post_return_are_what_they_are_apart(engine: Engine, wit: Path, what: str) -> None:
+    wit.write_text(VERDICTS)
+    data = decode(component(RETURNS, str(wit), "w"))
+    ends = []
+    for inlaid in ({"number": Inlaid(parse(OURS), "number")}, {}):
+        host = HostInterface({"number": lambda data: ADDRESSES[what]}, inlaid=inlaid)
+        made = link(data, engine, {"a": host}, Limits())
+        assert made.inlays == bool(inlaid)
+        instance = made.instantiate(None)
+        try:
+            ends.append((made.exports[""]["run"](instance), made.exports[""]["count"](instance)))
+        except Trap as trap:
+            ends.append((trap.kind, str(trap)))
+        instance.close()
+    assert ends[0] == ends[1]
+    if what in ("next", "a reply", "fits"):
+        assert ends[0][1] == ADDRESSES[what]

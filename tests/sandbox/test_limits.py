@@ -95,6 +95,18 @@ def test_the_clock_wakes_after_it_has_slept(engine: Engine) -> None:
     assert trap(linked, "loop").kind is TrapKind.TIMEOUT
 
 
+def test_each_call_has_all_of_its_time(engine: Engine) -> None:
+    """The same instance, period after period, with many calls in each."""
+    linked = harmful(engine, Limits(time=30))
+    instance, nothing = linked.instantiate(None), linked.exports[""]["nothing"]
+    ticker = engine.ticker
+    for _ in range(3 * linked.deadline.ticks):
+        for _ in range(3):
+            nothing(instance)
+        ticker.tick()
+    instance.close()
+
+
 def test_memory_grows_to_the_limit_and_no_further(engine: Engine) -> None:
     linked = harmful(engine, Limits(memory=10 << 16, time=1))
     instance = linked.instantiate(None)

@@ -68,7 +68,7 @@ exchanges = st.lists(
 
 def program(engine: Engine, down: Sequence[Call], up: Sequence[Call], *, lens: bool, **options: Any) -> Program:
     config = {"down": script(down), "up": script(up)}
-    return Program("f", decode(guest()), engine, config=config, limits=Limits(), lens=lens, **options)
+    return Program("f", decode(guest()), engine, config=config, limits=Limits(time=5), lens=lens, **options)
 
 
 Exchanges = Sequence[tuple[str, str | None, list[tuple[bytes, bytes]], bool]]

@@ -37,9 +37,14 @@ class Target:
     """Whether the component instance asks which of its threads runs (context.get, and whatever may block)."""
     is_async: bool = False
     """Of a lower: the caller asks for a subtask."""
+    joined: int | None = None
+    """Of a lift: what calls the function, and where its result is a variant's first case, without payload, the
+    post-return too, and gives -1 then."""
 
 
 BORROWS = (t.Borrow,)
+
+JOINED = 0xFFFF_FFFF
 
 RETURNED = 2
 """What a call of a function lowered with the option async gives when it is over (Subtask.State)."""
@@ -84,6 +89,8 @@ def _export_body(code: Code, kind: t.FuncType, target: Target, args: list[str], 
     kinds = [part for _, part in kind.params]
     borrows = any(t.contains(part, BORROWS) for part in kinds)
     lower = Lower(code, target.encoding)
+    if target.joined is not None and not target.threaded:
+        return _joined_body(code, kind, target)
     if target.threaded:
         code.line(f"state = instance.components[{target.component}]")
         code.line("outer = state.thread, state.storage")
@@ -101,13 +108,31 @@ def _export_body(code: Code, kind: t.FuncType, target: Target, args: list[str], 
     lift = _lift_result(code, kind, target)
     if borrows:
         code.line("scope.close()")
+    _post_return(code, target)
+    if target.threaded:
+        code.line("state.thread, state.storage = outer")
+    return [*lower.outlined, *lift.outlined]
+
+
+def _joined_body(code: Code, kind: t.FuncType, target: Target) -> list[Code]:
+    """Where nothing is to be lifted there is nothing more to do."""
+    assert target.joined is not None
+    assert isinstance(kind.result, t.Variant)
+    _call(code, target.joined, 1)
+    with code.block(f"if RAW[0] & 0xFFFFFFFF == {JOINED}:"):
+        code.line(f"result = {(kind.result.cases[0][0], None)!r}")
+    with code.block("else:"):
+        _context(code, layout.needs(kind, lifted=True), target)
+        lift = _lift_result(code, kind, target)
+        _post_return(code, target)
+    return lift.outlined
+
+
+def _post_return(code: Code, target: Target) -> None:
     if target.post_return is not None:
         code.line(f"instance.components[{target.component}].may_leave = False")
         _call(code, target.post_return, 1)
         code.line(f"instance.components[{target.component}].may_leave = True")
-    if target.threaded:
-        code.line("state.thread, state.storage = outer")
-    return [*lower.outlined, *lift.outlined]
 
 
 def _context(code: Code, needs: layout.Needs, target: Target) -> None:

@@ -4,6 +4,9 @@ Added are types, functions, a memory and one export, each behind those that are 
 gets another one. Only calls change: those of an import that has a function of ours in front go to that, which is called
 as the import is, and tail-calls the import with the same arguments where it does not answer.
 
+An export and its post-return can be joined, too: one more function calls both where the result is a variant's first
+case, which has nothing to be lifted.
+
 Ours are a core module too (`proxy/sluice/lens.wat` is one): it imports the guest's allocator and its memory, has one
 memory of its own, and exports what is to be called. The guest's module has been validated as it was, and has one
 memory: so nothing of its code can reach into ours.
@@ -41,8 +44,11 @@ LONGEST = 1 << 20
 
 _LOCAL_GET, _LOCAL_TEE, _I32_CONST, _CALL, _RETURN_CALL, _RETURN = b"\x20", b"\x22", b"\x41", b"\x10", b"\x12", b"\x0f"
 _IF, _END, _I32_GE_S = b"\x04\x40", b"\x0b", b"\x4e"
+_I32_AND, _I64_ADD, _I64_SHL, _I64_GT_U, _I64_EXTEND = b"\x71", b"\x7c", b"\x86", b"\x56", b"\xad"
+_I64_CONST, _MEMORY_SIZE, _LOAD_BYTE = b"\x42", b"\x3f\x00", b"\x2d\x00\x00"
 _I32 = b"\x7f"
 _FUNC = 0x60
+_ALLOCATES, _GIVES, _TAKES = functype(["i32"] * 4, ["i32"]), functype([], ["i32"]), functype(["i32"], [])
 _OUR_SECTIONS = {TYPE, IMPORT, FUNCTION, MEMORY, EXPORT, CODE}
 MEMORY_EXPORT = 2
 
@@ -77,11 +83,30 @@ class _Code:
     exports: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """An export without parameters that gives the address of a variant, of this alignment and size, whose first case
+    has no payload. The function that is added gives -1 where it is that case, and post_return was called; else the
+    address, with all that is left to do for the host."""
+
+    export: str
+    post_return: str
+    alignment: int
+    size: int
+
+    @property
+    def name(self) -> str:
+        """Under which it is exported."""
+        return f"{OWN_MEMORY}:{self.export}"
+
+
 Wanted = Mapping[tuple[str, str], tuple[Inlaid, bytes]]
 """What stands in front of imports, by module and name, with the type that each should have."""
 
 
-def inlay(data: bytes, wanted: Wanted, realloc: str, never_leave: Collection[str]) -> bytes | None:
+def inlay(
+    data: bytes, wanted: Wanted, realloc: str, never_leave: Collection[str], joined: Sequence[Joined] = ()
+) -> bytes | None:
     """The module with ours in front of imports. All are of one module.
 
     realloc: the export by which the guest allocates. never_leave: other exports during which the guest may call no
@@ -95,9 +120,13 @@ def inlay(data: bytes, wanted: Wanted, realloc: str, never_leave: Collection[str
             return None
         guest = _code(contents)
         inlaid = {} if guest is None else _inlaid(guest, wanted)
-        if guest is None or not inlaid or not _allocates(guest, realloc):
+        if guest is None or not inlaid or not _has_type(guest, realloc, _ALLOCATES):
             return None
         if not all(_stays_inside(guest, each) for each in (realloc, *never_leave)):
+            return None
+        if not all(
+            _has_type(guest, each.export, _GIVES) and _has_type(guest, each.post_return, _TAKES) for each in joined
+        ):
             return None
     except DecodeError:
         return None
@@ -105,12 +134,18 @@ def inlay(data: bytes, wanted: Wanted, realloc: str, never_leave: Collection[str
     ours = _code(ours_contents, ours=True)
     assert ours is not None
     assert set(ours_contents) - {0} == _OUR_SECTIONS
-    added = _functions(guest, ours, inlaid, guest.exports[realloc])
+    first = len(guest.imports) + len(guest.kinds)
+    numbers = {0: guest.exports[realloc]} | {index + 1: first + index for index in range(len(ours.kinds))}
+    added, count = _functions(guest, ours, inlaid, numbers, joined)
     own_types = Reader(ours_contents[TYPE])
-    count = own_types.u32()
-    added[TYPE] = _longer(contents[TYPE], count, own_types.take(own_types.end - own_types.position))
+    own_count = own_types.u32()
+    added[TYPE] = _longer(contents[TYPE], own_count, own_types.take(own_types.end - own_types.position))
     added[MEMORY] = _longer(contents[MEMORY], 1, ours_contents[MEMORY][1:])
-    added[EXPORT] = _longer(contents[EXPORT], 1, name(OWN_MEMORY) + bytes([MEMORY_EXPORT, 1]))
+    exports = [name(OWN_MEMORY) + bytes([MEMORY_EXPORT, 1])]
+    exports += [
+        name(each.name) + bytes([FUNC_IMPORT]) + leb(count - len(joined) + index) for index, each in enumerate(joined)
+    ]
+    added[EXPORT] = _longer(contents[EXPORT], len(exports), b"".join(exports))
     if _fills_memory(contents):
         added[DATA] = _longer(contents[DATA], 1, _OUR_DATA)
         if DATA_COUNT in contents:
@@ -128,11 +163,13 @@ def _fills_memory(contents: Mapping[int, bytes]) -> bool:
     return False
 
 
-def _functions(guest: _Code, ours: _Code, inlaid: Mapping[int, Inlaid], realloc: int) -> dict[int, bytes]:
-    """The sections of functions and their code: the guest's, ours, and what is called instead of each import."""
-    first = len(guest.imports) + len(guest.kinds)
-    numbers = {0: realloc} | {index + 1: first + index for index in range(len(ours.kinds))}
-    instead = {imported: first + len(ours.kinds) + index for index, imported in enumerate(inlaid)}
+def _functions(
+    guest: _Code, ours: _Code, inlaid: Mapping[int, Inlaid], numbers: Mapping[int, int], joined: Sequence[Joined]
+) -> tuple[dict[int, bytes], int]:
+    """The sections of functions and their code: the guest's, ours, what is called instead of each import, and what is
+    joined; and how many functions there are then. numbers: what ours have instead of those in their own module."""
+    first = numbers[1] + len(ours.kinds)
+    instead = {imported: first + index for index, imported in enumerate(inlaid)}
     kinds = [*guest.kinds, *(len(guest.types) + kind for kind in ours.kinds)]
     kinds += [guest.imports[imported][2] for imported in inlaid]
     bodies = [redirected(body, found, instead) for body, found in guest.bodies]
@@ -140,7 +177,27 @@ def _functions(guest: _Code, ours: _Code, inlaid: Mapping[int, Inlaid], realloc:
     for imported, each in inlaid.items():
         kind = guest.types[guest.imports[imported][2]]
         bodies.append(_front(kind, imported, each, numbers[ours.exports[each.function]]))
-    return {FUNCTION: vec(list(map(leb, kinds))), CODE: vec([leb(len(each)) + each for each in bodies])}
+    for both in joined:
+        export, post_return = guest.exports[both.export], guest.exports[both.post_return]
+        kinds.append(guest.kinds[export - len(guest.imports)])
+        bodies.append(_joined(both, export, post_return))
+    sections = {FUNCTION: vec(list(map(leb, kinds))), CODE: vec([leb(len(each)) + each for each in bodies])}
+    return sections, len(guest.imports) + len(kinds)
+
+
+def _joined(joined: Joined, export: int, post_return: int) -> bytes:
+    """An address that is not aligned becomes 1, which is not either: -1 says something else."""
+    address = _LOCAL_GET + b"\x00"
+    returned = _IF + address + _RETURN + _END
+    unaligned = _I32_CONST + bytes([joined.alignment - 1]) + _I32_AND + _IF + _I32_CONST + b"\x01" + _RETURN + _END
+    end = address + _I64_EXTEND + _I64_CONST + bytes([joined.size]) + _I64_ADD
+    size = _MEMORY_SIZE + _I64_EXTEND + _I64_CONST + b"\x10" + _I64_SHL
+    return (
+        b"\x01\x01" + _I32 + _CALL + leb(export) + _LOCAL_TEE + b"\x00" + unaligned
+        + end + size + _I64_GT_U + returned
+        + address + _LOAD_BYTE + returned
+        + address + _CALL + leb(post_return) + _I32_CONST + b"\x7f" + _END
+    )  # fmt: skip
 
 
 def _front(kind: bytes, imported: int, inlaid: Inlaid, function: int) -> bytes:
@@ -186,9 +243,10 @@ def _inlaid(guest: _Code, wanted: Wanted) -> dict[int, Inlaid]:
     return found
 
 
-def _allocates(guest: _Code, exported: str) -> bool:
+def _has_type(guest: _Code, exported: str, kind: bytes) -> bool:
+    """Whether it defines and exports a function of this type."""
     number = guest.exports.get(exported, 0) - len(guest.imports)
-    return number >= 0 and guest.types[guest.kinds[number]] == functype(["i32"] * 4, ["i32"])
+    return number >= 0 and guest.types[guest.kinds[number]] == kind
 
 
 def _stays_inside(guest: _Code, exported: str) -> bool:
