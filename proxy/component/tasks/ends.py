@@ -80,7 +80,7 @@ class CopyEnd(Waitable):
         return self.code, self.index, result | (buffer.length - buffer.remain) << 4
 
     def drop(self) -> None:
-        if self.copying():
+        if self.state is COPYING or self.state is CANCELLING_COPY:
             raise trap(f"cannot remove busy {self.what}")
         self.shared.drop()
         if self.joined is not None or self.has_sync_waiter:
@@ -136,18 +136,6 @@ class EndType:
     context: int
     asynchronous: bool
 
-    def find(self, instance: Instance, index: int) -> CopyEnd:
-        end = instance.components[self.component].handles.entry(index, self.end, self.end.name)
-        if end.shared.kind is not self.element.kind:
-            _check_kind(end, self.element.kind)
-        return end
-
-    def take(self, instance: Instance, index: int) -> CopyEnd:
-        end = instance.components[self.component].handles.take(index, self.end, self.end.name)
-        if end.shared.kind is not self.element.kind:
-            _check_kind(end, self.element.kind)
-        return end
-
 
 def _check_kind(end: CopyEnd, kind: ValueType | None) -> None:
     if end.shared.kind != kind:  # goes through all their parts
@@ -164,18 +152,21 @@ def new(instance: Instance, component: int, kind: ValueType | None, *, stream: b
 
 def copy(ends: EndType, instance: Instance, index: int, pointer: int, length: int = 1) -> Any:
     """canon {stream,future}.{read,write}."""
-    end = ends.find(instance, index)
+    component, element = instance.components[ends.component], ends.element
+    end = component.handles.entry(index, ends.end, ends.end.name)
+    if end.shared.kind is not element.kind:
+        _check_kind(end, element.kind)
     if end.state is not IDLE:
         busy = "while another operation is in progress" if end.copying() else "after it was over"
         raise trap(f"cannot {end.verb} a {end.what} {busy}")
     if end.joined is not None and not ends.asynchronous:
         raise _in_a_set()
     cx = instance.contexts[ends.context] or instance.open(ends.context)
-    end.buffer = buffer = GuestBuffer(cx, ends.element, pointer, length)
+    end.buffer = buffer = GuestBuffer(cx, element, pointer, length)
     end.state = COPYING
     end.index = index
     shared = end.shared
-    (shared.read if end.verb == "read" else shared.write)(instance.components[ends.component], buffer, end)
+    (shared.read if end.verb == "read" else shared.write)(component, buffer, end)
     if end.has_event:
         return end.get_pending_event()[2]
     return BLOCKED if ends.asynchronous else wait_for(end)
@@ -184,7 +175,9 @@ def copy(ends: EndType, instance: Instance, index: int, pointer: int, length: in
 def cancel_copy(ends: EndType, instance: Instance, index: int) -> Any:
     """canon {stream,future}.cancel-{read,write}. Whoever is at the other end gives the buffer back at once, the host
     too, so it never blocks."""
-    end = ends.find(instance, index)
+    end = instance.components[ends.component].handles.entry(index, ends.end, ends.end.name)
+    if end.shared.kind is not ends.element.kind:
+        _check_kind(end, ends.element.kind)
     if end.state is not COPYING or end.has_sync_waiter:
         raise trap(f"no {end.verb} of the {end.what} is in progress that could be cancelled")
     if end.joined is not None and not ends.asynchronous:
@@ -203,7 +196,10 @@ def _in_a_set() -> Trap:
 
 def drop(ends: EndType, instance: Instance, index: int) -> None:
     """canon {stream,future}.drop-{readable,writable}."""
-    ends.take(instance, index).drop()
+    end = instance.components[ends.component].handles.take(index, ends.end, ends.end.name)
+    if end.shared.kind is not ends.element.kind:
+        _check_kind(end, ends.element.kind)
+    end.drop()
 
 
 # Lifting and lowering (lift_async_value, lower_stream, lower_future).

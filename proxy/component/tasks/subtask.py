@@ -123,7 +123,7 @@ def canon_lower(lowered: LoweredCall) -> Callable[[Instance, Any], Any]:
                 subtask.tell()
 
         on_cancel = lowered.callee(instance, on_start, on_resolve)
-        if not subtask.resolved():
+        if subtask.state < State.RETURNED:
             subtask.on_cancel = on_cancel
         if lowered.options.is_async:
             return _asynchronous(component.handles, subtask)
@@ -138,7 +138,7 @@ def canon_lower(lowered: LoweredCall) -> Callable[[Instance, Any], Any]:
 
 
 def _asynchronous(handles: HandleTable, subtask: Subtask) -> int:
-    if subtask.resolved():
+    if subtask.state >= State.RETURNED:
         subtask.deliver_resolve()
         return State.RETURNED
     subtask.index = handles.add(subtask)

@@ -205,7 +205,8 @@ class Task:
     def returns(self, result: Any) -> None:
         if self.state is State.RESOLVED:
             raise trap("task.return called twice, or after task.cancel")
-        self.scope.close()
+        if self.scope.borrows:
+            self.scope.close()
         self._on_resolve(result)
         self.state = State.RESOLVED
 

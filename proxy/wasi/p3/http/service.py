@@ -198,7 +198,7 @@ class Handler:
     def _release(self, kept: Kept, handling: Handling) -> None:
         kept.has -= 1
         handling.close()
-        if self._usable(kept):
+        if kept.had < self._reuse and self._usable(kept):
             self._open[kept] = None
         elif not kept.has:
             self._drop(kept)
@@ -207,7 +207,8 @@ class Handler:
                 if not resting.done():
                     resting.set_result(None)
             self._resting.clear()
-        self._free()
+        if self._over:
+            self._free()
 
     def _drop(self, kept: Kept) -> None:
         del self._kept[kept]
