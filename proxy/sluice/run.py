@@ -222,25 +222,28 @@ class Run:
     def take_request_edits(self, taken: Edits) -> None:
         """Setters of the request were called."""
         self._left -= taken.size
-        if self.request is self._request_given:
-            self.request = self._request_given.copy()
+        request = self.request
+        if request is self._request_given:
+            request = self.request = request.copy()
         for edit, arguments in taken.edits:
-            edit(self.request, *arguments)
+            edit(request, *arguments)
         self.request_edits += taken.edits
-        if taken.sources:
-            self._request_written |= taken.sources
-            self.sources |= taken.sources
-            if self.request.observers:
-                written(self.request, taken.sources)
+        sources = taken.sources
+        if sources:
+            self._request_written |= sources
+            self.sources |= sources
+            if request.observers:
+                written(request, sources)
 
     def take_response_edits(self, taken: Edits) -> None:
         """Setters of the response, which is there, were called."""
-        assert self.response is not None
+        response = self.response
+        assert response is not None
         self._left -= taken.size
-        if self.response is self._response_given:
-            self.response = self.response.copy()
+        if response is self._response_given:
+            response = self.response = response.copy()
         for edit, arguments in taken.edits:
-            edit(self.response, *arguments)
+            edit(response, *arguments)
         self.response_edits += taken.edits
         self._response_written |= taken.sources
 

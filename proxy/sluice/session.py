@@ -104,9 +104,13 @@ class Session:
                 return leaf.result
         run = self._run or self._live()
         run.begin()
+        instance = self._instance
+        assert instance is not None
+        self.ran += 1
         try:
-            result = self._call(step)
+            result = step(self._program, instance)
         except BaseException:
+            self._failed = True
             if self.story is not None:
                 edited = run.request_edits, run.response_edits
                 self._tell(self.story, told(step, FAILED, run.reads, edited, started, remembered=False))
