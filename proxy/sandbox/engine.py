@@ -32,14 +32,14 @@ FEATURES = {
 }
 MAX_STACK = 512 << 10
 
-# Room for 2,000 instances of one core module, or for half as many of one with an adapter, or with a memory of ours
-# beside its own (proxy.component.inlay): a memory takes 4 GiB of addresses, which are not endless. The first pages of
-# a memory are wiped when its instance is gone, not given back: taking them anew would cost more than all the rest. All
-# of them are, though, used or not, and stay resident: so only as many as a small guest has. A new module takes a place
-# that nobody had before, until so many are warm: memory grows by one with each reload, up to there.
+# Room for 2,000 instances, each with a second core module or a second memory (an adapter, what stands in front of its
+# imports): 16 TiB of addresses. The first pages of a memory are wiped when its instance is gone, not given back: taking
+# them anew would cost more than all the rest. All of them are, though, used or not, and stay resident: so only as many
+# as a small guest has. A new module takes a place that nobody had before, until so many are warm: memory grows by one
+# with each reload, up to there.
 POOL = {
     "total_core_instances": 4_000,
-    "total_memories": 2_000,
+    "total_memories": 4_000,
     "total_tables": 4_000,
     "max_memories_per_module": 4,
     "max_tables_per_module": 16,

@@ -9,6 +9,7 @@ import pytest
 
 from proxy.sandbox import Engine
 from tests.filters.placed import Placed
+from tests.integration import site
 
 BUILT = Path(__file__).parents[2] / "filters/built"
 
@@ -16,9 +17,9 @@ Place = Callable[[str, Mapping[str, Any]], Placed]
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    with Engine() as engine:
-        yield engine
+def engine() -> Engine:
+    """The one of all tests: this fixture is another one in each module that imports it."""
+    return site.engine()
 
 
 @pytest.fixture(params=["fresh", "pooled"])
