@@ -13,15 +13,16 @@ nothing beyond.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from struct import Struct
 from typing import Any
 
-from proxy.exchange.observation import ACCESSORS, Observation, Source, Value, source_of
+from proxy.exchange.observation import Observation, Source, Value, source_of, text
+from proxy.http.fields import Fields
 from proxy.sandbox import Trap, TrapKind
 from proxy.sluice.edits import ASKED, Edit
-from proxy.sluice.run import RESPONSE, Edits, Run, response_value
+from proxy.sluice.run import RESPONSE, Edits, Run, seen, weight
 from proxy.sluice.writing import Written
 from proxy.telemetry import GuestLog
 
@@ -91,9 +92,11 @@ class Setter:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a log says: questions by number, edits, and what these replace."""
+    """What a log says: questions by number, what they read and how much that is to remember, and edits."""
 
     reads: tuple[int, ...]
+    observations: tuple[Observation, ...]
+    asked: int
     request: Edits
     response: Edits
 
@@ -113,6 +116,7 @@ class Glass:
         self._setters: list[Setter] = []
         self._version = 0
         self._speaks = False
+        self._rows: list[tuple[int, int, bytes]] = []
         self._forget()
 
     def _forget(self) -> None:
@@ -121,8 +125,17 @@ class Glass:
         self._images: dict[tuple[Value, ...], bytes] = {}
         asked = [(question.observation or ("", "")) for question in self._questions]
         self._observations = asked
-        self._of_request = [(ACCESSORS[name], argument) for name, argument in asked if not name.startswith(RESPONSE)]
-        self._of_response = asked[len(self._of_request) :]
+        self._of_response = any(name.startswith(RESPONSE) for name, _ in asked)
+        self._fields: tuple[dict[bytes, int], dict[bytes, int]] = {}, {}
+        """Of the request and of the response: the question that is answered by fields of this name."""
+        self._others: list[tuple[int, Observation]] = []
+        for index, observation in enumerate(asked):
+            name = observation[1].encode()
+            fields = self._fields[observation[0] == "response.header"]
+            if observation[0] not in ("header", "response.header") or name == b"host" or name in fields:
+                self._others.append((index, observation))
+            else:
+                fields[name] = index
         self._sources = [source_of(each) for each in asked]
         self._head = _HEAD.pack(self._area, LOG, BUDGET, 0, 0, 0)
         self._answers_at = self._area + _ANSWERS + len(self._fixed) * _ANSWER.size
@@ -139,8 +152,8 @@ class Glass:
             view[:12] = _CLOSED
             return
         if _word(view, area + 8)[0] != self._version:
-            for at, data in self._rows():
-                view[at : at + len(data)] = data
+            for at, end, data in self._rows:
+                view[at:end] = data
         if self._questions:
             self._show(run, view)
         if self._speaks and run.told is None:
@@ -152,11 +165,13 @@ class Glass:
 
     def _show(self, run: Run, view: memoryview) -> None:
         """What the answers are now."""
-        request = run.request
-        values: list[Value] = [accessor(request, argument) for accessor, argument in self._of_request]
-        if self._of_response:
+        values: list[Value] = [None] * len(self._questions)
+        for index, observation in self._others:
+            values[index] = seen(observation, run.request, run.response)
+        _fill(values, self._fields[0], run.request.fields)
+        if self._fields[1]:
             assert run.response is not None
-            values += [response_value(run.response, observation) for observation in self._of_response]
+            _fill(values, self._fields[1], run.response.fields)
         hidden = run.hidden(self._sources)
         shown = tuple(values)
         image = None if hidden else self._images.get(shown)
@@ -233,10 +248,11 @@ class Glass:
         self._questions.sort(key=lambda each: each.observation is not None and each.observation[0].startswith(RESPONSE))
         self._version += 1
         self._forget()
+        self._rows = [(at, at + len(data), data) for at, data in self._lay_out()]
 
     # The memory.
 
-    def _rows(self) -> list[tuple[int, bytes]]:
+    def _lay_out(self) -> list[tuple[int, bytes]]:
         """Where to write what of all that does not change from step to step."""
         area = self._area
         questions = [*self._fixed, *self._questions]
@@ -311,8 +327,8 @@ class Glass:
                     self._logs.clear()
                 self._logs[log] = told
         if told.reads:
-            observations, shown = self._observations, run.shown
-            run.observe([(observations[index], shown[index]) for index in told.reads])
+            shown = run.shown
+            run.observe(told.observations, [shown[index] for index in told.reads], told.asked)
         if told.request.edits:
             run.take_request_edits(told.request)
         if told.response.edits:
@@ -337,4 +353,13 @@ class Glass:
             if replaced is not None:
                 sources[setter.on_response].add(replaced)
         request, response = (Edits(tuple(each), frozenset(of)) for each, of in zip(edits, sources, strict=True))
-        return Told(tuple(reads), request, response)
+        observations = tuple([self._observations[index] for index in reads])
+        return Told(tuple(reads), observations, sum(map(weight, observations)), request, response)
+
+
+def _fill(values: list[Value], wanted: Mapping[bytes, int], fields: Fields) -> None:
+    """What the fields say that are asked for: one look at each line, however many questions there are."""
+    for name, value in fields.lines:
+        index = wanted.get(name)
+        if index is not None:
+            values[index] = text(value) if values[index] is None else text(b", ".join(fields.all(name)))

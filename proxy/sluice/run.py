@@ -7,7 +7,7 @@ needs to stand in for the step next time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from proxy.exchange import Request, Response
@@ -52,6 +52,11 @@ def seen(observation: Observation, request: Request, response: Response | None) 
         assert response is not None  # reads of the response are only made in steps that have one
         return response_value(response, observation)
     return value_of(request, observation)
+
+
+def weight(observation: Observation) -> int:
+    """What it takes to remember that it was asked for."""
+    return ASKED + len(observation[1])
 
 
 class Edits:
@@ -155,7 +160,7 @@ class Run:
         """It is kept from now on, for the memo and the caches above."""
         if observation in self._asked:
             return
-        self._left_to_ask -= ASKED + len(observation[1])
+        self._left_to_ask -= weight(observation)
         if self._left_to_ask < 0:
             raise Refused(f"more than {MOST_ASKED} bytes of names were asked for")
         self._asked.add(observation)
@@ -210,14 +215,23 @@ class Run:
             values = tuple([seen(each, self._request_given, self._response_given) for each in observations])
         self.shown = values
 
-    def observe(self, reads: Iterable[tuple[Observation, Value]]) -> None:
-        """Getters were answered; with the values that are recorded."""
-        for observation, value in reads:
-            self._ask(observation)
-            if self.request.observers and not observation[0].startswith(RESPONSE):
-                observed(self.request, observation)
-            if observation not in self.reads:
-                self.reads[observation] = value
+    def observe(self, observations: Sequence[Observation], values: Sequence[Value], weight: int) -> None:
+        """Getters were answered; with the values that are recorded, and what the observations weigh together."""
+        if self._asked.isdisjoint(observations):
+            self._asked.update(observations)
+            self._left_to_ask -= weight
+        else:
+            for observation in observations:
+                self._ask(observation)
+        if self.request.observers:
+            for observation in observations:
+                if not observation[0].startswith(RESPONSE):
+                    observed(self.request, observation)
+        if not self.reads:
+            self.reads = dict(zip(observations, values, strict=True))
+            return
+        for observation, value in zip(observations, values, strict=True):
+            self.reads.setdefault(observation, value)
 
     def take_request_edits(self, taken: Edits) -> None:
         """Setters of the request were called."""
