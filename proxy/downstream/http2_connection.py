@@ -15,7 +15,7 @@ from proxy.downstream.service import Company, Service
 from proxy.errors import ProxyError
 
 
-class Http2Connection(Multiplexed, asyncio.Protocol):
+class Http2Connection(Multiplexed[Http2Server], asyncio.Protocol):
     """Exchanges that have nothing to wait for are answered before `data_received` returns, all with one write.
 
     Nothing is read while the client takes nothing, so what it makes us send it cannot pile up.
@@ -23,11 +23,9 @@ class Http2Connection(Multiplexed, asyncio.Protocol):
 
     __slots__ = (
         "_begun", "_draining_since", "_last_word", "_lost", "_section_since", "_stalled", "_transport", "_unsent",
-        "codec",
     )  # fmt: skip
 
     version = "2"
-    codec: Http2Server
 
     _transport: asyncio.Transport
 

@@ -49,7 +49,7 @@ class Router(Protocol):
         """It is over, and needs no packets any more."""
 
 
-class Http3Connection(Multiplexed):
+class Http3Connection(Multiplexed[Http3Server]):
     """`receive` each packet, then `turn`: exchanges that have nothing to wait for are answered before that returns.
 
     socket: where it is sent from.
@@ -57,11 +57,10 @@ class Http3Connection(Multiplexed):
 
     __slots__ = (
         "_closing_since", "_draining_since", "_forgotten", "_heard", "_lost", "_quic", "_router", "_since", "_timer",
-        "_timer_at", "_why", "codec", "socket",
+        "_timer_at", "_why", "socket",
     )  # fmt: skip
 
     version = "3"
-    codec: Http3Server
 
     def __init__(self, service: Service, company: Company, router: Router, quic: Quic, via: socket, peer: Any) -> None:
         super().__init__(service, company)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Generic, TypeVar
 
 from proxy.codec.events import Data, End, Event, RequestHead, Reset
 from proxy.downstream.service import Company, Service
@@ -14,21 +15,25 @@ from proxy.http.fields import Fields, Line
 ONE_WRITE = 64 * 1024
 """Bytes that are put together for one write."""
 
+C = TypeVar("C", bound=Codec)
+
 NOTICE = 1.0
 """Seconds that a client gets to hear that the connection is about to end, when it does not answer."""
 
 
-class Multiplexed:
+class Multiplexed(Generic[C]):
     """From events to exchanges and back. Exchanges that have nothing to wait for are answered before `_handle` returns,
     all with one write."""
 
     __slots__ = (
         "_company", "_exchanges", "_flushing", "_handling", "_idle_limit", "_idle_since", "_service", "certificate",
-        "client",
+        "client", "codec",
     )  # fmt: skip
 
     version: str
     """Of HTTP, as in `Via`."""
+
+    codec: C
 
     def __init__(self, service: Service, company: Company) -> None:
         self._service = service
@@ -40,10 +45,6 @@ class Multiplexed:
         self._idle_limit = service.timeouts.header
         self.client = "unknown"
         self.certificate: Line | None = None
-
-    @property
-    def codec(self) -> Codec:
-        raise NotImplementedError
 
     def _flush(self) -> None:
         """Write what is there, as much as the client takes."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from proxy import errors
 from proxy.errors import ProxyError
@@ -19,7 +19,6 @@ HIGH_WATER = 64 * 1024
 """Bytes a pipe holds before its producer is paused."""
 
 
-@runtime_checkable
 class Stream(Protocol):
     """A body that arrives over time. One consumer reads it once."""
 

@@ -8,15 +8,11 @@ import pytest
 
 from proxy import errors
 from proxy.errors import ProxyError
-from proxy.exchange import Pipe, Stream, collect
+from proxy.exchange import Pipe, collect
 from proxy.exchange.body import HIGH_WATER
 from proxy.http.fields import Fields
 
 BROKEN = ProxyError(errors.HTTP_RESPONSE_INCOMPLETE, "gone")
-
-
-def test_a_pipe_is_a_stream() -> None:
-    assert isinstance(Pipe(), Stream)
 
 
 def test_chunks_are_joined_as_they_lie_and_end_with_nothing() -> None:
