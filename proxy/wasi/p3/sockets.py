@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -20,6 +21,11 @@ from proxy.wasi.waiting import until
 
 REFUSED: Result = ("err", ("access-denied", None))
 INVALID_STATE: Result = ("err", ("invalid-state", None))
+
+
+EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+PAUSE = 0.1
+"""Seconds until it is tried again to accept a connection for which this machine has too little."""
 
 
 class TcpSocket:
@@ -82,8 +88,10 @@ class _Incoming:
             except SocketFailed as error:
                 if error.code != "new-socket-limit":
                     break
-            except OSError:
-                break
+            except OSError as error:
+                if error.errno not in EXHAUSTED:
+                    break
+                await asyncio.sleep(PAUSE)
             else:
                 if accepted is not None:
                     return [TcpSocket(accepted)]

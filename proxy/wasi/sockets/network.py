@@ -33,11 +33,14 @@ GRACE = 1.0
 """Seconds that a peer has to take what was sent before the exchange ended."""
 
 SHARE = 4
-"""All exchanges of one component together have at most one of so many of the descriptors of the process."""
+"""All components together have at most one of so many of the descriptors of the process."""
 
 
 class Network:
     """Of one component, for all its exchanges."""
+
+    open_in_all = 0
+    """Sockets of all components of the process, now."""
 
     def __init__(self, granted: Iterable[Sockets], resolver: Resolver) -> None:
         given = tuple(granted)
@@ -55,11 +58,13 @@ class Network:
 
     def enter(self) -> None:
         """One more socket. Raises SocketFailed."""
-        if self.open >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] // SHARE:
+        if Network.open_in_all >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] // SHARE:
             raise SocketFailed("new-socket-limit")
+        Network.open_in_all += 1
         self.open += 1
 
     def leave(self) -> None:
+        Network.open_in_all -= 1
         self.open -= 1
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import resource
 import socket
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 from unittest.mock import patch
 
@@ -209,6 +212,57 @@ def test_a_guest_that_keeps_all_who_connect() -> None:
 def test_all_exchanges_together_leave_descriptors_for_others() -> None:
     with patch.object(resource, "getrlimit", return_value=(40, 40)):
         assert asked("/many", tcp=["127.0.0.1:80"]) == '10 Other(Some("too many sockets"))'
+    assert network.Network.open_in_all == 0
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """The process can open nothing more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 1, hard))
+    taken = []
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        yield
+    finally:
+        for each in taken:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_who_connects_when_there_are_no_descriptors_waits() -> None:
+    async def asking() -> None:
+        guest = Guest(listen_tcp=["127.0.0.1:0"])
+        response = await guest.ask("/listen?127.0.0.1:0")
+        assert not isinstance(response.body, bytes)
+        port = int(await response.body.read())
+        loop, tried = asyncio.get_running_loop(), asyncio.Event()
+        accept = tcp.Tcp.accept
+
+        def accepting(self: tcp.Tcp) -> tcp.Tcp | None:
+            try:
+                return accept(self)
+            except OSError:
+                tried.set()
+                raise
+
+        with socket.socket() as client, socket.socket() as second:
+            for each in (client, second):
+                each.setblocking(False)
+            with patch.object(tcp.Tcp, "accept", accepting), no_descriptors():
+                await loop.sock_connect(client, ("127.0.0.1", port))
+                await asyncio.wait_for(tried.wait(), 5)
+            await loop.sock_connect(second, ("127.0.0.1", port))
+            for each, name in ((client, b"one"), (second, b"two")):
+                await loop.sock_sendall(each, name)
+                each.shutdown(socket.SHUT_WR)
+                assert await loop.sock_recv(each, 100) == b"hello " + name
+        assert await response.body.read() == b"done"
+        await guest.handler.rest()
+
+    asyncio.run(asking())
 
 
 def test_a_guest_that_never_reads_holds_the_peer() -> None:
@@ -262,7 +316,13 @@ def test_a_peer_that_never_reads_holds_the_guest() -> None:
                 await guest.text(f"/flood?127.0.0.1:{port}")
             assert connected.is_set()
             closed = asyncio.Event()
-            with patch.object(guest.network, "leave", closed.set):
+            left = guest.network.leave
+
+            def leaving() -> None:
+                left()
+                closed.set()
+
+            with patch.object(guest.network, "leave", leaving):
                 if guest.network.open:  # what was on its way has its grace
                     await asyncio.wait_for(closed.wait(), 5)
 
