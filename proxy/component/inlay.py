@@ -62,6 +62,9 @@ def inlaid(plan: Plan, hosts: Mapping[str, HostInterface], is_valid: Callable[[b
     return None
 
 
+LEAST_MEMORY = 1 << 20
+"""Of a limit: the engine holds our memory, a page, to that of the guest's."""
+
 _MOST_IN_A_BYTE, _MOST_CASES = 64, 256
 """Of a number, and of the cases of a variant, so that a byte is enough."""
 

@@ -14,7 +14,7 @@ from proxy.component.binding import Binding, Kept, LinkError
 from proxy.component.compare import difference
 from proxy.component.decode import Component
 from proxy.component.handles import GuestResource
-from proxy.component.inlay import Inlay, inlaid
+from proxy.component.inlay import LEAST_MEMORY, Inlay, inlaid
 from proxy.component.instance import Cell, Instance
 from proxy.component.plan import Func, ImportedFunc, Plan
 from proxy.component.rewind import LARGEST, Rewind
@@ -90,7 +90,9 @@ def link(
     rewindable = _rewindable(plan) if rewinds else None
     if rewindable is not None:
         plan = replace(plan, modules=tuple(each.module for each in rewindable))
-    inlay = None if suspends else inlaid(plan, _offered(component, imports), engine.is_valid_module)
+    inlay = None
+    if not suspends and limits.memory >= LEAST_MEMORY:
+        inlay = inlaid(plan, _offered(component, imports), engine.is_valid_module)
     if inlay is not None:
         plan = inlay.plan
     compiled = validate(component, engine, dict(zip(component.plan.modules, plan.modules, strict=True)))

@@ -20,6 +20,8 @@ FEATURES = {
     "epoch_interruption": True,
     "cranelift_nan_canonicalization": True,
     "wasm_relaxed_simd_deterministic": True,
+    "wasm_tail_call": True,  # as they are by default; what stands in front of imports needs them
+    "wasm_multi_memory": True,
     "wasm_threads": False,
     "shared_memory": False,
     "wasm_gc": False,

@@ -62,6 +62,7 @@ def linked(
     *,
     rewinds: bool = False,
     forged: tuple[bytes, bytes] = (b"", b""),
+    limits: Limits | None = None,
 ) -> Linked:
     """code: of the guest's functions. forged: bytes of the component, and what is there instead."""
     ours = parse(OURS)
@@ -71,7 +72,7 @@ def linked(
     )
     core = GUEST.format(**{"realloc": "", "post": "", "deeper": ""} | code)
     data = component(core, str(wit), "w").replace(*forged)
-    return link(decode(data), engine, {"a": host}, Limits(), rewinds=rewinds)
+    return link(decode(data), engine, {"a": host}, limits or Limits(), rewinds=rewinds)
 
 
 @pytest.mark.parametrize("rewinds", [False, True])
@@ -153,6 +154,10 @@ def test_the_limit_of_memory_is_the_guests_alone(engine: Engine, wit: Path) -> N
     made = linked(engine, wit, {"deeper": "(drop (memory.grow (i32.const 1)))"})
     assert made.inlays
     assert made.binding.memories == 1
+
+
+def test_not_where_memory_is_scarce(engine: Engine, wit: Path) -> None:
+    assert not linked(engine, wit, limits=Limits(memory=1 << 16)).inlays
 
 
 def test_a_module_that_has_the_name_is_left_alone(engine: Engine, wit: Path) -> None:

@@ -2,7 +2,8 @@
 
     python -m tests.fuzz [--seconds 60] [--seed N] [COMPONENT …]
 
-Each mutant is decoded, linked with a host that has everything, instantiated and called. It must end in an error of
+Each mutant is decoded, linked with a host that has everything, instantiated and called; and is a filter, if it still
+can be one. It must end in an error of
 ours, or in a guest's trap, within a second of processor time. The work is done in a child process, so that one that
 ends the process is caught too: its bytes are then in the file that is named.
 """
@@ -10,6 +11,7 @@ ends the process is caught too: its bytes are then in the file that is named.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 import subprocess
 import sys
@@ -17,7 +19,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from proxy.sandbox import Engine
+from proxy.component import DecodeError, LinkError, decode
+from proxy.exchange import Exchange, Request, Response
+from proxy.http.fields import Fields
+from proxy.sandbox import Engine, Limits, PoolExhausted, Trap
+from proxy.sluice.edits import Refused
+from proxy.sluice.program import Program
+from proxy.sluice.session import Session
 from tests.component.guests import BUILT
 from tests.component.test_decode import try_everything
 
@@ -46,6 +54,22 @@ def mutant(guest: bytes, chance: random.Random) -> bytes:
     return bytes(mutated)
 
 
+def try_as_filter(engine: Engine, data: bytes) -> None:
+    """Two exchanges through it: what is answered in Wasm is so in the second one."""
+    try:
+        program = Program("mutant", decode(data), engine, config={}, limits=Limits(time=0.1))
+    except (DecodeError, LinkError):
+        return
+    for _ in range(2):
+        request = Request("GET", "http", "a", "/", None, Fields([(b"accept", b"*/*")]), Exchange())
+        session = Session(program, request)
+        with contextlib.suppress(Trap, Refused, PoolExhausted):
+            session.on_request()
+            session.on_response(Response(200, Fields([(b"server", b"o")]), b"body"))
+        session.close()
+    program.close()
+
+
 def batch(seed: int, guests: list[Path], last: Path) -> None:
     """Try BATCH mutants in this process, each written to `last` before it is tried."""
     chance = random.Random(seed)
@@ -56,6 +80,7 @@ def batch(seed: int, guests: list[Path], last: Path) -> None:
             last.write_bytes(data)
             started = time.process_time()
             try_everything(engine, data)
+            try_as_filter(engine, data)
             taken = time.process_time() - started
             if taken > SLOWEST:
                 raise TimeoutError(f"{taken:.1f} s of processor time")
