@@ -38,7 +38,7 @@ impl wasip3::exports::http::handler::Guest for Sockets {
             "/listen" => Ok(told(listen(argument))),
             "/hoard" => Ok(told(hoard(argument))),
             "/states" => Ok(answer(states(argument).await)),
-            "/options" => Ok(told(options().map(answer))),
+            "/options" => Ok(told(options(argument).map(answer))),
             "/many" => Ok(answer(many())),
             "/again" => Ok(answer(again(argument).await)),
             _ => Ok(answer(blocking::answer(path, argument, collect(body_of(request)).await))),
@@ -337,8 +337,8 @@ async fn states(to: &str) -> String {
     said.join(" ")
 }
 
-fn options() -> Told<String> {
-    let socket = TcpSocket::create(IpAddressFamily::Ipv6).map_err(name)?;
+fn options(at: &str) -> Told<String> {
+    let socket = TcpSocket::create(family(&place(at))).map_err(name)?;
     socket.set_keep_alive_enabled(true).map_err(name)?;
     socket.set_keep_alive_idle_time(7_500_000_000).map_err(name)?;
     socket.set_keep_alive_interval(1).map_err(name)?;
