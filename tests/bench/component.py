@@ -17,7 +17,11 @@ from functools import partial
 from itertools import chain
 
 from proxy.component import HostInterface, Instance, Linked, decode, interfaces, link
+from proxy.exchange import Exchange, Request, Response
+from proxy.http.fields import Fields
 from proxy.sandbox import Engine, Limits
+from proxy.sluice.program import Program
+from proxy.sluice.session import Session
 from tests.bench.component_peer import Peer
 from tests.component.guests import BUILT, WIT, component, run
 
@@ -52,6 +56,9 @@ GUEST = """(module
     (i32.store (i32.const 1048100) (local.get 0)) (i32.store (i32.const 1048104) (local.get 1)) (i32.const 1048100))
   (func (export "sluice:filter/on-body@0.1.0#finish") (result i32)
     (i32.store (i32.const 1048100) (i32.const 0)) (i32.store (i32.const 1048104) (i32.const 0)) (i32.const 1048100)))"""
+
+SMALL = GUEST.replace('"memory") 19', '"memory") 2').replace("1048576", "65536").replace("1048", "60")
+"""The same with as much memory as a shipped filter has."""
 
 READS = """(module
   (import "sluice:filter/request@0.1.0" "header" (func $header (param i32 i32 i32)))
@@ -145,7 +152,7 @@ def peers(guest: bytes, reads: bytes) -> dict[str, float]:
 
 def main() -> None:
     print(f"{'microseconds':58} {'measured':>8} {'asked':>8} {'wasmtime-py':>11}")
-    for figure in chain(calls(), shipped()):
+    for figure in chain(calls(), filtered(), shipped()):
         print(figure, flush=True)
 
 
@@ -187,6 +194,30 @@ def calls() -> Iterator[Figure]:
     yield Figure("exchange, instance kept", best(lambda: pooled(kept), 200), 16)
     kept.close()
     read.close()
+    engine.ticker.close()
+    gc.enable()
+
+
+def filtered() -> Iterator[Figure]:
+    """The same exchange as a filter has it: on real messages, its reads and edits kept account of."""
+    engine = Engine()
+    data = decode(component(SMALL, str(WIT), "filter"))
+    request = Request(
+        "GET", "http", "a", "/", None, Fields([(b"accept", b"*/*"), (b"x-hello", b"a value")]), Exchange()
+    )
+    response = Response(200, Fields([(b"server", b"o"), (b"content-type", b"text/plain")]), b"body")
+    gc.disable()
+    for pooled, asked in ((False, 34), (True, 16)):
+        program = Program("f", data, engine, config={}, limits=Limits(time=1), pooled=pooled, memo=False)
+
+        def exchange(program: Program = program) -> None:
+            session = Session(program, request)
+            session.on_request()
+            session.on_response(response)
+            session.close()
+
+        yield Figure(f"the same as a filter, {'pooled' if pooled else 'fresh'}", best(exchange, 200), asked)
+        program.close()
     engine.ticker.close()
     gc.enable()
 
