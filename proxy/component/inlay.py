@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from proxy.component.abi import layout
-from proxy.component.binary.core_module import imported_functions
+from proxy.component.binary.core_module import code_size, imported_functions
 from proxy.component.binary.definitions import Sort
 from proxy.component.binary.inlaying import Inlaid, Joined, inlay
 from proxy.component.binary.writing import functype
@@ -48,6 +48,8 @@ def inlaid(plan: Plan, hosts: Mapping[str, HostInterface], is_valid: Callable[[b
         original = plan.modules[made.module]
         if slot in elided.gone or sum(each.module == made.module for each in plan.core_instances) > 1:
             continue
+        if code_size(original) > LONGEST:
+            continue
         fronts = _Fronts(plan, slot, hosts, elided)
         kept_in = fronts.kept_in()
         if not fronts.wanted or fronts.realloc is None or kept_in is None:
@@ -61,6 +63,9 @@ def inlaid(plan: Plan, hosts: Mapping[str, HostInterface], is_valid: Callable[[b
             return Inlay(replace(plan, modules=modules), slot, {each.export: each for each in joined})
     return None
 
+
+LONGEST = 1 << 20
+"""Bytes of code that are looked at: more takes too long, and belongs to guests that take long anyway."""
 
 LEAST_MEMORY = 1 << 20
 """Of a limit: the engine holds our memory, a page, to that of the guest's."""

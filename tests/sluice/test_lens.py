@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from proxy.sluice.edits import Refused
 from proxy.sluice.program import Program
 from proxy.sluice.run import Run
 from proxy.sluice.session import Session
+from tests.component.guests import BUILT
 from tests.hostile.conftest import engine
 from tests.sluice.scripted import (
     ALLOCATES_OUTSIDE,
@@ -170,4 +172,11 @@ def test_what_is_not_plain_is_refused_when_it_is_written(engine: Engine) -> None
     assert session._run is not None
     assert ("cookie", "never") not in session._run.reads
     session.close()
+    made.close()
+
+
+@pytest.mark.parametrize("path", BUILT, ids=lambda path: str(path.stem))
+def test_the_shipped_filters_are_answered_in_wasm(engine: Engine, path: Path) -> None:
+    made = Program("f", decode(path.read_bytes()), engine, config={}, limits=Limits())
+    assert made._linked.inlays
     made.close()

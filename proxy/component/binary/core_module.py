@@ -101,6 +101,15 @@ class _NotThatError(Exception):
     """The module is of another shape."""
 
 
+def code_size(data: bytes) -> int:
+    """Bytes of the code of all functions."""
+    try:
+        code = _sections(data).get(CODE)
+    except DecodeError:
+        return 0
+    return 0 if code is None else code.end - code.position
+
+
 def imported_functions(data: bytes) -> list[tuple[str, str]]:
     """Module and name of each function that a module imports."""
     try:

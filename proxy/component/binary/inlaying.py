@@ -39,9 +39,6 @@ from proxy.component.binary.writing import functype, leb, name, section, vec
 OWN_MEMORY = "sluicegate:inlay"
 """The name under which our memory is exported."""
 
-LONGEST = 1 << 20
-"""Bytes of code that are looked at: more takes too long, and belongs to guests that take long anyway."""
-
 _LOCAL_GET, _LOCAL_TEE, _I32_CONST, _CALL, _RETURN_CALL, _RETURN = b"\x20", b"\x22", b"\x41", b"\x10", b"\x12", b"\x0f"
 _IF, _END, _I32_GE_S = b"\x04\x40", b"\x0b", b"\x4e"
 _I32_AND, _I64_ADD, _I64_SHL, _I64_GT_U, _I64_EXTEND = b"\x71", b"\x7c", b"\x86", b"\x56", b"\xad"
@@ -116,7 +113,7 @@ def inlay(
     try:
         sections = sections_of(data)
         contents = dict(sections)
-        if OWN_MEMORY.encode() in data or len(contents.get(CODE, b"")) > LONGEST or not _has_one_memory(contents):
+        if OWN_MEMORY.encode() in data or not _has_one_memory(contents):
             return None
         guest = _code(contents)
         inlaid = {} if guest is None else _inlaid(guest, wanted)
