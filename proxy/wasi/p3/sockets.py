@@ -13,7 +13,7 @@ from proxy.sandbox import Trap
 from proxy.wasi.p3.streams import GivenStream, Nothing, Outcome, Taken, ready, running
 from proxy.wasi.sockets import Holder, Network, options
 from proxy.wasi.sockets.errors import OK, Result, SocketFailed, answering, told3
-from proxy.wasi.sockets.lookup import addresses_of
+from proxy.wasi.sockets.lookup import Addresses, addresses_of
 from proxy.wasi.sockets.places import written
 from proxy.wasi.sockets.tcp import MOST_READ, Tcp
 from proxy.wasi.sockets.udp import Udp
@@ -149,7 +149,14 @@ async def _answered(work: Coroutine[Any, Any, object]) -> Result:
         return told3(error)
 
 
-def _connect(data: Holder, sock: TcpSocket, value: tuple[str, Any]) -> Coroutine[Any, Any, Result]:
+# What needs nobody else is answered at once: only what is new from outside gives a guest its time anew.
+
+
+def _connect(data: Holder, sock: TcpSocket, value: tuple[str, Any]) -> Result | Coroutine[Any, Any, Result]:
+    try:
+        sock.tcp.may_connect(value)
+    except SocketFailed as error:
+        return told3(error)
     return _answered(sock.tcp.connect(value))
 
 
@@ -173,16 +180,20 @@ def _send_datagram(
     return _answered(later())
 
 
-async def _receive_datagram(data: Holder, udp: Udp) -> Result:
+def _receive_datagram(data: Holder, udp: Udp) -> Result | Coroutine[Any, Any, Result]:
     async def arrived() -> tuple[bytes, tuple[str, Any]]:
         content, place = await udp.arrived()
         return content, place.value
 
-    return await _answered(arrived())
+    try:
+        udp.local()
+    except SocketFailed as error:
+        return told3(error)
+    return _answered(arrived())
 
 
-async def _looked_up(network: Network, data: Holder, name: str) -> list[object]:
-    return [written(address) for address in await addresses_of(network, data.sockets, name)]
+async def _written(found: Addresses) -> list[object]:
+    return list(map(written, await found))
 
 
 _TCP_RESULTS: dict[str, Callable[..., object]] = {
@@ -238,7 +249,13 @@ def interfaces(network: Network | None = None) -> dict[str, HostInterface]:
         return Udp(network, data.sockets, family)
 
     def resolve(data: Holder, name: str) -> Result | Coroutine[Any, Any, Result]:
-        return REFUSED if network is None else _answered(_looked_up(network, data, name))
+        if network is None:
+            return REFUSED
+        try:
+            found = addresses_of(network, data.sockets, name)
+        except SocketFailed as error:
+            return told3(error)
+        return ("ok", list(map(written, found))) if isinstance(found, list) else _answered(_written(found))
 
     return {
         "sockets/types": HostInterface(

@@ -44,35 +44,35 @@ def _error_code(data: Any, error: object) -> str | None:
 class Answers:
     """A `resolve-address-stream`."""
 
-    def __init__(self, job: Job[list[Address]]) -> None:
-        self._job = job
-        self._left: list[Address] | None = None
+    def __init__(self, found: list[Address] | Job[list[Address]]) -> None:
+        self._job = None if isinstance(found, list) else found
+        self._left = list(reversed(found)) if isinstance(found, list) else []
 
     def pending(self) -> asyncio.Future[Any] | None:
-        return self._job.pending()
+        return None if self._job is None else self._job.pending()
 
     def next(self) -> Result:
-        if self._job.pending() is not None:
-            return "err", "would-block"
-        if self._left is None:
-            self._left = list(reversed(self._job.result()))
+        if self._job is not None:
+            if self._job.pending() is not None:
+                return "err", "would-block"
+            job, self._job = self._job, None
+            self._left = list(reversed(job.result()))
         return "ok", written(self._left.pop()) if self._left else None
 
     def close(self) -> None:
-        self._job.cancel()
+        if self._job is not None:
+            self._job.cancel()
 
 
 def _lookup(network: Network | None) -> HostInterface:
     def resolve(data: Holder, through: object, name: str) -> Result:
         if network is None:
             return REFUSED
-        job = data.job(addresses_of(network, data.sockets, name))
-        if job.pending() is None:
-            try:
-                job.result()
-            except SocketFailed as error:
-                return told(error)
-        return "ok", Answers(job)
+        try:
+            found = addresses_of(network, data.sockets, name)
+        except SocketFailed as error:
+            return told(error)
+        return "ok", Answers(found if isinstance(found, list) else data.job(found))
 
     def following(data: Holder, answers: Answers) -> Result:
         try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from ipaddress import IPv6Address, ip_address
+from typing import Any
 
 from proxy import errors
 from proxy.config.values import server_name
@@ -12,9 +14,12 @@ from proxy.wasi.addresses import Address
 from proxy.wasi.sockets.errors import SocketFailed
 from proxy.wasi.sockets.network import MAX_LOOKUPS, Held, Network
 
+Addresses = Coroutine[Any, Any, list[Address]]
 
-async def addresses_of(network: Network, held: Held, name: str) -> list[Address]:
-    """At least one. From then on the exchange may connect to them as what the name is. Raises SocketFailed."""
+
+def addresses_of(network: Network, held: Held, name: str) -> list[Address] | Addresses:
+    """At least one, at once where the name is an address. From then on the exchange may connect to them as what the
+    name is. Raises SocketFailed, at once where nobody has to be asked."""
     literal = _literal(name)
     if literal is not None:
         return [literal]
@@ -24,6 +29,10 @@ async def addresses_of(network: Network, held: Held, name: str) -> list[Address]
     held.lookups += 1
     if held.lookups > MAX_LOOKUPS:
         raise SocketFailed("temporary-resolver-failure")
+    return _looked_up(network, held, host)
+
+
+async def _looked_up(network: Network, held: Held, host: str) -> list[Address]:
     # In a task of its own, as the look-up has its timeout, and a call of a guest is begun in none.
     answer = await asyncio.get_running_loop().create_task(_answer(network, host))
     found = [address for address in answer if _covered(network, address, host)]

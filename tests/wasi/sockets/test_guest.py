@@ -171,6 +171,19 @@ def test_as_many_sockets_as_there_may_be() -> None:
     asyncio.run(asking())
 
 
+@pytest.mark.parametrize("what", ["127.0.0.1", "other.example", "receive", "connect"])
+def test_a_guest_that_asks_without_end(what: str) -> None:
+    """Nothing of it is new from outside, so its time is over once."""
+
+    async def asking() -> None:
+        guest = Guest(tcp=["127.0.0.1:80"], udp=["127.0.0.1:80"])
+        with pytest.raises(ProxyError, match="sockets failed") as caught:
+            await asyncio.wait_for(guest.text(f"/spin?{what}"), 10)
+        assert "time limit" in str(caught.value.__cause__)
+
+    asyncio.run(asking())
+
+
 def test_a_guest_that_keeps_all_who_connect() -> None:
     """It has as many as it may have, the one that listens among them; who comes then is closed at once."""
 

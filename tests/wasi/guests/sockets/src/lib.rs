@@ -37,6 +37,7 @@ impl wasip3::exports::http::handler::Guest for Sockets {
             "/named" => Ok(told(named(argument, body_of(request)).await)),
             "/listen" => Ok(told(listen(argument))),
             "/hoard" => Ok(told(hoard(argument))),
+            "/spin" => Ok(answer(spin(argument).await)),
             "/states" => Ok(answer(states(argument).await)),
             "/options" => Ok(told(options(argument).map(answer))),
             "/many" => Ok(answer(many())),
@@ -358,6 +359,19 @@ fn options(at: &str) -> Told<String> {
         sent <= 1 << 20,
         name(socket.set_hop_limit(0).unwrap_err()),
     ))
+}
+
+/// Asks without end for what needs nobody else: an address by its address, what is refused, what is not valid.
+async fn spin(what: &str) -> String {
+    let socket = TcpSocket::create(IpAddressFamily::Ipv4).unwrap();
+    let udp = UdpSocket::create(IpAddressFamily::Ipv4).unwrap();
+    loop {
+        match what {
+            "receive" => drop(udp.receive().await),
+            "connect" => drop(socket.connect(place("127.0.0.1:1")).await),
+            name => drop(resolve_addresses(name.to_owned()).await),
+        }
+    }
 }
 
 /// As many sockets at once as there may be.
