@@ -332,7 +332,8 @@ class Instance:
     def find(self, number: int) -> int:
         """The address of the extern with this number, on first use."""
         slot, name = self.linked.binding.names[number]
-        self.make(slot)
+        if not self.made & 1 << slot:
+            self.make(slot)
         address = self.funcs[number] = self.store.find(slot, name, number)
         return address
 

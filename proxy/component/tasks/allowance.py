@@ -30,8 +30,9 @@ class Allowance:
     def spend(self, seconds: float) -> None:
         self._spent += seconds
 
-    def rest(self, now: float) -> None:
-        """It has nothing to do until something happens."""
+    def rest(self, now: float, spent: float = 0.0) -> None:
+        """It has nothing to do until something happens, and has spent that much before."""
+        self._spent += spent
         self._resting_since = now
 
     def renew(self) -> None:
@@ -43,15 +44,16 @@ class Stopwatch:
     all the rest of entering a guest: so what is over soon is as long as it was on the wall, and how much the thread
     had used before is known to within as much."""
 
-    __slots__ = ("_asked", "_used")
+    __slots__ = ("_used", "due")
 
     def __init__(self) -> None:
-        self._asked = float("-inf")
+        self.due = float("-inf")
+        """Until then nobody has to ask: what starts by then knows well enough."""
         self._used = 0.0
 
     def start(self, now: float) -> None:
-        if now - self._asked > SHORT:
-            self._asked, self._used = now, thread_time()
+        if now > self.due:
+            self.due, self._used = now + SHORT, thread_time()
 
     def took(self, since: float, now: float) -> float:
         """Seconds from `start(since)` to now."""

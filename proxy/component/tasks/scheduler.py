@@ -228,7 +228,8 @@ class Scheduler:
             self._stop(late)
             raise late
         previous = instance.enter(left if left < instance.linked.limits.time else None)
-        stopwatch.start(now)
+        if now > stopwatch.due:
+            stopwatch.start(now)
         self.running = True
         Scheduler.entered += 1
         try:
@@ -242,11 +243,13 @@ class Scheduler:
             raise
         self._left(previous)
         since, now = now, monotonic()
-        self._allowance.spend(stopwatch.took(since, now))
+        spent = stopwatch.took(since, now)
         if again:
+            self._allowance.spend(spent)
             self.wake()
-        else:
-            self._allowance.rest(now)
+            return
+        self._allowance.rest(now, spent)
+        if not self.externals:
             self._rest()
 
     def _left(self, previous: object) -> None:
