@@ -395,10 +395,34 @@ def test_a_client_that_goes_ends_it() -> None:
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked
-        await handler(TOTAL).rest()
         return handler(TOTAL).alive
 
     assert asyncio.run(leaving()) == 0
+
+
+def test_a_client_that_goes_leaves_others_of_its_instance_alone() -> None:
+    """The guest would trap if it were told."""
+    shared = handler(TOTAL, 4, 4)
+
+    async def leaving() -> tuple[int, Body]:
+        each = placed(shared)
+        leaves, stays = (
+            asyncio.get_running_loop().create_task(each(request(target), Origin()))
+            for target in ("/wait?10000", "/wait?100")
+        )
+        await asyncio.sleep(0.02)
+        instances = shared.alive
+        leaves.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaves
+        return instances, (await stays).body
+
+    assert asyncio.run(leaving()) == (1, b"waited")
+
+
+def test_a_body_that_is_there_at_once_is_no_stream() -> None:
+    response = asyncio.run(stage()(request("/answer"), Origin()))
+    assert response.body == b"answered here"
 
 
 def test_it_may_go_on_after_its_answer() -> None:

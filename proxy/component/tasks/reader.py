@@ -33,6 +33,10 @@ class _Reader:
         if self._result is None:
             if self._error is not None:
                 raise self._error
+            if not self._scheduler.busy and not self._scheduler.running:
+                self._sink = None
+                self._shared.cancel()
+                raise trap(f"nobody is left who could write the {self._shared.what}")
             return None
         sink, self._sink = self._sink, None
         return sink
@@ -45,10 +49,6 @@ class _Reader:
         self._sink, self._result = HostSink(limit), None
         self._shared.read(self, self._sink, self)
         scheduler.go_on()
-        if self._result is None and self._error is None and not scheduler.busy and not scheduler.running:
-            self._sink = None
-            self._shared.cancel()
-            raise trap(f"nobody is left who could write the {self._shared.what}")
 
     def on_copy(self, shared: Shared) -> None:
         shared.reclaim()
