@@ -99,9 +99,9 @@ def _options() -> argparse.Namespace:
 
 def _places(machine: Machine, case: Case) -> Iterator[Place]:
     port = free_port()
-    config = machine.scratch / f"{case}.yaml"
-    config.write_text(json.dumps(_config(case, port)))
-    command = [str(Path(sys.executable).with_name("sluice")), "run", str(config)]
+    file = machine.scratch / f"{case}.yaml"
+    file.write_text(json.dumps(config(case, port)))
+    command = [str(Path(sys.executable).with_name("sluice")), "run", str(file)]
     yield Place(case, "sluice", port, machine.serve(f"sluice-{case}", machine.measured(command), port))
     if case.work != "filter":
         component = _composed(machine.scratch) if case.work == "middleware" else SERVICE
@@ -117,7 +117,7 @@ def _options_of_wasmtime(case: Case) -> Iterator[str]:
     yield f"--max-instance-concurrent-reuse-count={at_a_time}"
 
 
-def _config(case: Case, port: int) -> dict[str, object]:
+def config(case: Case, port: int) -> dict[str, object]:
     life, at_a_time = INSTANCES[case.instances]
     instances = {"reuse": life, "concurrent": at_a_time}
     grants: list[object] = [{"http": []}]
