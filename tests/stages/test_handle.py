@@ -354,7 +354,7 @@ def test_a_body_that_does_not_become_whole(target: str) -> None:
     asyncio.run(reading())
 
 
-@pytest.mark.parametrize("target", ["/trap", "/spin"])
+@pytest.mark.parametrize("target", ["/trap", "/spin", "/asks"])
 def test_a_guest_that_fails(target: str) -> None:
     with pytest.raises(ProxyError) as caught:
         run(request(target))

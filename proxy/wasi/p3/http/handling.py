@@ -15,6 +15,13 @@ from proxy.wasi.p3.http.bodies import Outgoing
 from proxy.wasi.p3.http.messages import GuestRequest, GuestResponse
 from proxy.wasi.p3.streams import CHUNK
 
+MAX_ASKED = 4 * MAX_SUBREQUESTS
+"""How often one exchange may ask, what is refused included, before its guest is stopped."""
+
+
+class TooMuchAsked(Exception):
+    """The guest does not take no for an answer."""
+
 
 class Handling(Visit):
     """What an instance's data is. `below`: the rest of the chain, for a middleware; None for a service."""
@@ -25,6 +32,7 @@ class Handling(Visit):
         super().__init__(request, client, output)
         self._below = below
         self._passed = False
+        self._asked = 0
         self.body: Outgoing | None = None
         """What the component writes, once it has answered; not a body from below that it hands on as it came."""
 
@@ -36,6 +44,12 @@ class Handling(Visit):
     def close(self) -> None:
         super().close()
         self.body = None  # which knows of the instance, and that of this
+
+    def asks(self) -> None:
+        """Others. Each answer gives a guest its time anew, a refusal too: so there must not be any number of them."""
+        self._asked += 1
+        if self._asked > MAX_ASKED:
+            raise TooMuchAsked(f"it asked others more than {MAX_ASKED} times")
 
     async def pass_down(self, request: GuestRequest) -> Response:
         self.subrequests += 1

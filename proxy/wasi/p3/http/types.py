@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from proxy.component import HostFuture, HostInterface
@@ -180,14 +180,16 @@ _OPTIONS: Functions = {
 # Asking others.
 
 
-async def _handle(handling: Handling, request: GuestRequest) -> Result:
+def _handle(handling: Handling, request: GuestRequest) -> Coroutine[Any, Any, Result]:
     """`handler.handle`: the stages below."""
-    return await _answered(handling, request, handling.pass_down)
+    handling.asks()
+    return _answered(handling, request, handling.pass_down)
 
 
-async def _send(handling: Handling, request: GuestRequest) -> Result:
+def _send(handling: Handling, request: GuestRequest) -> Coroutine[Any, Any, Result]:
     """`client.send`: an origin that was granted."""
-    return await _answered(handling, request, handling.ask)
+    handling.asks()
+    return _answered(handling, request, handling.ask)
 
 
 async def _answered(handling: Handling, request: GuestRequest, ask: Callable[..., Any]) -> Result:

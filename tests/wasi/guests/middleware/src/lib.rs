@@ -121,6 +121,9 @@ impl Guest for Middleware {
             "/spin" => loop {
                 std::hint::spin_loop();
             },
+            "/asks" => loop {
+                let _ = fetch("nobody.example").await;
+            },
             "/yields" => loop {
                 wit_bindgen::yield_async().await;
             },
