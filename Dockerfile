@@ -1,6 +1,9 @@
 FROM python:3.14-slim AS build
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+# docs/operating.md#compiled
+ARG SLUICEGATE_COMPILE=0
+RUN [ "$SLUICEGATE_COMPILE" != 1 ] || { apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev; }
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY proxy proxy
 RUN python -m venv /opt/sluice && /opt/sluice/bin/pip install --no-cache-dir '.[http3]'
 

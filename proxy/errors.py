@@ -77,10 +77,9 @@ class ProxyError(Exception):
     sends requests to origins.
     """
 
-    repeat = Repeat.NEVER
-
     def __init__(self, failure: Failure, detail: str, *, status: int | None = None) -> None:
         super().__init__(f"{failure.type}: {detail}")
         self.failure = failure
+        self.repeat = Repeat.NEVER
         self.detail = detail
         self.status = failure.status if status is None else status

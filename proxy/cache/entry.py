@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from proxy.cache.disk_body import FileBody
 from proxy.cache.eviction import Item
@@ -105,7 +106,7 @@ class Variants(Item[Key]):
 
     __slots__ = ("_places", "compared", "count", "key_size")
 
-    LIMIT = 128
+    LIMIT: ClassVar[int] = 128
     """Entries; the oldest goes first."""
 
     def __init__(self, key: Key) -> None:

@@ -66,8 +66,8 @@ class Running:
                 waits_for = self._coroutine.send(None)
         except StopIteration:
             self._ended(None)
-        except (KeyboardInterrupt, SystemExit) as error:
-            self._ended(error)
+        except (KeyboardInterrupt, SystemExit) as end:
+            self._ended(end)
             raise
         except BaseException as error:
             self._ended(error)

@@ -106,9 +106,9 @@ _SECONDS = frozenset(("max-age", "s-maxage", "stale-while-revalidate", "stale-if
 
 
 def _argument(item: object) -> bytes | None:
-    if item is True:
-        return b""
-    if isinstance(item, int) and item is not False:
+    if isinstance(item, bool):
+        return b"" if item else None
+    if isinstance(item, int):
         return b"%d" % item
     return str(item).encode("latin-1", "replace") if isinstance(item, str | Token) else None
 

@@ -13,6 +13,7 @@ from proxy.codec.events import ResponseHead
 from proxy.codec.http1_client import MAX_SECTION, Http1Client
 from proxy.codec.plain_response import plain_head
 from proxy.http.fields import Fields
+from tests.compiled import no_patch
 
 PLAIN = (
     b"HTTP/1.1 200 OK\r\nServer:x\r\nX-A: \t b c\t\r\n"
@@ -59,6 +60,7 @@ LINES = st.sampled_from(
 )  # fmt: skip
 
 
+@no_patch
 @given(
     st.sampled_from([b"HTTP/1.1 200 OK", b"HTTP/1.1 404 ", b"HTTP/1.1 500 \xff", b"HTTP/1.1 200 \x01"]),
     st.lists(LINES, max_size=6),

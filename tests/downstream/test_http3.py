@@ -28,6 +28,7 @@ from proxy.errors import HTTP_RESPONSE_INCOMPLETE, ProxyError
 from proxy.exchange import Pipe, Request, Response, collect
 from proxy.http.fields import Fields
 from tests.codec.http3.talk import frame, headers
+from tests.compiled import no_patch
 from tests.downstream.wire import Handler
 from tests.http3_client import Client, configuration, connected, head
 
@@ -306,6 +307,7 @@ def test_what_is_no_request_never_reaches_the_handler() -> None:
     assert told[0][0].exchange.failure == ("http_request_error", "b'connection', which only HTTP/1.1 has")
 
 
+@no_patch
 def test_who_shakes_hands_while_the_listener_retires_is_served_once() -> None:
     """However long it takes: until then it cannot hear that its next request is the last."""
     later = 0.0

@@ -87,8 +87,8 @@ class Http2Server(Session[Kind]):
         except Malformed as error:
             self.malformed(stream, str(error))
             return
-        except ProxyError as error:
-            self.refuse(stream, error)
+        except ProxyError as refusal:
+            self.refuse(stream, refusal)
             stream.receiving = not end
             return
         self._events.append(head)

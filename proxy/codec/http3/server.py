@@ -233,8 +233,8 @@ class Http3Server:
         except Malformed as error:
             self.malformed(stream, str(error))
             return
-        except ProxyError as error:
-            self.refuse(stream, error)
+        except ProxyError as refusal:
+            self.refuse(stream, refusal)
             return
         self._events.append(head)
         stream.left = head.length
