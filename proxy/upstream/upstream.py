@@ -190,7 +190,7 @@ class Upstream:
             self.drain()
         self._balance.change(self._origins)
         self._usable = self._origins
-        if had or since is not NEVER:
+        if had or since != NEVER:
             self._refresh()
 
     # Once more.

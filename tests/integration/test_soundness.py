@@ -30,6 +30,7 @@ from proxy.sluice.program import Program
 from proxy.stages.cache import Cache
 from proxy.stages.filter import Filter
 from proxy.telemetry import FilterTally
+from tests.compiled import no_copy
 from tests.integration.site import BUILT, engine
 
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -104,6 +105,7 @@ requests = st.tuples(
 )
 
 
+@no_copy
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     chosen=st.lists(st.sampled_from(sorted(CONFIGS)), min_size=1, max_size=3, unique=True),
@@ -155,6 +157,7 @@ alike = st.tuples(
 )
 
 
+@no_copy
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     chosen=st.lists(st.sampled_from(["ab-split", "api-key", "headers"]), min_size=1, max_size=2, unique=True),
@@ -168,6 +171,7 @@ def test_key_options_leave_no_input_without_key(chosen: list[str], asked: list[t
         assert answer(with_caches, wanted) == answer(plain, wanted)
 
 
+@no_copy
 @settings(max_examples=60, deadline=None)
 @given(name=st.sampled_from(sorted(CONFIGS)), first=requests, second=requests)
 def test_requests_that_differ_only_in_what_is_not_read_share_an_entry(
