@@ -23,7 +23,6 @@ COMPILED = (
     "proxy/http/*.py",
     "proxy/sluice/*.py",
     "proxy/stages/*.py",
-    "proxy/telemetry/metrics.py",
     "proxy/upstream/*.py",
 )
 """What every exchange passes through."""
