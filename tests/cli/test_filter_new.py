@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from proxy.cli import main
 from proxy.workshop import build as building
 from proxy.workshop.toolchains import LANGUAGES, Language, Source, python
+from tests.compiled import needs_source
 from tests.config.documents import ROOT
 
 SLOW = "SLUICE_SLOW_BUILDS"
@@ -63,6 +64,7 @@ def test_a_new_filter_builds_and_passes_its_test(language: str, here: Path) -> N
     assert tested.stdout.endswith("3 passed, 0 failed\n")
 
 
+@needs_source
 def test_the_recipes_are_those_of_the_filters_here() -> None:
     """What both have is the same, and of the same versions."""
     workshop = ROOT / "proxy/workshop"

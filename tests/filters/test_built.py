@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.compiled import needs_source
+
 FILTERS = Path(__file__).parents[2] / "filters"
 ENCODED_WIT = FILTERS.parent / "proxy/sluice/filter_wit.wasm"
 LENS = FILTERS.parent / "proxy/sluice/lens.wat"
@@ -18,16 +20,19 @@ WASM_TOOLS = Path(sys.executable).with_name("wasm-tools")
 COLLECTIONS = [FILTERS, FILTERS / "http", FILTERS / "locale", FILTERS.parent / "tests/hostile"]
 
 
+@needs_source
 def test_no_build_is_older_than_its_sources() -> None:
     check = subprocess.run([sys.executable, FILTERS / "build", "--check-sources"], capture_output=True, text=True)
     assert (check.returncode, check.stderr) == (0, "")
 
 
+@needs_source
 def test_the_encoded_interface_is_the_written_one() -> None:
     written, encoded = (printed_wit(package) for package in (FILTERS / "wit", ENCODED_WIT))
     assert encoded == written
 
 
+@needs_source
 def test_the_lens_is_what_its_text_says(tmp_path: Path) -> None:
     made = tmp_path / "lens.wasm"
     subprocess.run([WASM_TOOLS, "parse", LENS, "-o", made], check=True)

@@ -11,8 +11,11 @@ import pytest
 from proxy.component import HostInterface, decode, link
 from proxy.errors import ProxyError
 from proxy.sandbox import Engine, Limits, Trap
+from tests.compiled import needs_source
 from tests.component.guests import run
 from tests.filters.placed import Placed
+
+pytestmark = needs_source
 
 FILTERS = Path(__file__).parents[2] / "filters"
 ADAPTER = FILTERS.parent / "proxy/workshop/toolchains/go_adapter"

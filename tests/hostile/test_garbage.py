@@ -7,6 +7,7 @@ import pytest
 from proxy.component import LinkError
 from proxy.errors import ProxyError
 from proxy.sandbox import Engine, Limits, Trap
+from tests.compiled import cause
 from tests.filters.placed import Placed
 from tests.hostile.garbage import DATA, REST, component, line, reply
 
@@ -84,7 +85,7 @@ def assert_stopped(engine: Engine, guest: bytes) -> None:
     placed = Placed(engine, "garbage", guest, {}, limits=Limits(time=0.05))
     with pytest.raises(ProxyError, match="filter garbage failed") as stopped:
         placed()
-    assert isinstance(stopped.value.__cause__, Trap)
+    assert isinstance(cause(stopped.value), Trap)
     assert placed.tally.errors == 1
 
 

@@ -14,6 +14,7 @@ from proxy.exchange.observation import UNREPEATABLE
 from proxy.sandbox import Engine, Limits, PoolExhausted, Trap
 from proxy.sluice.edits import Refused
 from proxy.sluice.interface import imports
+from tests.compiled import cause
 from tests.filters.placed import Placed
 from tests.hostile.conftest import BUILT, Hostile
 
@@ -23,8 +24,8 @@ STRICT = Limits(time=0.05)
 
 def reason(failure: BaseException) -> BaseException:
     """What was at the bottom of it: the Refused that a host function raised, or the guest's own Trap."""
-    while failure.__cause__ is not None:
-        failure = failure.__cause__
+    while (before := cause(failure)) is not None:
+        failure = before
     return failure
 
 

@@ -18,6 +18,7 @@ import pytest
 from proxy.errors import ProxyError
 from proxy.upstream.dns import Resolver
 from proxy.wasi.sockets import network, tcp
+from tests.compiled import cause
 from tests.integration.test_ipv6 import has_ipv6
 from tests.upstream.name_server import name_server
 from tests.wasi.sockets.peers import Guest, answering, asked, echo, listening, reset, unused_port
@@ -179,7 +180,7 @@ def test_a_guest_that_asks_without_end(what: str) -> None:
         guest = Guest(tcp=["127.0.0.1:80"], udp=["127.0.0.1:80"])
         with pytest.raises(ProxyError, match="sockets failed") as caught:
             await asyncio.wait_for(guest.text(f"/spin?{what}"), 10)
-        assert "time limit" in str(caught.value.__cause__)
+        assert "time limit" in str(cause(caught.value))
 
     asyncio.run(asking())
 
