@@ -15,6 +15,7 @@ from proxy.errors import ProxyError
 from proxy.http import framing, target
 from proxy.http.fields import Fields, Line
 from proxy.http.hop_by_hop import HOP_BY_HOP, end_to_end, options
+from proxy.http.known import Known
 from proxy.http.target import authority
 from proxy.http.upgrade import offered
 
@@ -32,12 +33,11 @@ _PLAIN = re.compile(
 _Beginning = tuple[str, str, str, str | None]
 """Method, authority, path and query."""
 
-_BEGINNINGS: dict[bytes, _Beginning] = {}
+_BEGINNINGS: Known[bytes, _Beginning] = Known(4096)
 """What the first two lines of heads say: many clients ask for the same things."""
 
-_LONGEST_BEGINNING, _MOST_BEGINNINGS = 256, 4096
-"""Bytes of one that is kept, and how many of them. Then all are forgotten: those that come often are soon known again.
-"""
+_LONGEST_BEGINNING = 256
+"""Bytes of one that is kept."""
 
 _OTHER_VERSION = re.compile(rb"[!-~]+ [!-~]+(?: (?!HTTP/1\.[01]\r)[A-Z]+/[0-9.]+)?\r\n")
 """HTTP/0.9 has none."""
@@ -69,9 +69,7 @@ def _read(beginning: bytes) -> _Beginning | None:
     method, path, query, host = plain.groups()
     read = method.decode(), authority(host), path.decode(), None if query is None else query.decode()
     if len(beginning) <= _LONGEST_BEGINNING:
-        if len(_BEGINNINGS) == _MOST_BEGINNINGS:
-            _BEGINNINGS.clear()
-        _BEGINNINGS[beginning] = read
+        _BEGINNINGS.keep(beginning, read)
     return read
 
 

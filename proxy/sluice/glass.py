@@ -20,6 +20,7 @@ from typing import Any
 
 from proxy.exchange.observation import Observation, Source, Value, source_of, text
 from proxy.http.fields import Fields
+from proxy.http.known import Known
 from proxy.sandbox import Trap, TrapKind
 from proxy.sluice.edits import ASKED, Edit
 from proxy.sluice.run import RESPONSE, Edits, Run, seen, weight
@@ -121,8 +122,8 @@ class Glass:
 
     def _forget(self) -> None:
         """What follows from questions and setters is to be worked out anew."""
-        self._logs: dict[bytes, Told] = {}
-        self._images: dict[tuple[Value, ...], bytes] = {}
+        self._logs: Known[bytes, Told] = Known(_MOST_LOGS)
+        self._images: Known[tuple[Value, ...], bytes] = Known(_MOST_LOGS)
         asked = [(question.observation or ("", "")) for question in self._questions]
         self._observations = asked
         self._of_response = any(name.startswith(RESPONSE) for name, _ in asked)
@@ -311,9 +312,7 @@ class Glass:
                 at += len(text)
         image = b"".join(rows + texts)
         if not hidden and len(image) <= _LONGEST_LOG:
-            if len(self._images) >= _MOST_LOGS:
-                self._images.clear()
-            self._images[values] = image
+            self._images.keep(values, image)
         return image
 
     # The log.
@@ -323,9 +322,7 @@ class Glass:
         if told is None:
             told = self._read(log)
             if len(log) <= _LONGEST_LOG:
-                if len(self._logs) >= _MOST_LOGS:
-                    self._logs.clear()
-                self._logs[log] = told
+                self._logs.keep(log, told)
         if told.reads:
             shown = run.shown
             run.observe(told.observations, [shown[index] for index in told.reads], told.asked)

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from proxy.codec.hpack import huffman, integer
 from proxy.codec.hpack.static_table import STATIC
 from proxy.http.fields import Line
+from proxy.http.known import Known
 
 K = TypeVar("K")
 
@@ -29,8 +30,7 @@ _LONGEST_KNOWN = 126
 """Bytes of a value in a literal that is kept: as many as a length in one byte can say."""
 
 _MOST_KNOWN = 4096
-"""Literals that are kept. Then all are forgotten: those that come often are soon known again."""
-
+"""Literals that are kept."""
 
 _LONGEST_SAID, _MOST_SAID = 1024, 8
 """Bytes of a literal, and how many of them, that are kept for one connection."""
@@ -46,12 +46,7 @@ class Kinds(Generic[K]):
     def __init__(self, kind: Callable[[bytes, bytes], K]) -> None:
         self.kind = kind
         self.static = tuple((line, kind(*line), size_of(line)) for line in ((b"", b""), *STATIC))
-        self.literals: dict[bytes, Entry[K]] = {}
-
-    def know(self, literal: bytes, entry: Entry[K]) -> None:
-        if len(self.literals) == _MOST_KNOWN:
-            self.literals.clear()
-        self.literals[literal] = entry
+        self.literals: Known[bytes, Entry[K]] = Known(_MOST_KNOWN)
 
 
 class Decoder(Generic[K]):
@@ -62,7 +57,7 @@ class Decoder(Generic[K]):
     def __init__(self, kinds: Kinds[K]) -> None:
         self._kinds = kinds
         self._literals = kinds.literals
-        self._said: dict[bytes, Entry[K]] = {}
+        self._said: Known[bytes, Entry[K]] = Known(_MOST_SAID)
         self._static = kinds.static
         self._dynamic: list[Entry[K]] = []  # the newest is last
         self._size = 0
@@ -135,15 +130,13 @@ class Decoder(Generic[K]):
             value, _ = _string(block, at)
             entry = self._entry(self._static[index][0][0], value)
             if length <= _LONGEST_SAID:
-                if len(self._said) == _MOST_SAID:
-                    self._said.clear()
-                self._said[literal] = entry
+                self._said.keep(literal, entry)
         return entry, end
 
     def _static_literal(self, block: bytes, start: int, end: int) -> Entry[K]:
         value, _ = _string(block, start + 1)
         entry = self._entry(self._static[block[start]][0][0], value)
-        self._kinds.know(block[start:end], entry)
+        self._literals.keep(block[start:end], entry)
         return entry
 
     def _entry(self, name: bytes, value: bytes) -> Entry[K]:

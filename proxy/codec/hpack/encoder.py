@@ -10,6 +10,7 @@ from proxy.codec.hpack.static_table import STATIC
 from proxy.codec.section.lines import check
 from proxy.errors import ProxyError
 from proxy.http.fields import Line
+from proxy.http.known import Known
 
 _VOLATILE = frozenset((
     b":path", b"age", b"cache-status", b"content-length", b"content-range", b"date", b"etag", b"expires",
@@ -24,16 +25,16 @@ sizes of blocks (RFC 7541 §7.1.3)."""
 _NAMES = {line[0]: index for index, line in reversed(list(enumerate(STATIC, 1)))}
 _STATIC = {line: bytes((0x80 | index,)) for index, line in enumerate(STATIC, 1) if line[1]}
 
-_known = dict(_STATIC)
+_MOST_KEPT = 4096
+_LONGEST_KEPT = 1024
+
+_known: Known[Line, bytes] = Known(_MOST_KEPT, _STATIC)
 """Lines that no dynamic table holds, as they are sent on every connection: those of the static table, and volatile ones
 as literals. Coding one costs more than all the rest of a response, and most lines come again and again."""
 
 _INDEXED = tuple(bytes((0x80 | index,)) for index in range(127))
 
-_MOST_KEPT = 4096
-_LONGEST_KEPT = 1024
-
-_literals: dict[Line, bytes] = {}
+_literals: Known[Line, bytes] = Known(_MOST_KEPT)
 """Other lines, for those connections that do not index them."""
 
 
@@ -96,13 +97,13 @@ class Encoder:
                 pieces.append(self._insert(line))
                 inserted = self._inserted
             else:
-                pieces.append(_literals.get(line) or _literal(line))
+                pieces.append(_literal(line))
         return b"".join(pieces)
 
     def _insert(self, line: Line) -> bytes:
         size = len(line[0]) + len(line[1]) + OVERHEAD
         if size > self._capacity // 4:  # it would drive out what is worth more
-            return _literals.get(line) or _literal(line)
+            return _literal(line)
         piece = _coded(line, 6, 0x40)
         self._lines[line] = self._inserted
         self._inserted += 1
@@ -128,21 +129,17 @@ def _volatile(line: Line) -> bytes:
     """Some come again within the second, some never: those that never do are not kept, nor Huffman coded."""
     if line[0] == b"x-request-id":
         return _REQUEST_ID + integer.write(len(line[1]), 7, 0) + line[1]
-    piece = _coded(line, 4, 0)
-    if len(piece) <= _LONGEST_KEPT:
-        if len(_known) >= _MOST_KEPT:
-            _known.clear()
-            _known.update(_STATIC)
-        _known[line] = piece
-    return piece
+    return _kept(line, _known)
 
 
 def _literal(line: Line) -> bytes:
+    return _literals.get(line) or _kept(line, _literals)
+
+
+def _kept(line: Line, among: Known[Line, bytes]) -> bytes:
     piece = _coded(line, 4, 0)
     if len(piece) <= _LONGEST_KEPT:
-        if len(_literals) >= _MOST_KEPT:
-            _literals.clear()
-        _literals[line] = piece
+        among.keep(line, piece)
     return piece
 
 
