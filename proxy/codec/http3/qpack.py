@@ -16,6 +16,7 @@ from proxy.codec.hpack.decoder import Entry, size_of
 from proxy.codec.http3.static_table import STATIC
 from proxy.codec.section.lines import check
 from proxy.http.fields import Line
+from proxy.http.known import Known
 
 K = TypeVar("K")
 
@@ -119,7 +120,7 @@ def _parts(section: bytes, at: int) -> tuple[int, int, int]:
 _LONGEST_KEPT = 256
 _MOST_KEPT = 4096
 
-_coded: dict[Line, bytes] = {}
+_coded: Known[Line, bytes] = Known(_MOST_KEPT)
 """Lines as they are sent, the same for every connection: nearly all come again and again."""
 
 
@@ -140,9 +141,7 @@ def _line(line: Line) -> bytes:
     else:
         coded = integer.write(len(name), 3, 0x20) + name + _text(value)
     if len(coded) <= _LONGEST_KEPT and name not in _SELDOM:
-        if len(_coded) >= _MOST_KEPT:
-            _coded.clear()
-        _coded[line] = coded
+        _coded.keep(line, coded)
     return coded
 
 
