@@ -25,9 +25,10 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench import certificate
-from tests.bench.machine import Machine, cpu_seconds, free_port, get
+from tests.bench.machine import Machine, cpu_seconds, get
 from tests.bench.servers import nginx
 from tests.codec.http3.talk import GET, Talk, headers
+from tests.ports import free_port
 
 SIZE = 600
 CONNECTIONS = 4

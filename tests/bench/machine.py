@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import socket
 import ssl
 import subprocess
 import time
@@ -75,13 +74,6 @@ class Machine:
 
 def _on(cores: Sequence[int], command: list[str]) -> list[str]:
     return ["taskset", "--cpu-list", ",".join(map(str, cores)), *command]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def answers(port: int, secure: bool = False) -> bool:

@@ -21,8 +21,9 @@ from typing import cast
 import uvloop
 import yaml
 
-from tests.bench.machine import Machine, free_port
+from tests.bench.machine import Machine
 from tests.bench.target import filter_config
+from tests.ports import free_port
 
 FILTERS = 8
 CONNECTIONS = 500

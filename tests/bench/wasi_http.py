@@ -22,9 +22,10 @@ from statistics import median
 
 from tests.bench import profile, wrk
 from tests.bench.load import LOADS
-from tests.bench.machine import Machine, cpu_seconds, free_port, get
+from tests.bench.machine import Machine, cpu_seconds, get
 from tests.bench.sample import Sample
 from tests.filters.test_echo import FEATURES, wasmtime
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SERVICE = ROOT / "filters/http/built/echo-c.wasm"

@@ -10,13 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.server.process import SLUICE, Process, config, respond, running
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
 
 
 def sluice(*arguments: object) -> tuple[int, str, str]:

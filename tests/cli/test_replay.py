@@ -19,8 +19,8 @@ from mitmproxy.test.tflow import tflow
 
 from proxy.cli import main
 from proxy.inspector.files import har
-from tests.inspector.behind import free_port
 from tests.integration.site import BUILT
+from tests.ports import free_port
 
 SLUICE = Path(sys.executable).with_name("sluice")
 CACHE: dict[str, Any] = {"cache": {"name": "pages"}}

@@ -10,11 +10,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 RUN = Path(__file__).parents[2] / "demo" / "run.py"
 
@@ -52,14 +53,6 @@ class Demo:
             connection.close()
 
 
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-
-
 def start(**ports: int) -> subprocess.Popen[str]:
     environment = {**os.environ, **{name: str(port) for name, port in ports.items()}}
     return subprocess.Popen(
@@ -69,7 +62,7 @@ def start(**ports: int) -> subprocess.Popen[str]:
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[Demo]:
-    port, origin, admin = free_ports(3)
+    port, origin, admin = (free_port() for _ in range(3))
     process = start(PORT=port, ORIGIN_PORT=origin, ADMIN_PORT=admin)
     assert process.stdout is not None
     printed = ""
@@ -162,7 +155,7 @@ def test_a_port_that_is_taken(demo: Demo) -> None:
 
 
 def test_it_stops_both() -> None:
-    port, origin, admin = free_ports(3)
+    port, origin, admin = (free_port() for _ in range(3))
     process = start(PORT=port, ORIGIN_PORT=origin, ADMIN_PORT=admin)
     assert process.stdout is not None
     while "Below:" not in (line := process.stdout.readline()):

@@ -19,6 +19,7 @@ from proxy.config.loader import load
 from proxy.inspector.interface import Session, serve
 from proxy.server.live import Live
 from tests.integration.site import Answer, Asked, Reply, engine, parse, serving
+from tests.ports import free_port
 
 # By the name of mitmproxy 11, and by that of 12.
 XSRF = {"cookie": "_xsrf=abcd; _mitmproxy_xsrf=abcd", "x-xsrftoken": "abcd"}
@@ -128,8 +129,3 @@ def is_taken(port: int) -> bool:
     """Somebody listens there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

@@ -21,8 +21,9 @@ import h2.connection
 import h2.events
 import pytest
 
-from tests.inspector.behind import Inspected, ask, free_port, inspected, is_taken
+from tests.inspector.behind import Inspected, ask, inspected, is_taken
 from tests.integration.site import BUILT, HOSTILE, ok
+from tests.ports import free_port
 
 pytestmark = [
     # mitmweb leaves its listener open when it ends, as its process ends too.

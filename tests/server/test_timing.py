@@ -23,8 +23,8 @@ from click.testing import CliRunner
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from proxy.cli import main
-from tests.inspector.behind import free_port
 from tests.integration.site import BUILT, ok, site
+from tests.ports import free_port
 
 PAGE = ok(b"<head></head>", "content-type: text/html", "cache-control: max-age=60")
 BANNER = {"banner": {"component": str(BUILT / "html-inject.wasm"), "config": {"snippet": "<hr>"}}}

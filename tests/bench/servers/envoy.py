@@ -8,8 +8,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench.machine import Machine, free_port
+from tests.bench.machine import Machine
 from tests.bench.target import CACHED, FILTERS_OF, Case, Missing, Site, Target, filter_config
+from tests.ports import free_port
 
 WASM = Path(__file__).parents[1] / "peers" / "proxy_wasm_headers" / "headers.wasm"
 

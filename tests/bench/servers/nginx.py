@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.bench.load import SIZES
-from tests.bench.machine import Machine, free_port
+from tests.bench.machine import Machine
 from tests.bench.target import Case, Missing, Site, Target
+from tests.ports import free_port
 
 WHOLE = 2048
 """Bodies of the origin up to so many bytes stand in its configuration, which has no room for longer ones."""

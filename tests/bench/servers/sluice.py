@@ -7,8 +7,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench.machine import Machine, free_port
+from tests.bench.machine import Machine
 from tests.bench.target import CACHED, FILTERS_OF, SECURE, Case, Missing, Site, Target, filter_config
+from tests.ports import free_port
 
 HEADERS = Path(__file__).parents[3] / "filters" / "built" / "headers.wasm"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 
-from tests.bench.machine import Machine, free_port
+from tests.bench.machine import Machine
 from tests.bench.target import Case, Missing, Site, Target
+from tests.ports import free_port
 
 VCL = """
 vcl 4.1;
