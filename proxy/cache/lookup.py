@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from operator import itemgetter
 
 from proxy.cache.entry import Entry, Variants
 from proxy.cache.partial import missing, part, pieces
@@ -26,12 +25,10 @@ PRECONDITIONS = frozenset((b"if-match", b"if-unmodified-since"))
 
 _SPECIAL = CONDITIONS | PRECONDITIONS | {b"cache-control", b"pragma", b"range"}
 
-_NAME = itemgetter(0)
-
 
 def is_plain(request: Request) -> bool:
     """The request has no field that a cache must look at: any fresh entry answers it as it is."""
-    return _SPECIAL.isdisjoint(map(_NAME, request.fields.lines))
+    return request.fields.lacks(_SPECIAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,7 @@ def bypass(request: Request) -> str | None:
         return "method"
     if request.body != b"":
         return "request-body"
-    return None if PRECONDITIONS.isdisjoint(map(_NAME, request.fields.lines)) else "precondition"
+    return None if request.fields.lacks(PRECONDITIONS) else "precondition"
 
 
 def decide(variants: Variants | None, request: Request, place: str, wishes: Directives, now: float) -> Decision:

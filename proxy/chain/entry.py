@@ -86,15 +86,15 @@ def failed(error: ProxyError, exchange: Exchange, method: str) -> Response:
 
 
 def _signed(response: Response, exchange: Exchange) -> Response:
-    fixed, lines = response.fixed, response.fields.lines
-    if fixed is not None and lines == fixed.lines:
-        fixed = fixed.after(_with_via)
+    fixed, lines = response.fields.fixed, response.fields.lines
+    signed = Fields()
+    if fixed is not None and lines is fixed.lines:
+        signed.fixed = fixed = fixed.after(_with_via)
         begun = fixed.lines
     else:
         begun = _with_via(lines)
-    signed = Fields()
     signed.lines = [*begun, (b"x-request-id", exchange.id.encode())]
-    return Response(response.status, signed, response.body, response.tags, fixed)
+    return Response(response.status, signed, response.body, response.tags)
 
 
 def _with_via(lines: list[Line]) -> list[Line]:

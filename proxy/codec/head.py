@@ -13,7 +13,7 @@ from proxy.codec.known_lines import KnownLines, NotPlain
 from proxy.codec.limits import Limits
 from proxy.errors import ProxyError
 from proxy.http import framing, target
-from proxy.http.fields import Fields, Line
+from proxy.http.fields import Fields, FixedLines, Line
 from proxy.http.hop_by_hop import HOP_BY_HOP, end_to_end, options
 from proxy.http.known import Known
 from proxy.http.target import authority
@@ -38,6 +38,15 @@ _BEGINNINGS: Known[bytes, _Beginning] = Known(4096)
 
 _LONGEST_BEGINNING = 256
 """Bytes of one that is kept."""
+
+_SECTIONS: Known[bytes, FixedLines] = Known(4096)
+"""What follows the first two lines of heads, where there is nothing particular about it: a client says the same on all
+its connections, and with all its requests of one kind."""
+
+_LONGEST_SECTION, _MOST_LINES = 1024, 32
+"""Bytes and field lines of one that is kept."""
+
+_NO_LINES = FixedLines([])
 
 _OTHER_VERSION = re.compile(rb"[!-~]+ [!-~]+(?: (?!HTTP/1\.[01]\r)[A-Z]+/[0-9.]+)?\r\n")
 """HTTP/0.9 has none."""
@@ -112,7 +121,7 @@ class HeadParser:
     default_authority: stands for the Host of an HTTP/1.0 request without one (RFC 9112 §3.3).
     """
 
-    __slots__ = ("_authority", "_limits", "_lines", "_parser", "_said", "_section")
+    __slots__ = ("_authority", "_limits", "_parser", "_said", "_said_lines", "_section")
 
     def __init__(self, limits: Limits, default_authority: str) -> None:
         self._limits = limits
@@ -120,7 +129,7 @@ class HeadParser:
         self._section = _Section()
         self._parser = httptools.HttpRequestParser(self._section)
         self._said = b""
-        self._lines: list[Line] = []
+        self._said_lines = _NO_LINES
 
     def parse(self, head: bytes) -> RequestHead:
         """head: all of one, with its empty line. Raises ProxyError with status 400, 413, 417, 431, 501 or 505."""
@@ -131,18 +140,25 @@ class HeadParser:
         section = head[end:]
         if section != self._said:
             try:
-                self._lines = self._plain(section)
+                self._said_lines = self._plain(section)
             except NotPlain:
                 return self._parse(head)
             self._said = section
         method, host, path, query = begin
-        return RequestHead(method, host, path, query, Fields(self._lines), 0, "1.1", True)
+        return RequestHead(method, host, path, query, Fields(self._said_lines), 0, "1.1", True)
 
-    def _plain(self, section: bytes) -> list[Line]:
+    def _plain(self, section: bytes) -> FixedLines:
+        most = self._limits.field_lines
+        known = _SECTIONS.get(section) if most >= _MOST_LINES else None
+        if known is not None:
+            return known
         lines = section[2:-4].split(b"\r\n") if len(section) > 4 else []
-        if len(lines) > self._limits.field_lines:
+        if len(lines) > most:
             raise NotPlain
-        return _KNOWN.parse(lines)
+        fixed = FixedLines(_KNOWN.parse(lines))
+        if len(section) <= _LONGEST_SECTION and len(lines) <= _MOST_LINES:
+            _SECTIONS.keep(section, fixed)
+        return fixed
 
     def _parse(self, head: bytes) -> RequestHead:
         request_line = _REQUEST_LINE.match(head)

@@ -340,7 +340,7 @@ class DownstreamConnection(asyncio.Protocol):
             request.method, request.version, status, fields, length, keep_alive
         )
         try:
-            head = encode_head(status, fields.lines, self._clock.date, lines, response.fixed)
+            head = encode_head(status, fields.lines, self._clock.date, lines, fields.fixed)
         except ProxyError as error:
             self._response = Response(error.status, Fields())
             self._refuse(error)

@@ -186,7 +186,6 @@ class StreamExchange:
                 response.fields,
                 self._service.clock.date_line,
                 length,
-                response.fixed,
             )
             more = has_body and length != 0
             self._head_size += codec.send_fields(stream, lines, end=not more)

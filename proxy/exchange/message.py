@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from proxy.exchange.body import Body
 from proxy.exchange.observation import Observers
 from proxy.exchange.tunnel import Switch
-from proxy.http.fields import Fields, FixedLines
+from proxy.http.fields import Fields
 
 if TYPE_CHECKING:
     from proxy.exchange.clock import StageClock
@@ -128,10 +128,9 @@ class Response:
     `transfer-encoding`), body, tags (surrogate keys).
 
     The body of an answer to HEAD, of a 204 and of a 304 is b"" whatever `content-length` says.
-    fixed: lines that `fields` most likely begins with, which saves a codec work if it does.
     """
 
-    __slots__ = ("body", "fields", "fixed", "status", "tags")
+    __slots__ = ("body", "fields", "status", "tags")
 
     def __init__(
         self,
@@ -139,17 +138,15 @@ class Response:
         fields: Fields,
         body: Body = b"",
         tags: tuple[str, ...] = (),
-        fixed: FixedLines | None = None,
     ) -> None:
         self.status = status
         self.fields = fields
         self.body = body
         self.tags = tags
-        self.fixed = fixed
 
     def copy(self) -> Response:
         """A response of its own to change; the body is shared, so only one of the two may read it."""
-        return Response(self.status, self.fields.copy(), self.body, self.tags, self.fixed)
+        return Response(self.status, self.fields.copy(), self.body, self.tags)
 
     def __repr__(self) -> str:
         return f"<Response {self.status}>"

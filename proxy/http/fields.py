@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from operator import itemgetter
+
+from proxy.http.known import Known
 
 Line = tuple[bytes, bytes]
 
@@ -10,19 +13,32 @@ Change = Callable[[list[Line]], list[Line]]
 """Makes other lines of lines, which it leaves as they are."""
 
 
+_NAME = itemgetter(0)
+
+
 class Fields:
     """Field lines in the order they came. Names are lower case, values are the exact bytes received.
 
     A request or response that was passed on is a value: whoever wants to change its fields changes a `copy()`.
+    lines: the list is never changed in place, only replaced by another, so that copies and FixedLines share it.
+    fixed: lines that these most likely begin with, which saves work if they do, above all where they are just these.
     """
 
-    __slots__ = ("lines",)
+    __slots__ = ("fixed", "lines")
 
-    def __init__(self, lines: Iterable[Line] = ()) -> None:
-        self.lines: list[Line] = list(lines)
+    def __init__(self, lines: Iterable[Line] | FixedLines = ()) -> None:
+        if isinstance(lines, FixedLines):
+            self.lines: list[Line] = lines.lines
+            self.fixed: FixedLines | None = lines
+        else:
+            self.lines = list(lines)
+            self.fixed = None
 
     def get(self, name: bytes) -> bytes | None:
         """The lines of that lower-case name combined (RFC 9110 §5.3), or None when there is none."""
+        fixed = self.fixed
+        if fixed is not None and fixed.lines is self.lines and name not in fixed.names:
+            return None
         found: bytes | None = None
         for n, v in self.lines:
             if n == name:
@@ -40,20 +56,32 @@ class Fields:
         for i, (n, _) in enumerate(self.lines):
             if n == name:
                 rest = [line for line in self.lines[i + 1 :] if line[0] != name]
-                self.lines[i:] = [(name, value), *rest]
+                self.lines = [*self.lines[:i], (name, value), *rest]
                 return
-        self.lines.append((name, value))
+        self.lines = [*self.lines, (name, value)]
 
     def append(self, name: bytes, value: bytes) -> None:
-        self.lines.append((name, value))
+        self.lines = [*self.lines, (name, value)]
 
     def remove(self, name: bytes) -> None:
         self.lines = [line for line in self.lines if line[0] != name]
 
     def copy(self) -> Fields:
-        return Fields(self.lines)
+        copy = Fields()
+        copy.lines, copy.fixed = self.lines, self.fixed
+        return copy
+
+    def lacks(self, names: frozenset[bytes]) -> bool:
+        """There is no line of any of these lower-case names."""
+        fixed = self.fixed
+        if fixed is not None and fixed.lines is self.lines:
+            return names.isdisjoint(fixed.names)
+        return names.isdisjoint(map(_NAME, self.lines))
 
     def __contains__(self, name: bytes) -> bool:
+        fixed = self.fixed
+        if fixed is not None and fixed.lines is self.lines:
+            return name in fixed.names
         for n, _ in self.lines:  # noqa: SIM110  # half the time of any()
             if n == name:
                 return True
@@ -75,25 +103,45 @@ class Fields:
 
 
 class FixedLines:
-    """Field lines that stay as they are, as those of a stored response do: what is made of them is worked out once.
+    """Field lines that stay as they are, as those of a stored response do, or those that a client says again and again:
+    what is made of them is worked out once.
 
-    http1: as bytes of HTTP/1.1, None when they were not sent so yet. dated: there is a `date` among them.
+    names: of all lines. dated: there is a `date` among them. http1: as bytes of HTTP/1.1, by the codec that sends them;
+    None when they were not sent so yet.
     """
 
-    __slots__ = ("_change", "_changed", "dated", "http1", "lines")
+    __slots__ = ("_change", "_changed", "dated", "http1", "lines", "names")
 
     def __init__(self, lines: list[Line]) -> None:
         self.lines = lines
+        self.names = _names(lines)
+        self.dated = b"date" in self.names
         self.http1: bytes | None = None
-        self.dated = any(name == b"date" for name, _ in lines)
         self._change: Change | None = None
         self._changed: FixedLines | None = None
 
     def after(self, change: Change) -> FixedLines:
-        """These lines after a change, which is a function of nothing else. One is kept: answers that begin with the
+        """These lines after a change, which is a function of nothing else. One is kept: messages that begin with the
         same lines mostly go through the same stages."""
         changed = self._changed
         if changed is None or self._change is not change:
             self._change, changed = change, FixedLines(change(self.lines))
             self._changed = changed
         return changed
+
+
+_ORDERS: Known[tuple[bytes, ...], frozenset[bytes]] = Known(256)
+"""Messages differ in their values; their names come in few different orders."""
+
+_LONGEST_ORDER = 1024
+"""Bytes of one that is kept."""
+
+
+def _names(lines: list[Line]) -> frozenset[bytes]:
+    order = tuple(map(_NAME, lines))
+    names = _ORDERS.get(order)
+    if names is None:
+        names = frozenset(order)
+        if sum(map(len, order)) <= _LONGEST_ORDER:
+            _ORDERS.keep(order, names)
+    return names

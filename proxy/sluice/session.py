@@ -158,10 +158,9 @@ class Session:
             self.response = self._edited(self.response, leaf)
 
     def _edited(self, response: Response, leaf: Leaf) -> Response:
-        fixed = response.fixed
-        if leaf.change is not None and fixed is not None and response.fields.lines == fixed.lines:
-            changed = fixed.after(leaf.change)
-            return Response(response.status, Fields(changed.lines), response.body, response.tags, changed)
+        fixed = response.fields.fixed
+        if leaf.change is not None and fixed is not None and response.fields.lines is fixed.lines:
+            return Response(response.status, Fields(fixed.after(leaf.change)), response.body, response.tags)
         if response is self._response_given:
             response = response.copy()
         for edit, arguments in leaf.response_edits:

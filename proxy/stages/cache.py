@@ -133,7 +133,7 @@ class Cache:
         if request.observers or exchange.trace is not None:
             self._tell(request, entry, said.member)
         body = b"" if request.method == "HEAD" else entry.body
-        return Response(entry.status, Fields(said.lines.lines), body, entry.tags, said.lines)
+        return Response(entry.status, Fields(said.lines), body, entry.tags)
 
     async def _bypass(self, request: Request, below: Below, why: str) -> Response:
         if request.exchange.trace is not None:
@@ -273,7 +273,8 @@ class Cache:
         request.exchange.cache_status.append(member)
         self._trace(request, member, offer.selecting)
         response = offer.answer(request, partial(alone.ask, below))
-        response.fields.lines += (age_line(int(now - offer.terms.born)), (b"cache-status", member.encode()))
+        own = age_line(int(now - offer.terms.born)), (b"cache-status", member.encode())
+        response.fields.lines = [*response.fields.lines, *own]
         return response
 
     def _reused(self, request: Request, entry: Entry, now: float, waited: Forward | None) -> Response:
@@ -330,7 +331,8 @@ class Cache:
         request.exchange.cache_status.append(member)
         self._tell(request, entry, member)
         response = representation(entry, request, now)
-        response.fields.lines += (age_line(int(now - entry.terms.born)), (b"cache-status", member.encode()))
+        own = age_line(int(now - entry.terms.born)), (b"cache-status", member.encode())
+        response.fields.lines = [*response.fields.lines, *own]
         return response
 
     def _tell(self, request: Request, entry: Entry, member: str) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from proxy.codec import head as heads
 from proxy.codec.events import RequestHead
 from proxy.codec.head import HeadParser
 from proxy.codec.limits import Limits
@@ -66,3 +68,34 @@ def test_a_connection_whose_lines_change_is_told_each_time() -> None:
         head = parser.parse(b"GET /x HTTP/1.1\r\nHost: a\r\nCookie: %s\r\n\r\n" % cookie)
         assert head.fields.lines == [(b"cookie", cookie)]
         head.fields.set(b"cookie", b"changed by a stage")
+
+
+def _get(section: bytes) -> bytes:
+    return b"GET /x HTTP/1.1\r\nHost: a\r\n%s\r\n" % section
+
+
+def test_what_one_connection_has_said_is_known_on_all() -> None:
+    section = b"Connection: keep-alive\r\nCookie: a=1\r\nAccept: */*\r\n"
+    first, second = (HeadParser(Limits(), "here").parse(_get(section)) for _ in range(2))
+    assert first == second
+    assert first.fields.fixed is second.fields.fixed is not None
+    first.fields.set(b"cookie", b"changed by a stage")
+    assert second.fields.lines == [(b"cookie", b"a=1"), (b"accept", b"*/*")]
+
+
+def test_what_is_known_is_held_to_the_limits_of_each_connection() -> None:
+    section = b"Connection: keep-alive\r\nCookie: a=2\r\nAccept: */*\r\n"
+    HeadParser(Limits(field_lines=100), "here").parse(_get(section))
+    with pytest.raises(ProxyError) as refused:
+        HeadParser(Limits(field_lines=1), "here").parse(_get(section))
+    assert refused.value.status == 431
+
+
+def test_what_is_known_is_bounded() -> None:
+    parser = HeadParser(Limits(field_lines=1000), "here")
+    for n in range(2000):
+        parser.parse(_get(b"Cookie: n=%d; %s\r\n" % (n, b"x" * n)))
+        parser.parse(_get(b"a: 1\r\n" * (n % 100)))
+    assert len(heads._SECTIONS) <= 4096
+    assert max(map(len, heads._SECTIONS)) <= 1024
+    assert max(len(fixed.lines) for fixed in heads._SECTIONS.values()) <= 32

@@ -6,7 +6,7 @@ from operator import itemgetter
 
 from proxy import errors
 from proxy.errors import ProxyError
-from proxy.http.fields import Fields, FixedLines, Line
+from proxy.http.fields import Fields, Line
 from proxy.http.framing import announced_length, response_has_body
 from proxy.http.hop_by_hop import HOP_BY_HOP
 
@@ -16,11 +16,9 @@ _LOOKED_AT = _CONNECTION | {b"date"}
 _NAME = itemgetter(0)
 
 
-def response_lines(
-    method: str, status: int, fields: Fields, date: Line, length: int | None, fixed: FixedLines | None = None
-) -> tuple[list[Line], bool]:
+def response_lines(method: str, status: int, fields: Fields, date: Line, length: int | None) -> tuple[list[Line], bool]:
     """The lines of a final response, and whether a body follows. date: for a response that has none. length: of the
-    body, None when only its end tells. fixed: what `fields` most likely begins with.
+    body, None when only its end tells.
 
     Raises ProxyError (proxy_internal_error) for a status that is none."""
     if not 200 <= status <= 599:
@@ -28,7 +26,7 @@ def response_lines(
     has_body = response_has_body(method, status)
     size = (b"%d" % length if length is not None else None) if has_body else announced_length(status, fields)
     lines = [_STATUS[status]]
-    rest, dated = fields.lines, False
+    rest, fixed, dated = fields.lines, fields.fixed, False
     if fixed is not None and rest[: len(fixed.lines)] == fixed.lines:
         rest, kept = rest[len(fixed.lines) :], fixed.after(_end_to_end)
         lines += kept.lines
