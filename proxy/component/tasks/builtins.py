@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from proxy.component.plan import Builtin
 from proxy.component.tasks import ends, subtask
 from proxy.component.tasks.buffer import UNIT, ElementType
 from proxy.component.tasks.ends import READABLE, WRITABLE, EndType
+from proxy.component.tasks.stream import SharedFuture, SharedStream
 from proxy.component.tasks.thread import Block, Thread, Wait, always
 from proxy.component.tasks.waitable import CANCELLED_EVENT, NO_EVENT, Event, Waitable, WaitableSet
 from proxy.sandbox import CoreFuncType, HostCallback, carry, raw_values_at
@@ -22,6 +22,7 @@ from proxy.sandbox import CoreFuncType, HostCallback, carry, raw_values_at
 if TYPE_CHECKING:
     from proxy.component.gate import Core
     from proxy.component.instance import Cell, Instance
+    from proxy.component.tasks.state import ComponentState
 
 MAX_BACKPRESSURE = (1 << 16) - 1
 _PAYLOAD = Struct("<II")
@@ -42,7 +43,8 @@ class Bound:
 
 
 Body = Callable[..., Any]
-"""body(subject, instance, *arguments): the raw result, None without one, or a Block."""
+"""body(subject, instance, state, *arguments): the raw result, None without one, or a Block. `state`: of the component
+instance that calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,41 +69,39 @@ class Kind:
 # The task's own.
 
 
-def _thread(bound: Bound, instance: Instance) -> Thread:
-    thread = instance.components[bound.component].thread
+def _thread(bound: Bound, state: ComponentState) -> Thread:
+    thread = state.thread
     if thread is None:
         raise trap(f"{bound.definition.name} outside of a task")
     return thread
 
 
-def _context_get(bound: Bound, instance: Instance) -> int:
-    return instance.components[bound.component].storage[bound.definition.slot]
+def _context_get(bound: Bound, instance: Instance, state: ComponentState) -> int:
+    return state.storage[bound.definition.slot]
 
 
-def _context_set(bound: Bound, instance: Instance, value: int) -> None:
-    instance.components[bound.component].storage[bound.definition.slot] = value
+def _context_set(bound: Bound, instance: Instance, state: ComponentState, value: int) -> None:
+    state.storage[bound.definition.slot] = value
 
 
-def _backpressure_inc(bound: Bound, instance: Instance) -> None:
-    component = instance.components[bound.component]
-    if component.backpressure == MAX_BACKPRESSURE:
+def _backpressure_inc(bound: Bound, instance: Instance, state: ComponentState) -> None:
+    if state.backpressure == MAX_BACKPRESSURE:
         raise trap("backpressure counter overflow")
-    component.backpressure += 1
+    state.backpressure += 1
 
 
-def _backpressure_dec(bound: Bound, instance: Instance) -> None:
-    component = instance.components[bound.component]
-    if not component.backpressure:
+def _backpressure_dec(bound: Bound, instance: Instance, state: ComponentState) -> None:
+    if not state.backpressure:
         raise trap("backpressure counter underflow")
-    component.backpressure -= 1
+    state.backpressure -= 1
 
 
-def _task_cancel(bound: Bound, instance: Instance) -> None:
-    _thread(bound, instance).task.cancel()
+def _task_cancel(bound: Bound, instance: Instance, state: ComponentState) -> None:
+    _thread(bound, state).task.cancel()
 
 
-def _thread_yield(bound: Bound, instance: Instance) -> Any:
-    thread, cancellable = _thread(bound, instance), bound.definition.cancellable
+def _thread_yield(bound: Bound, instance: Instance, state: ComponentState) -> Any:
+    thread, cancellable = _thread(bound, state), bound.definition.cancellable
     if cancellable and thread.task.deliver_pending_cancel():
         return 1
     if not thread.task.may_block():
@@ -112,29 +112,26 @@ def _thread_yield(bound: Bound, instance: Instance) -> Any:
 # Waitables and sets of them.
 
 
-def _set_new(bound: Bound, instance: Instance) -> int:
-    return instance.components[bound.component].handles.add(WaitableSet())
-
-
-def _set(bound: Bound, instance: Instance, index: int) -> WaitableSet:
-    return instance.components[bound.component].handles.entry(index, WaitableSet, "waitable set")
+def _set_new(bound: Bound, instance: Instance, state: ComponentState) -> int:
+    return state.handles.add(WaitableSet())
 
 
 def _deliver(bound: Bound, instance: Instance, pointer: int, event: Event) -> int:
     memory = (instance.contexts[bound.context] or instance.open(bound.context)).memory
     if pointer & 3:
         raise trap("unaligned pointer")
-    view, _ = memory.reach(pointer + 8)
-    _PAYLOAD.pack_into(view, pointer, event[1], event[2])
+    if pointer + 8 > memory.size:
+        memory.reach(pointer + 8)
+    _PAYLOAD.pack_into(memory.view, pointer, event[1], event[2])
     return event[0]
 
 
-def _set_wait(bound: Bound, instance: Instance, index: int, pointer: int) -> Any:
-    waited, cancellable = _set(bound, instance, index), bound.definition.cancellable
-    thread = _thread(bound, instance)
+def _set_wait(bound: Bound, instance: Instance, state: ComponentState, index: int, pointer: int) -> Any:
+    waited, cancellable = state.handles.entry(index, WaitableSet, "waitable set"), bound.definition.cancellable
+    thread = _thread(bound, state)
     if cancellable and thread.task.deliver_pending_cancel():
         return _deliver(bound, instance, pointer, CANCELLED_EVENT)
-    if waited.has_pending_event():
+    if waited.pending:
         return _deliver(bound, instance, pointer, waited.get_pending_event())
     waited.num_waiting += 1
 
@@ -145,40 +142,42 @@ def _set_wait(bound: Bound, instance: Instance, index: int, pointer: int) -> Any
     return Block(Wait(waited.has_pending_event, cancellable), finish)
 
 
-def _set_poll(bound: Bound, instance: Instance, index: int, pointer: int) -> int:
-    waited = _set(bound, instance, index)
-    if bound.definition.cancellable and _thread(bound, instance).task.deliver_pending_cancel():
+def _set_poll(bound: Bound, instance: Instance, state: ComponentState, index: int, pointer: int) -> int:
+    waited = state.handles.entry(index, WaitableSet, "waitable set")
+    if bound.definition.cancellable and _thread(bound, state).task.deliver_pending_cancel():
         return _deliver(bound, instance, pointer, CANCELLED_EVENT)
-    event = waited.get_pending_event() if waited.has_pending_event() else NO_EVENT
-    return _deliver(bound, instance, pointer, event)
+    return _deliver(bound, instance, pointer, waited.get_pending_event() if waited.pending else NO_EVENT)
 
 
-def _set_drop(bound: Bound, instance: Instance, index: int) -> None:
-    instance.components[bound.component].handles.take(index, WaitableSet, "waitable set").drop()
+def _set_drop(bound: Bound, instance: Instance, state: ComponentState, index: int) -> None:
+    state.handles.take(index, WaitableSet, "waitable set").drop()
 
 
-def _join(bound: Bound, instance: Instance, index: int, joined: int) -> None:
-    handles = instance.components[bound.component].handles
-    waitable = handles.entry(index, Waitable, "waitable")
-    waitable.join(handles.entry(joined, WaitableSet, "waitable set") if joined else None)
+def _join(bound: Bound, instance: Instance, state: ComponentState, index: int, joined: int) -> None:
+    waitable = state.handles.entry(index, Waitable, "waitable")
+    waitable.join(state.handles.entry(joined, WaitableSet, "waitable set") if joined else None)
 
 
 # Subtasks.
 
 
-def _subtask_cancel(bound: Bound, instance: Instance, index: int) -> Any:
-    return subtask.cancel(instance, bound.component, bound.asynchronous, index)
+def _subtask_cancel(bound: Bound, instance: Instance, state: ComponentState, index: int) -> Any:
+    return subtask.cancel(state, bound.asynchronous, index)
 
 
-def _subtask_drop(bound: Bound, instance: Instance, index: int) -> None:
-    instance.components[bound.component].handles.take(index, subtask.Subtask, "subtask").drop()
+def _subtask_drop(bound: Bound, instance: Instance, state: ComponentState, index: int) -> None:
+    state.handles.take(index, subtask.Subtask, "subtask").drop()
 
 
 # Streams and futures.
 
 
-def _new(bound: Bound, instance: Instance, *, stream: bool) -> int:
-    return ends.new(instance, bound.component, bound.element.kind, stream=stream)
+def _new_stream(bound: Bound, instance: Instance, state: ComponentState) -> int:
+    return ends.new(state, SharedStream(bound.element.kind, instance.scheduler), stream=True)
+
+
+def _new_future(bound: Bound, instance: Instance, state: ComponentState) -> int:
+    return ends.new(state, SharedFuture(bound.element.kind, instance.scheduler), stream=False)
 
 
 def _core(params: int, result: str | None = None) -> CoreFuncType:
@@ -208,10 +207,10 @@ BUILTINS = {
     "subtask.cancel": Kind(_core(1, "i32"), _subtask_cancel, _is_sync),
     "subtask.drop": Kind(_core(1), _subtask_drop),
 }
-for _name, _stream, _arguments in (("stream", True, 3), ("future", False, 2)):
+for _name, _stream, _arguments, _new in (("stream", True, 3, _new_stream), ("future", False, 2, _new_future)):
     _read, _write = READABLE[_stream], WRITABLE[_stream]
     BUILTINS |= {
-        f"{_name}.new": Kind(_core(0, "i64"), partial(_new, stream=_stream)),
+        f"{_name}.new": Kind(_core(0, "i64"), _new),
         f"{_name}.read": Kind(_core(_arguments, "i32"), ends.copy, _is_sync, end=_read),
         f"{_name}.write": Kind(_core(_arguments, "i32"), ends.copy, _is_sync, end=_write),
         f"{_name}.cancel-read": Kind(_core(1, "i32"), ends.cancel_copy, end=_read),
@@ -228,9 +227,10 @@ def core(bound: Bound) -> Core:
     act, component, leaves, subject = kind.body, bound.component, kind.leaves, kind.subject(bound)
 
     def call(instance: Instance, slots: Any) -> Any:
-        if leaves and not instance.components[component].may_leave:
+        state = instance.components[component]
+        if leaves and not state.may_leave:
             raise trap("cannot leave component instance")
-        return act(subject, instance, *[slots[word] & 0xFFFFFFFF for word in words])
+        return act(subject, instance, state, *[slots[word] & 0xFFFFFFFF for word in words])
 
     return call
 
@@ -247,13 +247,14 @@ def callback(bound: Bound, cell: Cell) -> HostCallback:
     with code.block("def callback(env, caller, address, count):"):
         with code.block("try:"):
             code.line("instance = CELL.current")
+            code.line(f"state = instance.components[{bound.component}]")
             if kind.leaves:
-                with code.block(f"if not instance.components[{bound.component}].may_leave:"):
+                with code.block("if not state.may_leave:"):
                     code.line("raise trap('cannot leave component instance')")
             if params or results:
                 code.line("slots = SLOTS[address]")
-            storage = f"instance.components[{bound.component}].storage[{bound.definition.slot}]"
-            called = f"{'slots[0] = ' if results else ''}ACT(SUBJECT, instance{arguments})"
+            storage = f"state.storage[{bound.definition.slot}]"
+            called = f"{'slots[0] = ' if results else ''}ACT(SUBJECT, instance, state{arguments})"
             code.line(kind.line.format(storage=storage) or called)
         with code.block("except BaseException as error:"):
             code.line("return carry(error)")

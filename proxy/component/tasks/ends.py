@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from proxy.component.handles import trap
 from proxy.component.tasks.buffer import ElementType, GuestBuffer
-from proxy.component.tasks.stream import CopyResult, Readable, Shared, SharedFuture, SharedStream
+from proxy.component.tasks.stream import CANCELLED, COMPLETED, DROPPED, CopyResult, Readable, Shared
 from proxy.component.tasks.subtask import BLOCKED, wait_for
 from proxy.component.tasks.waitable import Event, EventCode, Waitable, WaitableSet
 from proxy.sandbox import Trap
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from proxy.component.instance import Instance
     from proxy.component.tasks.state import ComponentState
     from proxy.component.types import ValueType
-
-
-COMPLETED, DROPPED, CANCELLED = CopyResult
 
 
 class CopyState(Enum):
@@ -42,6 +39,7 @@ class CopyEnd(Waitable):
     what: ClassVar[str] = ""
     verb: ClassVar[str] = ""
     name: ClassVar[str] = ""
+    reads: ClassVar[bool] = False
     code: ClassVar[int] = 0
 
     def __init__(self, shared: Any) -> None:
@@ -89,7 +87,7 @@ class CopyEnd(Waitable):
 
 class ReadableStreamEnd(CopyEnd):
     __slots__ = ()
-    what, verb, name, code = "stream", "read", "read end", int(EventCode.STREAM_READ)
+    what, verb, name, reads, code = "stream", "read", "read end", True, int(EventCode.STREAM_READ)
 
 
 class WritableStreamEnd(CopyEnd):
@@ -108,7 +106,7 @@ class FutureEnd(CopyEnd):
 
 class ReadableFutureEnd(FutureEnd):
     __slots__ = ()
-    what, verb, name, code = "future", "read", "read end", int(EventCode.FUTURE_READ)
+    what, verb, name, reads, code = "future", "read", "read end", True, int(EventCode.FUTURE_READ)
 
 
 class WritableFutureEnd(FutureEnd):
@@ -142,18 +140,19 @@ def _check_kind(end: CopyEnd, kind: ValueType | None) -> None:
         raise trap(f"a {end.what} of another type")
 
 
-def new(instance: Instance, component: int, kind: ValueType | None, *, stream: bool) -> int:
+def new(component: ComponentState, shared: Shared, *, stream: bool) -> int:
     """Both ends of a fresh stream or future."""
-    shared = (SharedStream if stream else SharedFuture)(kind, instance.scheduler)
-    handles = instance.components[component].handles
+    handles = component.handles
     readable = handles.add(READABLE[stream](shared))
     return readable | handles.add(WRITABLE[stream](shared)) << 32
 
 
-def copy(ends: EndType, instance: Instance, index: int, pointer: int, length: int = 1) -> Any:
+def copy(
+    ends: EndType, instance: Instance, component: ComponentState, index: int, pointer: int, length: int = 1
+) -> Any:
     """canon {stream,future}.{read,write}."""
-    component, element = instance.components[ends.component], ends.element
-    end = component.handles.entry(index, ends.end, ends.end.name)
+    element, kind = ends.element, ends.end
+    end = component.handles.entry(index, kind, kind.name)
     if end.shared.kind is not element.kind:
         _check_kind(end, element.kind)
     if end.state is not IDLE:
@@ -165,17 +164,19 @@ def copy(ends: EndType, instance: Instance, index: int, pointer: int, length: in
     end.buffer = buffer = GuestBuffer(cx, element, pointer, length)
     end.state = COPYING
     end.index = index
-    shared = end.shared
-    (shared.read if end.verb == "read" else shared.write)(component, buffer, end)
+    if kind.reads:
+        end.shared.read(component, buffer, end)
+    else:
+        end.shared.write(component, buffer, end)
     if end.has_event:
         return end.get_pending_event()[2]
     return BLOCKED if ends.asynchronous else wait_for(end)
 
 
-def cancel_copy(ends: EndType, instance: Instance, index: int) -> Any:
+def cancel_copy(ends: EndType, instance: Instance, component: ComponentState, index: int) -> Any:
     """canon {stream,future}.cancel-{read,write}. Whoever is at the other end gives the buffer back at once, the host
     too, so it never blocks."""
-    end = instance.components[ends.component].handles.entry(index, ends.end, ends.end.name)
+    end = component.handles.entry(index, ends.end, ends.end.name)
     if end.shared.kind is not ends.element.kind:
         _check_kind(end, ends.element.kind)
     if end.state is not COPYING or end.has_sync_waiter:
@@ -194,9 +195,9 @@ def _in_a_set() -> Trap:
     return trap("waitable cannot be used synchronously while added to a waitable set")
 
 
-def drop(ends: EndType, instance: Instance, index: int) -> None:
+def drop(ends: EndType, instance: Instance, component: ComponentState, index: int) -> None:
     """canon {stream,future}.drop-{readable,writable}."""
-    end = instance.components[ends.component].handles.take(index, ends.end, ends.end.name)
+    end = component.handles.take(index, ends.end, ends.end.name)
     if end.shared.kind is not ends.element.kind:
         _check_kind(end, ends.element.kind)
     end.drop()

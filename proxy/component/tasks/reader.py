@@ -8,7 +8,7 @@ from typing import Any
 from proxy.component.handles import trap
 from proxy.component.tasks.buffer import Elements, HostSink
 from proxy.component.tasks.scheduler import Scheduler
-from proxy.component.tasks.stream import CopyResult, Shared, SharedFuture, SharedStream
+from proxy.component.tasks.stream import COMPLETED, CopyResult, Shared, SharedFuture, SharedStream
 from proxy.component.types import U8
 
 
@@ -52,7 +52,7 @@ class _Reader:
 
     def on_copy(self, shared: Shared) -> None:
         shared.reclaim()
-        self.on_copy_done(CopyResult.COMPLETED)
+        self.on_copy_done(COMPLETED)
 
     def on_copy_done(self, result: CopyResult) -> None:
         self._result = result
@@ -96,7 +96,7 @@ class StreamReader(_Reader):
     def poll(self, limit: int) -> Elements | None:
         """The next elements, as `read` gives them, if they are there at once. None: `read` waits for them."""
         while (sink := self._poll(limit)) is not None:
-            if self._result is not CopyResult.COMPLETED:
+            if self._result is not COMPLETED:
                 self.drop()
                 return b"" if self._shared.kind is U8 else []
             if sink.elements is not None:

@@ -110,7 +110,8 @@ class Scheduler:
         self._going = self._again = False
         self._awake = False
         self.running = False
-        self._allowance = Allowance(instance.linked.limits.time)
+        self._limit = instance.linked.limits.time
+        self._allowance = Allowance(self._limit)
         self.renew = self._allowance.renew
         """Something is new from outside: a call, its answer, bytes, or somebody who wants some."""
 
@@ -227,7 +228,7 @@ class Scheduler:
             late = Trap(TrapKind.TIMEOUT, "time limit exceeded")
             self._stop(late)
             raise late
-        previous = instance.enter(left if left < instance.linked.limits.time else None)
+        previous = instance.enter(left if left < self._limit else None)
         if now > stopwatch.due:
             stopwatch.start(now)
         self.running = True
@@ -241,7 +242,9 @@ class Scheduler:
             self._left(previous)
             self.fail(error)
             raise
-        self._left(previous)
+        Scheduler.entered -= 1
+        self.running = False
+        instance.linked.cell.current = previous
         since, now = now, monotonic()
         spent = stopwatch.took(since, now)
         if again:
@@ -267,6 +270,8 @@ class Scheduler:
                 while self._completions:
                     self._completions.pop(0)()
             if ready is None:
+                if not self.waiting:
+                    return False
                 ready = self._ready()
             going = ready
             if number > 1 and ready:

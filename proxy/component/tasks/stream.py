@@ -17,6 +17,9 @@ class CopyResult(IntEnum):
     CANCELLED = 2
 
 
+COMPLETED, DROPPED, CANCELLED = CopyResult
+
+
 class Party(Protocol):
     """Whoever copies at one end: an end in a guest's handle table, or the host."""
 
@@ -87,14 +90,14 @@ class Shared:
         """It stays what it is."""
 
     def cancel(self) -> None:
-        self._end_pending(CopyResult.CANCELLED)
+        self._end_pending(CANCELLED)
 
     def drop(self) -> bool:
         """Whether that ended a copy of whoever is at the other end."""
         pending = not self._dropped and self._buffer is not None
         self._dropped = True
         if pending:
-            self._end_pending(CopyResult.DROPPED)
+            self._end_pending(DROPPED)
         return pending
 
 
@@ -111,7 +114,7 @@ class SharedStream(Shared):
     def _copy(self, by: object, buffer: Buffer, party: Party, *, reads: bool) -> None:
         pending = self._buffer
         if self._dropped:
-            party.on_copy_done(CopyResult.DROPPED)
+            party.on_copy_done(DROPPED)
         elif pending is None:
             self._by, self._buffer, self._party = by, buffer, party
         else:
@@ -123,11 +126,11 @@ class SharedStream(Shared):
                     target.write(source.read(count), count)
                     assert self._party is not None
                     self._party.on_copy(self)
-                party.on_copy_done(CopyResult.COMPLETED)
+                party.on_copy_done(COMPLETED)
             elif not reads and not buffer.length and not pending.length:
-                party.on_copy_done(CopyResult.COMPLETED)
+                party.on_copy_done(COMPLETED)
             else:
-                self._end_pending(CopyResult.COMPLETED)
+                self._end_pending(COMPLETED)
                 self._pend(by, buffer, party)
 
 
@@ -141,16 +144,16 @@ class SharedFuture(Shared):
         else:
             self._check(reader)
             buffer.write(self._buffer.read(1), 1)
-            self._end_pending(CopyResult.COMPLETED)
-            party.on_copy_done(CopyResult.COMPLETED)
+            self._end_pending(COMPLETED)
+            party.on_copy_done(COMPLETED)
 
     def write(self, writer: object, buffer: Buffer, party: Party) -> None:
         if self._dropped:
-            party.on_copy_done(CopyResult.DROPPED)
+            party.on_copy_done(DROPPED)
         elif self._buffer is None:
             self._pend(writer, buffer, party)
         else:
             self._check(writer)
             self._buffer.write(buffer.read(1), 1)
-            self._end_pending(CopyResult.COMPLETED)
-            party.on_copy_done(CopyResult.COMPLETED)
+            self._end_pending(COMPLETED)
+            party.on_copy_done(COMPLETED)

@@ -13,11 +13,12 @@ from proxy.component.handles import Handle, HandleTable, trap
 from proxy.component.plan import Options
 from proxy.component.tasks.task import CANCELLED, OnResolve, OnStart
 from proxy.component.tasks.thread import Block, Wait
-from proxy.component.tasks.waitable import Event, EventCode, Waitable
+from proxy.component.tasks.waitable import Event, EventCode, Waitable, WaitableSet
 from proxy.component.types import FuncType
 
 if TYPE_CHECKING:
     from proxy.component.instance import Instance
+    from proxy.component.tasks.state import ComponentState
 
 BLOCKED = 0xFFFF_FFFF
 
@@ -36,21 +37,26 @@ class State(IntEnum):
     CANCELLED_BEFORE_RETURNED = 4
 
 
+STARTING, STARTED, RETURNED, CANCELLED_BEFORE_STARTED, CANCELLED_BEFORE_RETURNED = State
+
+
 class Subtask(Waitable):
     """`lenders`: the handles that the call has borrowed, until its end has been delivered."""
 
     __slots__ = ("cancellation_requested", "lenders", "on_cancel", "resolve_delivered", "state")
 
     def __init__(self) -> None:
-        super().__init__()
-        self.state = State.STARTING
+        self.has_event = self.has_sync_waiter = False
+        self.joined: WaitableSet | None = None
+        self.index = 0
+        self.state = STARTING
         self.on_cancel: OnCancel | None = None
         self.lenders: list[Handle] = []
         self.cancellation_requested = False
         self.resolve_delivered = False
 
     def resolved(self) -> bool:
-        return self.state >= State.RETURNED
+        return self.state >= RETURNED
 
     def deliver_resolve(self) -> None:
         for handle in self.lenders:
@@ -59,7 +65,7 @@ class Subtask(Waitable):
         self.resolve_delivered = True
 
     def event(self) -> Event:
-        if self.state >= State.RETURNED:
+        if self.state >= RETURNED:
             self.deliver_resolve()
         return SUBTASK, self.index, self.state
 
@@ -103,27 +109,27 @@ def canon_lower(lowered: LoweredCall) -> Callable[[Instance, Any], Any]:
         subtask, outcome = Subtask(), [None]
 
         def on_start() -> Sequence[Any]:
-            subtask.state = State.STARTED
+            subtask.state = STARTED
             if subtask.index:
                 subtask.tell()
             return lowered.lift_params(instance, flat, subtask.lenders)
 
         def on_resolve(result: Any) -> None:
             if result is CANCELLED:
-                started = subtask.state is not State.STARTING
-                subtask.state = State.CANCELLED_BEFORE_RETURNED if started else State.CANCELLED_BEFORE_STARTED
+                started = subtask.state is not STARTING
+                subtask.state = CANCELLED_BEFORE_RETURNED if started else CANCELLED_BEFORE_STARTED
             else:
                 if lowered.options.is_async:
                     lowered.lower_result(instance, result, None, pointer)
                 else:
                     outcome[0] = result
-                subtask.state = State.RETURNED
+                subtask.state = RETURNED
             subtask.on_cancel = None
             if subtask.index:
                 subtask.tell()
 
         on_cancel = lowered.callee(instance, on_start, on_resolve)
-        if subtask.state < State.RETURNED:
+        if subtask.state < RETURNED:
             subtask.on_cancel = on_cancel
         if lowered.options.is_async:
             return _asynchronous(component.handles, subtask)
@@ -138,16 +144,16 @@ def canon_lower(lowered: LoweredCall) -> Callable[[Instance, Any], Any]:
 
 
 def _asynchronous(handles: HandleTable, subtask: Subtask) -> int:
-    if subtask.state >= State.RETURNED:
+    if subtask.state >= RETURNED:
         subtask.deliver_resolve()
-        return State.RETURNED
+        return RETURNED
     subtask.index = handles.add(subtask)
     return subtask.state | subtask.index << 4
 
 
-def cancel(instance: Instance, component: int, asynchronous: bool, index: int) -> Any:
+def cancel(component: ComponentState, asynchronous: bool, index: int) -> Any:
     """canon subtask.cancel."""
-    subtask = instance.components[component].handles.entry(index, Subtask, "subtask")
+    subtask = component.handles.entry(index, Subtask, "subtask")
     if subtask.resolve_delivered:
         raise trap("`subtask.cancel` called after terminal status delivered")
     if subtask.cancellation_requested:

@@ -58,9 +58,12 @@ class Lifted:
     on_fibers: bool
     """Whether its component instance imports anything that blocks."""
     needs_exclusive: bool = field(init=False)
+    slots: int = field(init=False)
+    """Raw values that its core function takes or gives."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "needs_exclusive", not self.options.is_async or self.callback is not None)
+        object.__setattr__(self, "slots", max(1, len(self.core.params), len(self.core.results)))
 
 
 class State(Enum):
@@ -71,21 +74,24 @@ class State(Enum):
     RESOLVED = 5
 
 
-class Task:
+INITIAL, STARTED, PENDING_CANCEL, CANCEL_DELIVERED, RESOLVED = State
+
+
+class Task(BorrowScope):
     """One call of a lifted function. It is over when its thread has ended, and has resolved before that."""
 
     __slots__ = (
-        "_on_resolve", "_on_start", "component", "data", "instance", "lifted", "scheduler", "scope", "state", "thread",
+        "_on_resolve", "_on_start", "component", "data", "instance", "lifted", "scheduler", "state", "thread",
     )  # fmt: skip
 
     def __init__(self, instance: Instance, lifted: Lifted, on_start: OnStart, on_resolve: OnResolve) -> None:
+        self.borrows = 0
         self.instance = instance
         self.data = instance.data
         """What host functions get that it calls: it is of the call from the host that it belongs to."""
         self.scheduler: Scheduler = instance.scheduler
         self.lifted = lifted
-        self.state = State.INITIAL
-        self.scope = BorrowScope()
+        self.state = INITIAL
         self._on_start = on_start
         self._on_resolve = on_resolve
         self.component: ComponentState = instance.components[lifted.component]
@@ -93,7 +99,7 @@ class Task:
 
     def may_block(self) -> bool:
         """Whether it may block: a function whose type does not say async must have its result first."""
-        return self.lifted.type.is_async or self.state is State.RESOLVED
+        return self.lifted.type.is_async or self.state is RESOLVED
 
     # Its thread.
 
@@ -105,13 +111,13 @@ class Task:
                 return
             if lifted.needs_exclusive:
                 self.component.exclusive = self.thread
-        self.state = State.STARTED
-        lifted.lower_params(instance, self.scope, self._on_start())
+        self.state = STARTED
+        lifted.lower_params(instance, self, self._on_start())
         if lifted.on_fibers:
             yield from self._call_on_fiber(lifted.function, lifted.core)
         else:
             found = instance.funcs[lifted.function] or instance.find(lifted.function)
-            call_core(instance, found, lifted.values.address, max(1, len(lifted.core.params)))
+            call_core(instance, found, lifted.values.address, lifted.slots)
         if not lifted.options.is_async:
             flat = lifted.values.buffer[0]
             self.returns(lifted.lift_result(instance))
@@ -134,15 +140,16 @@ class Task:
         component.may_leave = True
 
     def _event_loop(self, callback: int, packed: int) -> Steps:
-        component, instance, lifted, values = self.component, self.instance, self.lifted, self.lifted.values
+        component, instance, lifted, thread = self.component, self.instance, self.lifted, self.thread
+        values, address, on_fibers = lifted.values.buffer, lifted.values.address, lifted.on_fibers
         while code := packed & 0xF:
             component.exclusive = None
             if code == WAIT:
                 waited = component.handles.entry((packed & 0xFFFFFFFF) >> 4, WaitableSet, "waitable set")
                 event = CANCELLED_EVENT
-                if not self.deliver_pending_cancel():
+                if self.state is not PENDING_CANCEL or not self.deliver_pending_cancel():
                     waited.num_waiting += 1
-                    cancelled = yield _until_told(component, waited)
+                    cancelled = yield waited.told or _until_told(component, waited)
                     waited.num_waiting -= 1
                     event = CANCELLED_EVENT if cancelled else waited.get_pending_event()
             elif code == YIELD:
@@ -151,20 +158,20 @@ class Task:
                     event = CANCELLED_EVENT
             else:
                 raise trap("unsupported callback code")
-            component.exclusive = self.thread
-            values.buffer[0], values.buffer[2], values.buffer[4] = event
-            if lifted.on_fibers:
+            component.exclusive = thread
+            values[0], values[2], values[4] = event
+            if on_fibers:
                 yield from self._call_on_fiber(callback, _CALLBACK)
             else:
-                call_core(instance, instance.funcs[callback] or instance.find(callback), values.address, 3)
-            packed = values.buffer[0]
+                call_core(instance, instance.funcs[callback] or instance.find(callback), address, 3)
+            packed = values[0]
 
     def _enters_at_once(self) -> bool:
         component = self.component
         holder = component.exclusive if self.lifted.needs_exclusive else None
         if holder is not None and self._goes_on(holder):
             holder.resume()
-        return not (self._held_back() or component.waiting_to_enter)
+        return not (component.waiting_to_enter or self._held_back())
 
     def _wait_to_enter(self) -> Generator[Wait, bool, bool]:
         """Waits for its turn. False when it was cancelled before."""
@@ -181,7 +188,9 @@ class Task:
         CanonicalABI.md this one would begin later; that it does not have to wait is what the specification's own tests
         want (test/async/sync-streams.wast)."""
         wait = holder.wait
-        return wait is not None and not wait.yields and wait.ready() and self.scheduler.blocked in (None, holder)
+        if wait is None or wait.yields or not wait.ready():
+            return False
+        return self.scheduler.blocked in (None, holder)
 
     def _held_back(self) -> bool:
         component = self.component
@@ -190,7 +199,7 @@ class Task:
         return self.lifted.needs_exclusive and component.exclusive is not None
 
     def _exit(self) -> None:
-        if self.state is not State.RESOLVED:
+        if self.state is not RESOLVED:
             raise trap("the task ended without calling task.return or task.cancel")
         if self.lifted.type.is_async and self.lifted.needs_exclusive:
             self.component.exclusive = None
@@ -203,12 +212,12 @@ class Task:
     # Its resolution.
 
     def returns(self, result: Any) -> None:
-        if self.state is State.RESOLVED:
+        if self.state is RESOLVED:
             raise trap("task.return called twice, or after task.cancel")
-        if self.scope.borrows:
-            self.scope.close()
+        if self.borrows:
+            self.close()
         self._on_resolve(result)
-        self.state = State.RESOLVED
+        self.state = RESOLVED
 
     def returns_by(self, kind: ValueType | None, options: Options, result: Any) -> None:
         """task.return, as declared for this type and with these options."""
@@ -226,39 +235,42 @@ class Task:
 
     def cancel(self) -> None:
         """task.cancel: it confirms that it was cancelled."""
-        if self.state is not State.CANCEL_DELIVERED:
+        if self.state is not CANCEL_DELIVERED:
             raise trap("task.cancel of a task that nobody has cancelled, or that has a result")
-        self.scope.close()
+        self.close()
         self._on_resolve(CANCELLED)
-        self.state = State.RESOLVED
+        self.state = RESOLVED
 
     def request_cancellation(self, caller: tuple[int, ...] = ()) -> None:
         """By whom it was called (a lineage; empty: the host)."""
-        if self.state is State.INITIAL:
-            self.state = State.CANCEL_DELIVERED
+        if self.state is INITIAL:
+            self.state = CANCEL_DELIVERED
             self.thread.resume(cancelled=True)
-        elif self.state is State.STARTED:
+        elif self.state is STARTED:
             component, thread = self.component, self.thread
             other = self.lifted.needs_exclusive and component.exclusive not in (None, thread)
             if thread.wait is not None and thread.wait.cancellable and not other and self._may_enter(caller):
-                self.state = State.CANCEL_DELIVERED
+                self.state = CANCEL_DELIVERED
                 thread.resume(cancelled=True)
             else:
-                self.state = State.PENDING_CANCEL
+                self.state = PENDING_CANCEL
 
     def _may_enter(self, caller: tuple[int, ...]) -> bool:
         components = self.instance.components
         return not any(components[number].running for number in self.lifted.lineage if number not in caller)
 
     def deliver_pending_cancel(self) -> bool:
-        if self.state is not State.PENDING_CANCEL:
+        if self.state is not PENDING_CANCEL:
             return False
-        self.state = State.CANCEL_DELIVERED
+        self.state = CANCEL_DELIVERED
         return True
 
 
 def _until_told(component: ComponentState, waited: WaitableSet) -> Wait:
-    return Wait(lambda: component.exclusive is None and bool(waited.pending), True)
+    """What a callback waits for: the same each time."""
+    pending = waited.pending
+    waited.told = Wait(lambda: component.exclusive is None and pending, True)
+    return waited.told
 
 
 def canon_lift(instance: Instance, lifted: Lifted, on_start: OnStart, on_resolve: OnResolve) -> Task:

@@ -23,16 +23,19 @@ def always() -> bool:
     return True
 
 
-class Wait(NamedTuple):
+class Wait:
     """What a thread blocks on: until `ready`, or until it is cancelled if it is `cancellable`. `yields`: it only lets
     others go first, the host too."""
 
-    ready: Callable[[], bool]
-    cancellable: bool = False
-    yields: bool = False
+    __slots__ = ("cancellable", "ready", "yields")
+
+    def __init__(self, ready: Callable[[], object], cancellable: bool = False, yields: bool = False) -> None:
+        self.ready = ready
+        self.cancellable = cancellable
+        self.yields = yields
 
 
-Steps = Generator[Wait, bool, None]
+Steps = Generator[Wait, bool | None, None]
 """Of a thread: each step blocks, and is told whether it was cancelled."""
 
 
@@ -48,7 +51,7 @@ class Block(NamedTuple):
 class Thread:
     """`storage` is the thread's own (context.get, context.set). `wait` is None while it runs."""
 
-    __slots__ = ("_begun", "_steps", "block", "cancelled", "fiber", "state", "storage", "task", "wait")
+    __slots__ = ("_steps", "block", "cancelled", "fiber", "state", "storage", "task", "wait")
 
     def __init__(self, task: Task, state: ComponentState, steps: Steps) -> None:
         self.task = task
@@ -59,27 +62,22 @@ class Thread:
         self.block: Block | None = None
         self.cancelled = False
         self._steps = steps
-        self._begun = False
 
     def ready(self) -> bool:
-        return self.wait is not None and self.wait.ready()
+        return self.wait is not None and bool(self.wait.ready())
 
-    def resume(self, *, cancelled: bool = False) -> None:
+    def resume(self, cancelled: bool | None = None) -> None:
         """Runs it until it blocks again or is over."""
-        state, scheduler = self.state, self.task.scheduler
+        state, task = self.state, self.task
+        scheduler, instance = task.scheduler, task.instance
         if self.wait is not None:
             scheduler.waiting.remove(self)
             self.wait = None
-        instance = self.task.instance
         outer, storage, data = state.thread, state.storage, instance.data
-        state.thread, state.storage, instance.data = self, self.storage, self.task.data
+        state.thread, state.storage, instance.data = self, self.storage, task.data
         state.running += 1
         try:
-            if self._begun:
-                self.wait = self._steps.send(cancelled)
-            else:
-                self._begun = True
-                self.wait = next(self._steps)
+            self.wait = self._steps.send(cancelled)
             scheduler.waiting.append(self)
             if not scheduler.running:
                 scheduler.wake()
@@ -100,7 +98,7 @@ class Thread:
                 assert block is not None
                 if block.host:
                     self.task.scheduler.blocked = self
-                self.cancelled = yield block.wait
+                self.cancelled = bool((yield block.wait))
                 if block.host:
                     self.task.scheduler.blocked = None
                 self.block = block
@@ -165,7 +163,11 @@ class SyncThread:
 SYNC_THREAD = SyncThread()
 
 
+_call, _failure = CALL_RUNTIME["CALL"], CALL_RUNTIME["failure"]
+_trap, _trap_address = CALL_RUNTIME["TRAP"], CALL_RUNTIME["TRAP_ADDRESS"]
+
+
 def call_core(instance: Instance, func: int, values: int, count: int) -> None:
-    error = CALL_RUNTIME["CALL"](instance.context, func, values, count, CALL_RUNTIME["TRAP_ADDRESS"])
-    if error or CALL_RUNTIME["TRAP"][0]:
-        raise CALL_RUNTIME["failure"](error)
+    error = _call(instance.context, func, values, count, _trap_address)
+    if error or _trap[0]:
+        raise _failure(error)

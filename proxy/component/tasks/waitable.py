@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from proxy.component.handles import trap
+
+if TYPE_CHECKING:
+    from proxy.component.tasks.thread import Wait
 
 
 class EventCode(IntEnum):
@@ -75,20 +79,24 @@ class Waitable:
 
 
 class WaitableSet:
-    """`pending`: the members that have an event, the one that has had it longest first."""
+    """`pending`: the members that have an event, the one that has had it longest first. `told`: what a callback waits
+    for that waits for it."""
 
-    __slots__ = ("members", "num_waiting", "pending")
+    __slots__ = ("members", "num_waiting", "pending", "told")
 
     def __init__(self) -> None:
         self.members = 0
         self.num_waiting = 0
         self.pending: dict[Waitable, None] = {}
+        self.told: Wait | None = None
 
     def has_pending_event(self) -> bool:
         return bool(self.pending)
 
     def get_pending_event(self) -> Event:
-        return next(iter(self.pending)).get_pending_event()
+        for waitable in self.pending:
+            return waitable.get_pending_event()
+        raise AssertionError("nothing has happened")
 
     def drop(self) -> None:
         if self.members:

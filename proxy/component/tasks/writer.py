@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from proxy.component.tasks.buffer import Buffer, Elements, HostSource
 from proxy.component.tasks.host import failed
 from proxy.component.tasks.scheduler import Scheduler
-from proxy.component.tasks.stream import CopyResult, Party
+from proxy.component.tasks.stream import CANCELLED, COMPLETED, DROPPED, CopyResult, Party
 from proxy.component.types import ValueType
 from proxy.exchange.eager import start
 
@@ -95,7 +95,7 @@ class HostReadable:
         return self._buffer is buffer
 
     def cancel(self) -> None:
-        self._end(CopyResult.CANCELLED)
+        self._end(CANCELLED)
 
     def fail(self, error: BaseException) -> None:
         self.drop()
@@ -138,13 +138,13 @@ class HostStream(HostReadable):
         buffer, kept = self._buffer, self._kept
         assert buffer is not None
         if kept is None:
-            return CopyResult.DROPPED
+            return DROPPED
         if buffer.remain:
             count = min(buffer.remain, kept.remain)
             buffer.write(kept.read(count), count)
             if not kept.remain:
                 self._kept = None
-        return CopyResult.COMPLETED
+        return COMPLETED
 
     @property
     def untouched(self) -> bool:
@@ -196,7 +196,7 @@ class HostFuture(HostReadable):
     def _fill(self) -> CopyResult:
         assert self._buffer is not None
         self._buffer.write(self._value, 1)
-        return CopyResult.COMPLETED
+        return COMPLETED
 
     def drop(self) -> None:
         super().drop()
