@@ -108,11 +108,11 @@ class Request:
         """Path and query, as in the request line."""
         return self.path if self.query is None else f"{self.path}?{self.query}"
 
-    def copy(self) -> Request:
-        """A request of its own to change; `body` and `exchange` are shared."""
+    def copy(self, fields: Fields | None = None) -> Request:
+        """A request of its own to change, with other fields if there are any; `body` and `exchange` are shared."""
         new = Request(
             self.method, self.scheme, self.authority, self.path, self.query,
-            self.fields.copy(), self.exchange, self.body,
+            self.fields.copy() if fields is None else fields, self.exchange, self.body,
         )  # fmt: skip
         new.notes = self.notes
         new.observers = self.observers

@@ -71,6 +71,11 @@ class Fields:
         copy.lines, copy.fixed = self.lines, self.fixed
         return copy
 
+    def after(self, change: Change) -> Fields | None:
+        """These fields after a change that is worked out once for lines that stay; None when they are no such lines."""
+        fixed = self.fixed
+        return Fields(fixed.after(change)) if fixed is not None and fixed.lines is self.lines else None
+
     def lacks(self, names: frozenset[bytes]) -> bool:
         """There is no line of any of these lower-case names."""
         fixed = self.fixed

@@ -52,11 +52,13 @@ class Branch:
 
 class Leaf:
     """What a step did: its edits, the sources they replaced, its result, its reads of the request (for the caches
-    above), and the tree of the next step. change: the edits of the response as one, where they are of its lines alone.
+    above), and the tree of the next step. request_change, response_change: the edits of a message as one, where there
+    are any, and of its lines alone.
     """
 
     __slots__ = (
-        "change", "next", "parent", "reads", "request_edits", "response_edits", "result", "sources", "value",
+        "next", "parent", "reads", "request_change", "request_edits", "response_change", "response_edits", "result",
+        "sources", "value",
     )  # fmt: skip
 
     def __init__(
@@ -71,19 +73,25 @@ class Leaf:
         self.reads = tuple(read for read in reads if not read[0].startswith(RESPONSE))
         self.request_edits = tuple(request_edits)
         self.response_edits = tuple(response_edits)
-        self.change: Change | None = None
-        if response_edits and all(function in OF_LINES for function, _ in response_edits):
-            self.change = self._changed
+        self.request_change = _change(self.request_edits)
+        self.response_change = _change(self.response_edits)
         self.sources = sources
         self.next = Root()
         self.parent: Root | Branch = self.next  # set when inserted
         self.value: Value = None
 
-    def _changed(self, lines: list[Line]) -> list[Line]:
-        response = Response(200, Fields(lines))
-        for edit, arguments in self.response_edits:
-            edit(response, *arguments)
-        return response.fields.lines
+
+def _change(edits: tuple[Edit, ...]) -> Change | None:
+    if not edits or not all(function in OF_LINES for function, _ in edits):
+        return None
+
+    def change(lines: list[Line]) -> list[Line]:
+        message = Response(200, Fields(lines))
+        for edit, arguments in edits:
+            edit(message, *arguments)
+        return message.fields.lines
+
+    return change
 
 
 class Memo:

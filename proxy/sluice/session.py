@@ -15,7 +15,6 @@ from proxy.component import ExportFunc, Instance
 from proxy.exchange import Request, Response
 from proxy.exchange.observation import observed, value_of, written
 from proxy.exchange.story import FilterStory, Sample, StepStory, head_of
-from proxy.http.fields import Fields
 from proxy.sluice import edits
 from proxy.sluice.memo import Leaf, Root
 from proxy.sluice.program import Program
@@ -148,19 +147,26 @@ class Session:
             for observation in leaf.reads:
                 observed(self._given, observation)
         if leaf.request_edits:
-            request = self.request.copy() if self.request is self._given else self.request
-            for edit, arguments in leaf.request_edits:
-                edit(request, *arguments)
-            if request.observers:
-                written(request, leaf.sources)
-            self.request = request
+            self.request = self._edited_request(self.request, leaf)
+            if self.request.observers:
+                written(self.request, leaf.sources)
         if leaf.response_edits and self.response is not None:
-            self.response = self._edited(self.response, leaf)
+            self.response = self._edited_response(self.response, leaf)
 
-    def _edited(self, response: Response, leaf: Leaf) -> Response:
-        fixed = response.fields.fixed
-        if leaf.change is not None and fixed is not None and response.fields.lines is fixed.lines:
-            return Response(response.status, Fields(fixed.after(leaf.change)), response.body, response.tags)
+    def _edited_request(self, request: Request, leaf: Leaf) -> Request:
+        changed = None if leaf.request_change is None else request.fields.after(leaf.request_change)
+        if changed is not None:
+            return request.copy(changed)
+        if request is self._given:
+            request = request.copy()
+        for edit, arguments in leaf.request_edits:
+            edit(request, *arguments)
+        return request
+
+    def _edited_response(self, response: Response, leaf: Leaf) -> Response:
+        changed = None if leaf.response_change is None else response.fields.after(leaf.response_change)
+        if changed is not None:
+            return Response(response.status, changed, response.body, response.tags)
         if response is self._response_given:
             response = response.copy()
         for edit, arguments in leaf.response_edits:

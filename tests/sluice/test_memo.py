@@ -183,19 +183,24 @@ line_edits = st.lists(
 
 @given(stays=lines, leaves=st.lists(line_edits, min_size=1, max_size=3), order=st.lists(st.integers(0, 2), max_size=6))
 def test_edits_of_lines_that_stay_are_made_once(stays: list[Line], leaves: list[list[Edit]], order: list[int]) -> None:
-    """Whatever filters make of the lines of a stored response, one after the other, and in turns."""
-    kept = [Leaf(None, {}, [], each, frozenset()) for each in leaves]
+    """Whatever filters make of the lines of a stored response, or of what a client says again and again, one after the
+    other, and in turns."""
+    kept = [Leaf(None, {}, each, each, frozenset()) for each in leaves]
     stored = FixedLines(list(stays))
     for which in order:
         leaf = kept[which % len(kept)]
         expected = Response(200, Fields(stays))
         for edit, arguments in leaf.response_edits:
             edit(expected, *arguments)
-        assert leaf.change is not None
-        assert stored.after(leaf.change).lines == expected.fields.lines
+        for change in (leaf.response_change, leaf.request_change):
+            assert change is not None
+            changed = Fields(stored).after(change)
+            assert changed == expected.fields
+            assert Fields(stays).after(change) is None
         assert stored.lines == stays
 
 
 def test_edits_of_more_than_lines_are_made_each_time() -> None:
-    assert Leaf(None, {}, [], [(edits.set_status, (404,))], frozenset()).change is None
-    assert Leaf(None, {}, [], [], frozenset()).change is None
+    assert Leaf(None, {}, [], [(edits.set_status, (404,))], frozenset()).response_change is None
+    assert Leaf(None, {}, [(edits.set_attribute, ("path", "/"))], [], frozenset()).request_change is None
+    assert Leaf(None, {}, [], [], frozenset()).response_change is None
