@@ -19,7 +19,8 @@ from aioquic.quic.connection import MAX_EARLY_DATA, QuicConnection
 from aioquic.tls import SessionTicket
 
 from proxy.codec.quic.identity import Credential, Identity
-from proxy.downstream import Clock, Listener, Service, Timeouts, bind, bind_datagrams, datagrams
+from proxy.config.values import Address
+from proxy.downstream import Clock, Listener, Service, Timeouts, datagrams
 from proxy.downstream.http3_connection import Http3Connection
 from proxy.downstream.listener import serve
 from proxy.downstream.overload import TURN, Load
@@ -27,6 +28,7 @@ from proxy.downstream.refusals import Refusals
 from proxy.errors import HTTP_RESPONSE_INCOMPLETE, ProxyError
 from proxy.exchange import Pipe, Request, Response, collect
 from proxy.http.fields import Fields
+from proxy.server.datagram_sockets import bind_both
 from tests.codec.http3.talk import frame, headers
 from tests.compiled import no_patch
 from tests.downstream.wire import Handler
@@ -48,9 +50,8 @@ IDENTITY = Identity([credential("localhost")], b"secret", 30.0, lambda: (KEY,))
 @asynccontextmanager
 async def listening(handler: Handler, **options: Any) -> AsyncIterator[Listener]:
     options.setdefault("identity", IDENTITY)
-    tcp = bind("127.0.0.1", 0)
-    udp = bind_datagrams(tcp[0].getsockname(), tcp[0].family)
-    listener = await serve(tcp, Service(handler, **options), [udp])
+    tcp, udp = bind_both(Address("127.0.0.1", 0), None, (), 1)
+    listener = await serve(tcp, Service(handler, **options), udp)
     try:
         yield listener
     finally:

@@ -15,6 +15,7 @@ from proxy.downstream import bind
 from tests.codec.test_proxy_protocol import V6, v2
 from tests.integration.site import Answer, ok, parse, site
 from tests.integration.test_upstreams import origin
+from tests.ports import free_port
 
 
 def has_ipv6() -> bool:
@@ -84,8 +85,7 @@ def test_the_proxy_protocol(tmp_path: Path, header: bytes, client: str) -> None:
 
 def test_one_port_on_both(tmp_path: Path) -> None:
     """[::] alone takes no IPv4, so 0.0.0.0 can have the same port."""
-    with closing(socket.create_server(("0.0.0.0", 0))) as found:
-        port = found.getsockname()[1]
+    port = free_port()
 
     async def main() -> None:
         async with site(tmp_path, ok(), listeners=[{"address": f"[::]:{port}"}]) as at:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.integration.site import Answer, Asked, Site, parse, site
+from tests.ports import free_port
 
 SLUICE = Path(sys.executable).parent / "sluice"
 TOKEN = "s3cret"
@@ -26,18 +27,11 @@ def reply(asked: Asked) -> bytes:
 
 @asynccontextmanager
 async def running(directory: Path, **cache: Any) -> AsyncIterator[Site]:
-    port = await _free_port()
+    port = free_port()
     chain = [{"cache": {"name": "outer"}}, {"cache": {"name": "inner", **cache}}]
     admin = {"address": f"127.0.0.1:{port}", "token": TOKEN}
     async with site(directory, reply, chain=chain, admin=admin) as proxy:
         yield proxy
-
-
-async def _free_port() -> int:
-    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    port: int = server.sockets[0].getsockname()[1]
-    server.close()
-    return port
 
 
 async def sluice_purge(directory: Path, *arguments: str) -> tuple[int, str]:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from tests.integration.site import Answer, Asked, Site, ok, parse, serving, site
+from tests.ports import free_port
 from tests.upstream.name_server import name_server
 
 ADMIN = {"address": "127.0.0.1:0"}
@@ -132,7 +133,9 @@ def test_a_reload_forgets_nothing_of_an_upstream_that_is_declared_as_before(tmp_
 
 def test_a_name_with_two_addresses_is_two_endpoints(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with origin(ok(b"a")) as (port, _), origin(ok(b"b"), "127.0.0.2", port), name_server() as dns:
+        port = free_port()
+        one, other = origin(ok(b"a"), port=port), origin(ok(b"b"), "127.0.0.2", port)
+        async with one, other, name_server() as dns:
             dns.addresses["shop.test"] = ["127.0.0.1", "127.0.0.2"]
             config = {**forwarding(endpoints=[f"http://shop.test:{port}"]), "dns": {"nameservers": [dns.where]}}
             async with site(tmp_path, b"", **config) as place:

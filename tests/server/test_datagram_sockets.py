@@ -10,6 +10,7 @@ import pytest
 from proxy.config.values import Address
 from proxy.server.datagram_sockets import bind_both, datagram_key, of_worker
 from proxy.server.sockets import close
+from tests.ports import free_port
 
 
 def ports(sockets: list[socket.socket]) -> set[int]:
@@ -33,8 +34,8 @@ def test_both_are_at_the_same_port_and_stay_when_there_are_more_workers() -> Non
 def test_a_port_that_another_program_has() -> None:
     with ExitStack() as stack:
         taken = stack.enter_context(closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)))
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+        port = free_port()
+        taken.bind(("127.0.0.1", port))
         with pytest.raises(OSError, match=r"Address already in use \(UDP, for h3\)"):
             bind_both(Address("127.0.0.1", port), None, (), 2)
         free = stack.enter_context(socket.socket())

@@ -13,6 +13,7 @@ from proxy.errors import ProxyError
 from proxy.upstream import Endpoint, Limits, Policy, Upstream
 from proxy.upstream import names as names_module
 from proxy.upstream.dns import Resolver
+from tests.ports import free_port
 from tests.upstream.name_server import SERVFAIL, NameServer, name_server
 from tests.upstream.scripted import OK, Scripted, answering, request, run
 
@@ -26,9 +27,11 @@ async def named(
 ) -> AsyncIterator[tuple[Upstream, NameServer, list[Scripted]]]:
     """An upstream of that name, and origins on one port of 127.0.0.1 and 127.0.0.2."""
     origins = [Scripted(answering(OK)), Scripted(answering(OK))]
-    servers = [await asyncio.start_server(origins[0].serve, "127.0.0.1", 0)]
-    port = servers[0].sockets[0].getsockname()[1]
-    servers.append(await asyncio.start_server(origins[1].serve, "127.0.0.2", port))
+    port = free_port()
+    servers = [
+        await asyncio.start_server(each.serve, host, port)
+        for each, host in zip(origins, ("127.0.0.1", "127.0.0.2"), strict=True)
+    ]
     async with name_server() as dns:
         resolver = Resolver([dns.where])
         upstream = Upstream("test", [Endpoint(NAME, port)], limits, policy=policy, lookup=resolver.lookup)

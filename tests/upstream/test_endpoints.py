@@ -55,6 +55,12 @@ async def until(what: Callable[[], bool]) -> None:
         await asyncio.sleep(0.005)
 
 
+async def moments() -> None:
+    """Longer than from one check to the next, and turns enough of the event loop for one that is on its way."""
+    for _ in range(30):
+        await asyncio.sleep(0.001)
+
+
 def requests_to(origin: Scripted) -> int:
     return sum(peer.got.count(b" HTTP/1.1\r\n") for peer in origin.peers)
 
@@ -207,14 +213,14 @@ class TestRetries:
 class TestEjection:
     def test_who_fails_is_left_out_for_a_while(self) -> None:
         async def test() -> None:
-            policy = Policy(retries=Retries(attempts=1), ejection=Ejection(failures=2, first=0.05))
+            policy = Policy(retries=Retries(attempts=1), ejection=Ejection(failures=2, first=1000))
             async with several(refuse, answering(OK), policy=policy) as (upstream, origins):
                 for _ in range(10):
                     assert (await upstream.send(request())).body == b"ok"
                 assert requests_to(origins[0]) == 2
                 assert upstream.origins[0].ejections == 1
-                await asyncio.sleep(0.06)
-                upstream.sweep(asyncio.get_running_loop().time())
+                now = upstream.origins[0].health.ejected_until = asyncio.get_running_loop().time()
+                upstream.sweep(now)  # its while is over
                 for _ in range(4):
                     await upstream.send(request())
                 assert requests_to(origins[0]) == 3  # on probation: one failure is enough
@@ -282,7 +288,7 @@ class Ill:
 
 def checking() -> Policy:
     thresholds = Thresholds(unhealthy=2, healthy=2)
-    return Policy(check=Check("/health?deep", frozenset({200}), "checked.example", 0.005, 0.5, thresholds))
+    return Policy(check=Check("/health?deep", frozenset({200}), "checked.example", 0.005, 60.0, thresholds))
 
 
 class TestChecks:
@@ -339,9 +345,9 @@ class TestChecks:
                 upstream.start()
                 await until(lambda: one.checks > 0)
                 upstream.drain()
-                await asyncio.sleep(0.01)
+                await moments()  # one may be on its way
                 before = one.checks
-                await asyncio.sleep(0.03)
+                await moments()
                 assert one.checks == before
                 assert await answers(upstream, 1) == {b"1"}
                 assert one.checks == before

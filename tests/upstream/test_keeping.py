@@ -10,9 +10,10 @@ import pytest
 from proxy import errors
 from proxy.errors import Failure, ProxyError
 from proxy.exchange import Pipe
-from proxy.upstream import Endpoint, Limits, Policy, Upstream
+from proxy.upstream import Endpoint, Limits, Policy, Upstream, connection
 from proxy.upstream.connect import connect_clear
 from proxy.upstream.retry import Retries
+from tests.ports import free_port
 from tests.upstream.scripted import OK, Peer, answering, answering_once, request, run, scripted
 
 
@@ -77,7 +78,8 @@ class TestReuse:
         async def test() -> None:
             async with scripted(answering_once(OK)) as (upstream, origin):
                 await upstream.send(request())
-                await soon()
+                while upstream.origins[0].connections != (0, 0):
+                    await soon()
                 assert (await upstream.send(request("POST"))).body == b"ok"
                 assert len(origin.peers) == 2
 
@@ -181,7 +183,9 @@ class TestRetry:
 
         run(test())
 
-    def test_but_when_the_body_waits_for_a_go_ahead(self) -> None:
+    def test_but_when_the_body_waits_for_a_go_ahead(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(connection, "CONTINUE_WAIT", 60)
+
         async def test() -> None:
             async with scripted(dead_when_used_again) as (upstream, origin):
                 await upstream.send(request())
@@ -236,11 +240,12 @@ class TestBound:
 
         async def test() -> None:
             async with scripted(silent, Limits(max_connections=1)) as (upstream, _):
+                began = later(0)
                 first = asyncio.create_task(upstream.send(request()))
                 await soon()
                 second = asyncio.create_task(upstream.send(request()))
                 await soon()
-                upstream.sweep(later(4))
+                upstream.sweep(began + 4)
                 await soon()
                 assert not second.done()
                 upstream.sweep(later(6))
@@ -271,8 +276,9 @@ class TestTime:
     def test_an_idle_connection_is_closed(self) -> None:
         async def test() -> None:
             async with scripted(answering(OK)) as (upstream, origin):
+                began = later(0)
                 await upstream.send(request())
-                upstream.sweep(later(59))
+                upstream.sweep(began + 59)
                 await upstream.send(request())
                 assert len(origin.peers) == 1
                 upstream.sweep(later(61))
@@ -286,7 +292,7 @@ class TestTime:
         async def test() -> None:
             async with scripted(answering(b"HTTP/1.1 102 Processing\r\n\r\n")) as (upstream, origin):
                 asking = asyncio.create_task(upstream.send(request()))
-                await soon()
+                await origin.asked()
                 upstream.sweep(later(61))
                 with pytest.raises(ProxyError) as caught:
                     await asking
@@ -299,9 +305,10 @@ class TestTime:
     def test_half_an_answer(self) -> None:
         async def test() -> None:
             async with scripted(answering(b"HTTP/1.1 200 OK\r\n\r\nhello")) as (upstream, origin):
+                began = later(0)
                 body = (await upstream.send(request())).body
                 assert not isinstance(body, bytes)
-                upstream.sweep(later(59))
+                upstream.sweep(began + 59)
                 upstream.sweep(later(61))
                 assert await body.read() == b"hello"
                 with pytest.raises(ProxyError) as caught:
@@ -323,9 +330,7 @@ class TestTime:
 class TestConnecting:
     def test_refused(self) -> None:
         async def test() -> None:
-            async with scripted(answering(OK)) as (_, origin):
-                pass
-            upstream = Upstream("gone", [origin.endpoint])
+            upstream = Upstream("gone", [Endpoint("127.0.0.1", free_port())])
             assert await failure_of(None, upstream) is errors.CONNECTION_REFUSED
             done = await asyncio.gather(*(upstream.send(request()) for _ in range(3)), return_exceptions=True)
             assert [each.failure for each in done if isinstance(each, ProxyError)] == [errors.CONNECTION_REFUSED] * 3
@@ -336,9 +341,7 @@ class TestConnecting:
         """The line goes on being served: each in it has its own try."""
 
         async def test() -> None:
-            async with scripted(answering(OK)) as (_, origin):
-                pass
-            upstream = Upstream("gone", [origin.endpoint], Limits(max_connections=1))
+            upstream = Upstream("gone", [Endpoint("127.0.0.1", free_port())], Limits(max_connections=1))
             done = await asyncio.gather(*(upstream.send(request()) for _ in range(3)), return_exceptions=True)
             assert [each.failure for each in done if isinstance(each, ProxyError)] == [errors.CONNECTION_REFUSED] * 3
 

@@ -100,13 +100,6 @@ async def answering(answer: Callable[[bytes], list[bytes]]) -> AsyncIterator[int
         transport.close()
 
 
-def unused_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
 @cache
 def linked(total: float, reuse: int) -> tuple[Network, Handler]:
     """The guest, and the network that it reaches."""

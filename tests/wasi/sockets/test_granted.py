@@ -4,14 +4,14 @@ library; the others are of 0.3."""
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import Any
 
 import pytest
 
 from proxy.exchange import collect
 from tests.integration.test_ipv6 import has_ipv6
-from tests.wasi.sockets.peers import Guest, answering, asked, echo, listening, swallow, unused_port
+from tests.ports import free_port
+from tests.wasi.sockets.peers import Guest, answering, asked, echo, listening, swallow
 
 
 @pytest.mark.parametrize("path", ["/pipe", "/copy", "/std/tcp"])
@@ -100,7 +100,7 @@ def test_peers_of_one_udp_socket() -> None:
 
 def test_nobody_is_there_for_datagrams() -> None:
     async def asking() -> None:
-        nobody = unused_port(socket.SOCK_DGRAM)
+        nobody = free_port()
         async with answering(lambda data: [b"one"]) as one:
             guest = Guest(udp=[f"127.0.0.1:{one}", f"127.0.0.1:{nobody}"])
             said = await guest.text(f"/udp-peers?127.0.0.1:{one}&127.0.0.1:{nobody}")

@@ -20,8 +20,9 @@ from proxy.upstream.dns import Resolver
 from proxy.wasi.sockets import network, tcp
 from tests.compiled import cause
 from tests.integration.test_ipv6 import has_ipv6
+from tests.ports import free_port
 from tests.upstream.name_server import name_server
-from tests.wasi.sockets.peers import Guest, answering, asked, echo, listening, reset, unused_port
+from tests.wasi.sockets.peers import Guest, answering, asked, echo, listening, reset
 
 DENIED = "error AccessDenied"
 DENIED2 = "error PermissionDenied"
@@ -148,7 +149,7 @@ def test_an_address_of_a_name_that_was_not_looked_up() -> None:
 
 
 def test_listening_is_a_grant_of_its_own() -> None:
-    port = unused_port()
+    port = free_port()
     assert asked("/listen?127.0.0.1:0", tcp=["127.0.0.0/8:1-65535"]) == DENIED
     assert asked("/listen?0.0.0.0:0", tcp=["127.0.0.0/8:1-65535"], listen_tcp=["127.0.0.1:0"]) == DENIED
     assert asked(f"/listen?127.0.0.1:{port}", listen_tcp=["127.0.0.1:0"]) == DENIED
@@ -345,7 +346,7 @@ def test_a_peer_that_does_not_answer() -> None:
 
 
 def test_nobody_is_there() -> None:
-    port = unused_port()
+    port = free_port()
     granted: dict[str, Any] = {"tcp": [f"127.0.0.1:{port}"]}
     assert asked(f"/pipe?127.0.0.1:{port}", **granted) == "error ConnectionRefused"
     assert asked(f"/std/tcp?127.0.0.1:{port}", **granted).startswith("error ConnectionRefused")

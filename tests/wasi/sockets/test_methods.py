@@ -19,7 +19,7 @@ from proxy.wasi.sockets import Held, Network, interfaces
 from proxy.wasi.sockets.places import Place
 from proxy.wasi.sockets.tcp import Tcp
 from proxy.wasi.waiting import Job, until
-from tests.wasi.sockets.peers import unused_port
+from tests.ports import free_port
 
 STREAMS = io.interfaces()["io/streams"].functions
 
@@ -135,7 +135,7 @@ def test_one_operation_after_the_other(server: socket.socket) -> None:
 
 def test_a_connection_that_is_refused() -> None:
     async def calling() -> None:
-        port = unused_port()
+        port = free_port()
         host = Host(tcp=[f"127.0.0.1:{port}"])
         sock = host.created("tcp")
         assert host.tcp("start-connect", sock, None, loopback(port + 1)) == err("access-denied")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from tests.filters.test_echo import ask, wasmtime_serve
-from tests.wasi.sockets.peers import GUEST, Guest, answering, echo, listening, reset, swallow, unused_port
+from tests.ports import free_port
+from tests.wasi.sockets.peers import GUEST, Guest, answering, echo, listening, reset, swallow
 
 FEATURES = ("-S", "inherit-network=y,allow-ip-name-lookup=y")
 
@@ -25,7 +26,7 @@ def test_the_same_answers() -> None:
                 udp=["127.0.0.0/8:1-65535"],
                 listen_tcp=["127.0.0.1:0"],
             )
-            nobody = unused_port()
+            nobody = free_port()
             for target in (
                 f"/copy?127.0.0.1:{port}",
                 f"/copy?127.0.0.1:{resetting}",
