@@ -111,6 +111,39 @@ def test_again_and_again(app: Linked, instance: Instance) -> None:
         assert app.rewind(instance)
 
 
+def test_where_it_is_not_known_what_was_touched(app: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.sandbox.pages.raw.give_back", lambda address, size: False)
+    instance = app.instantiate(None)
+    pristine = seen(app, instance)
+    for number in (5, 69_000, 2 * 65536 - 4):
+        call(app, instance, "poke", number, number)
+        assert app.rewind(instance)
+        assert seen(app, instance) == pristine
+    instance.close()
+
+
+def test_in_places_that_others_had_before(app: Linked, engine: Engine, tmp_path: Path) -> None:
+    others = [app.instantiate(None) for _ in range(70)]  # more than stay warm for their own module
+    for other in others:
+        call(app, other, "poke", 70_000, 1)
+        other.close()
+    (tmp_path / "app.wit").write_text(WIT)
+    host = HostInterface({"make": lambda data: object()}, resources={"thing": lambda data, thing: None})
+    data = component(CORE.replace("as it was made", "otherwise"), str(tmp_path / "app.wit"), "app")
+    linked = link(decode(data), engine, {"demo:state/host": host}, Limits(), rewinds=True)
+    other = linked.instantiate(None)
+    pristine = seen(linked, other)
+    other.close()
+    for instance in [linked.instantiate(None) for _ in range(70)]:
+        call(linked, instance, "poke", 70_001, 1)
+        assert linked.rewind(instance)
+        assert seen(linked, instance) == pristine
+        call(linked, instance, "poke", 50_000, 1)
+        assert linked.rewind(instance)
+        assert seen(linked, instance) == pristine
+        instance.close()
+
+
 @pytest.mark.parametrize("act", ["grow", "hold"])
 def test_what_cannot_be_put_back_is_refused(app: Linked, instance: Instance, act: str) -> None:
     call(app, instance, act)
