@@ -15,7 +15,7 @@ from proxy import errors
 from proxy.codec.events import END, Data, End, Event, Interim, ResponseHead, Switched
 from proxy.codec.plain_response import plain_head
 from proxy.errors import Failure, ProxyError
-from proxy.http.fields import Fields, Line
+from proxy.http.fields import Fields, FixedLines, Line
 from proxy.http.framing import trailers
 from proxy.http.hop_by_hop import HOP_BY_HOP, end_to_end, options
 from proxy.http.upgrade import Offer, mistake
@@ -29,30 +29,41 @@ MAX_INTERIM = 32
 _EXPECT_BODY = frozenset(("POST", "PUT", "PATCH"))
 _OURS = frozenset((b"content-length", b"host", b"transfer-encoding"))
 _LOOKED_AT = _OURS | {b"te"}
+_NOT_FIXED = _OURS | HOP_BY_HOP
 _NAME = itemgetter(0)
-_COLON = b": "
+_COLON, _END = b": ", b"\r\n"
 _ORDINARY = frozenset((b"close", b"keep-alive"))
 _H = ord("H")
 
 
 def encode_head(
-    method: str, target: str, authority: str, lines: list[Line], length: int | None, upgrade: bytes | None = None
+    method: str, target: str, authority: str, fields: Fields, length: int | None, upgrade: bytes | None = None
 ) -> bytes:
     """A request's head. length: of the body in bytes, None: not known, so the body is to be sent chunked.
     upgrade: the protocol to ask for.
 
-    The framing and `host` are written here, whatever `lines` has of them. Raises ProxyError
+    The framing and `host` are written here, whatever `fields` has of them. Raises ProxyError
     (proxy_internal_error) when a part would not stay in its place on the wire: nothing that a stage made up
     can become another field or another request.
     """
     start = f"{method} {target} HTTP/1.1\r\nhost: {authority}"
     if start.count(" ") != 3 or not start.isascii():
         raise ProxyError(errors.PROXY_INTERNAL_ERROR, "a stage made a request line that is not three words of ASCII")
+    lines, fixed, begun = fields.lines, fields.fixed, b""
+    if (
+        fixed is not None
+        and fixed.lines
+        and _NOT_FIXED.isdisjoint(fixed.names)
+        and fixed.lines == lines[: len(fixed.lines)]
+    ):
+        begun = fixed.http1 or _encode(fixed)
+        lines = lines[len(fixed.lines) :]
     offered = False
     if not _LOOKED_AT.isdisjoint(map(_NAME, lines)):
         lines = [line for line in lines if line[0] not in _OURS]
         offered = (b"te", b"trailers") in lines  # the one form of it that is passed on
-    parts = [start.encode(), *map(_COLON.join, lines)]
+    own = start.encode()
+    parts = [own, *map(_COLON.join, lines)]
     if upgrade is not None:
         parts += (b"connection: upgrade, te" if offered else b"connection: upgrade", b"upgrade: " + upgrade)
     elif offered:
@@ -61,12 +72,20 @@ def encode_head(
         parts.append(b"transfer-encoding: chunked")
     elif length or method in _EXPECT_BODY:  # RFC 9110 §8.6
         parts.append(b"content-length: %d" % length)
-    parts.append(b"\r\n")
-    head = b"\r\n".join(parts)
-    breaks = len(parts) + 1
-    if head.count(b"\r") != breaks or head.count(b"\n") != breaks or b"\0" in head:
+    parts.append(_END)
+    head = _checked(_END.join(parts), len(parts) + 1)
+    return own + begun + head[len(own) :] if begun else head
+
+
+def _encode(fixed: FixedLines) -> bytes:
+    fixed.http1 = _checked(_END.join([b"", *map(_COLON.join, fixed.lines)]), len(fixed.lines))
+    return fixed.http1
+
+
+def _checked(part: bytes, breaks: int) -> bytes:
+    if part.count(b"\r") != breaks or part.count(b"\n") != breaks or b"\0" in part:
         raise ProxyError(errors.PROXY_INTERNAL_ERROR, "a stage made a request with CR, LF or NUL in it")
-    return head
+    return part
 
 
 class Http1Client:

@@ -76,6 +76,12 @@ class Fields:
         fixed = self.fixed
         return Fields(fixed.after(change)) if fixed is not None and fixed.lines is self.lines else None
 
+    @property
+    def names(self) -> Iterable[bytes]:
+        """Those of all lines, in any order, some maybe more than once."""
+        fixed = self.fixed
+        return fixed.names if fixed is not None and fixed.lines is self.lines else map(_NAME, self.lines)
+
     def lacks(self, names: frozenset[bytes]) -> bool:
         """There is no line of any of these lower-case names."""
         fixed = self.fixed
@@ -111,8 +117,8 @@ class FixedLines:
     """Field lines that stay as they are, as those of a stored response do, or those that a client says again and again:
     what is made of them is worked out once.
 
-    names: of all lines. dated: there is a `date` among them. http1: as bytes of HTTP/1.1, by the codec that sends them;
-    None when they were not sent so yet.
+    names: of all lines. dated: there is a `date` among them. http1: as bytes of HTTP/1.1, each behind a line break,
+    without what is about one hop; None when they were not sent so yet.
     """
 
     __slots__ = ("_change", "_changed", "dated", "http1", "lines", "names")

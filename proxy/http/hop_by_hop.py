@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from proxy.http.fields import Line
+from proxy.http.fields import Fields, Line
 from proxy.http.syntax import is_token
 
 HOP_BY_HOP = frozenset((
@@ -96,11 +96,10 @@ def add_forwarded(lines: list[Line], client: str, scheme: str, authority: str) -
     return kept
 
 
-def is_first_hop(lines: list[Line]) -> bool:
+def is_first_hop(fields: Fields) -> bool:
     """The request comes from one who says nothing of hops before: `forwarded_lines` can simply be added to it, and a
     `via` and `x-request-id` of our own."""
-    names = [name for name, _ in lines]
-    return _OF_HOPS.isdisjoint(names) and b"_" not in b" ".join(names)
+    return fields.lacks(_OF_HOPS) and b"_" not in b" ".join(fields.names)
 
 
 @lru_cache(maxsize=1024)

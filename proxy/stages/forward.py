@@ -52,9 +52,9 @@ def outgoing(request: Request) -> Request:
     exchange = request.exchange
     lines, identity = request.fields.lines, (b"x-request-id", exchange.id.encode())
     fields = Fields()
-    if is_first_hop(lines):
+    if is_first_hop(request.fields):
         told = forwarded_lines(exchange.client, request.scheme, request.authority)
-        fields.lines = [*lines, _VIA[exchange.version], *told, identity]
+        fields.lines, fields.fixed = [*lines, _VIA[exchange.version], *told, identity], request.fields.fixed
     else:
         via = request.fields.get(b"via")
         if via is not None and passes(via) >= MAX_PASSES:

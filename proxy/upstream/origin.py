@@ -74,7 +74,7 @@ class Origin:
             request.method,
             request.target,
             request.authority,
-            request.fields.lines,
+            request.fields,
             length_of(request.body),
             None if request.switch is None else request.switch.offer.protocol,
         )
@@ -99,7 +99,7 @@ class Origin:
             return await self._multiplex.probe(request)
         connection = await self._connected(Connection.close)
         try:
-            head = encode_head(request.method, request.target, request.authority, request.fields.lines, 0)
+            head = encode_head(request.method, request.target, request.authority, request.fields, 0)
             return await connection.send(request, head)
         finally:
             connection.close()

@@ -12,7 +12,15 @@ from proxy import errors
 from proxy.codec.events import END, Data, End, Event, Interim, ResponseHead
 from proxy.codec.http1_client import MAX_INTERIM, MAX_SECTION, Http1Client, encode_head
 from proxy.errors import Failure, ProxyError
-from proxy.http.fields import Fields, Line
+from proxy.http.fields import Fields, FixedLines, Line
+
+LINES = st.lists(
+    st.tuples(
+        st.sampled_from([b"a", b"b", b"te", b"host", b"content-length", b"transfer-encoding"]),
+        st.sampled_from([b"", b"1", b"trailers"]),
+    ),
+    max_size=4,
+)
 
 
 def head(
@@ -22,7 +30,7 @@ def head(
     lines: list[Line] | None = None,
     length: int | None = 0,
 ) -> bytes:
-    return encode_head(method, target, authority, lines or [], length)
+    return encode_head(method, target, authority, Fields(lines or []), length)
 
 
 def answer(*reads: bytes, method: str = "GET", eof: bool = False) -> tuple[Http1Client, list[Event]]:
@@ -81,9 +89,22 @@ class TestRequest:
     def test_nothing_a_stage_made_up_leaves_its_place(
         self, method: str, target: str, authority: str, lines: list[Line]
     ) -> None:
-        with pytest.raises(ProxyError) as caught:
-            head(method, target, authority, lines)
-        assert caught.value.failure is errors.PROXY_INTERNAL_ERROR
+        for fields in (Fields(lines), Fields(FixedLines(lines))):
+            with pytest.raises(ProxyError) as caught:
+                encode_head(method, target, authority, fields, 0)
+            assert caught.value.failure is errors.PROXY_INTERNAL_ERROR
+
+    @given(LINES, LINES, st.booleans(), st.sampled_from([None, 0, 3]))
+    def test_lines_that_stay_are_written_as_others(
+        self, stays: list[Line], added: list[Line], changed: bool, length: int | None
+    ) -> None:
+        lines = [*stays, *added]
+        if changed and lines:
+            lines = [(b"other", b"1"), *lines[1:]]
+        fields = Fields(FixedLines(stays))
+        fields.lines = lines
+        for _ in range(2):
+            assert encode_head("POST", "/", "a", fields, length) == head("POST", "/", "a", lines, length)
 
 
 class TestResponse:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.http.fields import Line
+from proxy.http.fields import Fields, FixedLines, Line
 from proxy.http.hop_by_hop import add_forwarded, add_via, end_to_end, forwarded_lines, is_first_hop, options
 
 A: Line = (b"a", b"1")
@@ -116,7 +116,9 @@ NAMES = st.sampled_from(
 @given(st.lists(st.tuples(NAMES, st.just(b"1"))))
 def test_nothing_of_hops_before_is_nothing_that_would_be_changed(lines: list[Line]) -> None:
     added = forwarded_lines("192.0.2.7", "http", "shop")
-    if is_first_hop(lines):
+    first = is_first_hop(Fields(lines))
+    assert first == is_first_hop(Fields(FixedLines(lines)))
+    if first:
         assert add_forwarded(lines, "192.0.2.7", "http", "shop") == [*lines, *added]
         assert not {b"via", b"x-request-id"} & dict(lines).keys()
     else:
