@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from proxy.codec.hpack import huffman, integer
@@ -36,15 +36,28 @@ _LONGEST_SAID, _MOST_SAID = 1024, 8
 """Bytes of a literal, and how many of them, that are kept for one connection."""
 
 
+_LONGEST_RUN, _MOST_RUNS = 2048, 8
+"""Size of the lines of a run, and how many of them, that are kept for one connection."""
+
+_OF_A_RUN: Line = (b"", b"")
+
+
 class Kinds(Generic[K]):
     """What lines are, by a function of name and value that is asked once for each line that is read in full.
 
+    together: what several lines in a row are, if they can be taken as one. A client says the same of itself with each
+    request, and once all that is in the table, the bytes of it stay the same: what is behind the first literal of a
+    block (its path, most likely) is looked at line by line only until it has come twice. It is then one entry, the
+    last one, whose line is empty. None: lines are always told one by one.
     literals: lines by their bytes, of those that no table is to keep though they are no secret (RFC 7541 §6.2.2), as
     paths are sent: many clients ask for the same ones.
     """
 
-    def __init__(self, kind: Callable[[bytes, bytes], K]) -> None:
+    def __init__(
+        self, kind: Callable[[bytes, bytes], K], together: Callable[[Sequence[Entry[K]]], K | None] | None = None
+    ) -> None:
         self.kind = kind
+        self.together = together
         self.static = tuple((line, kind(*line), size_of(line)) for line in ((b"", b""), *STATIC))
         self.literals: Known[bytes, Entry[K]] = Known(_MOST_KNOWN)
 
@@ -52,7 +65,9 @@ class Kinds(Generic[K]):
 class Decoder(Generic[K]):
     """Decodes the blocks of one connection, in their order."""
 
-    __slots__ = ("_capacity", "_dynamic", "_kinds", "_literals", "_said", "_size", "_static")
+    __slots__ = (
+        "_capacity", "_changes", "_dynamic", "_kinds", "_last_rest", "_literals", "_runs", "_said", "_size", "_static",
+    )  # fmt: skip
 
     def __init__(self, kinds: Kinds[K]) -> None:
         self._kinds = kinds
@@ -62,22 +77,29 @@ class Decoder(Generic[K]):
         self._dynamic: list[Entry[K]] = []  # the newest is last
         self._size = 0
         self._capacity = TABLE_SIZE
+        self._changes = 0  # of the table
+        self._runs: Known[bytes, Entry[K]] = Known(_MOST_RUNS)  # as long as it does not change
+        self._last_rest = b""
 
     def decode(self, block: bytes, most: int) -> list[Entry[K]] | None:
         """The lines of a block; None when their sizes add up to more than `most`. The block is then read to its end
         all the same, for the table, and its lines are not kept. Raises HpackError."""
-        static, dynamic = self._static, self._dynamic
-        literals = self._literals
+        static, dynamic, literals, runs = self._static, self._dynamic, self._literals, self._runs
         entries: list[Entry[K]] = []
-        at, end, left = 0, len(block), most
+        at, end, left, changes = 0, len(block), most, self._changes
+        rest, before, run = block, 0, runs.get(block)
         try:
-            while at < end:
+            while at < end and run is None:
                 first = block[at]
                 if 0x80 < first < 0xFF:  # nearly every line: an index in one byte
                     at += 1
                     index = first & 0x7F
                     entry = static[index] if index < 62 else dynamic[61 - index]
-                elif 0 < first < 0x0F and block[at + 1] & 0x7F <= _LONGEST_KNOWN:
+                    left -= entry[2]
+                    if left >= 0:
+                        entries.append(entry)
+                    continue
+                if 0 < first < 0x0F and block[at + 1] & 0x7F <= _LONGEST_KNOWN:
                     # A name of the static table, and a value that no table is to keep.
                     start, at = at, at + 2 + (block[at + 1] & 0x7F)
                     entry = literals.get(block[start:at]) or self._static_literal(block, start, at)
@@ -94,11 +116,38 @@ class Decoder(Generic[K]):
                 left -= entry[2]
                 if left >= 0:
                     entries.append(entry)
+                if rest is block:
+                    rest, before = block[at:], len(entries)
+                    run = runs.get(rest)
         except IndexError:
             raise HpackError("a block that ends too early, or an index beyond the table") from None
         except (huffman.HuffmanError, integer.IntegerError) as error:
             raise HpackError(str(error)) from None
+        if run is not None:
+            left -= run[2]
+            entries.append(run)
+        elif left >= 0 and len(entries) - before > 1 and changes == self._changes:
+            self._keep(rest, entries[before:])
         return entries if left >= 0 else None
+
+    def _keep(self, rest: bytes, entries: list[Entry[K]]) -> None:
+        """What a block ended with, if the last one ended like that too."""
+        together = self._kinds.together
+        if together is None:
+            return
+        if rest != self._last_rest:
+            self._last_rest = rest
+            return
+        size = sum([size for _, _, size in entries])
+        kind = together(entries) if size <= _LONGEST_RUN else None
+        if kind is not None:
+            self._runs.keep(rest, (_OF_A_RUN, kind, size))
+
+    def _changed(self) -> None:
+        """What indexes stand for is not what it was."""
+        self._changes += 1
+        self._runs.clear()
+        self._last_rest = b""
 
     def _indexed(self, index: int) -> Entry[K]:
         if index == 0:
@@ -144,6 +193,7 @@ class Decoder(Generic[K]):
         return line, self._kinds.kind(name, value), size_of(line)
 
     def _insert(self, entry: Entry[K]) -> None:
+        self._changed()
         self._dynamic.append(entry)
         self._size += entry[2]
         if self._size > self._capacity:
@@ -157,6 +207,7 @@ class Decoder(Generic[K]):
         del self._dynamic[:dropped]
 
     def _resize(self, block: bytes, at: int) -> int:
+        self._changed()
         self._capacity, at = integer.read(block, at, 5)
         if self._capacity > TABLE_SIZE:
             raise HpackError(f"a table of more than {TABLE_SIZE} bytes")

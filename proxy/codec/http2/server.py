@@ -11,7 +11,7 @@ from proxy.codec.http2.session import STREAM_WINDOW, STREAMS, Session, Violation
 from proxy.codec.http2.stream import Stream
 from proxy.codec.limits import Limits
 from proxy.codec.section.kinds import REQUEST, Kind
-from proxy.codec.section.request import Malformed, request_head, trailers
+from proxy.codec.section.request import Malformed, request_head, singly, trailers
 from proxy.errors import ProxyError
 
 
@@ -116,7 +116,7 @@ class Http2Server(Session[Kind]):
             self.malformed(stream, "a second head")
         elif stream.left:
             self.malformed(stream, "the body is not as long as its content-length says")
-        elif entries is None or len(entries) > self._limits.field_lines:
+        elif entries is None or len(entries := list(singly(entries))) > self._limits.field_lines:
             self.refuse(stream, ProxyError(self.failure, "trailer section is too long", status=431))
             stream.receiving = False
         else:

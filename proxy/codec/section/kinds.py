@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from proxy.codec.hpack.decoder import Kinds
+from proxy.codec.hpack.decoder import Entry, Kinds
+from proxy.http.fields import FixedLines, Line
 from proxy.http.syntax import is_field_value
 
 PLAIN, COOKIE, CONTENT_LENGTH, HOST, TE, EXPECT, DROPPED, METHOD, SCHEME, AUTHORITY, PATH, STATUS = range(12)
 
-Kind = int | str
+
+class Run:
+    """Lines in a row that were said before, and with which nothing is wrong, as the kind of one. pseudo: kind and value
+    of their pseudo-header fields. fixed: all others, as a request has them. entries: the same, one by one."""
+
+    __slots__ = ("entries", "fixed", "pseudo")
+
+    def __init__(self, pseudo: Sequence[tuple[int, bytes]], fixed: FixedLines, entries: Sequence[Entry[Kind]]) -> None:
+        self.pseudo = pseudo
+        self.fixed = fixed
+        self.entries = entries
+
+
+Kind = int | str | Run
 """One of the above, or what is wrong with the line."""
 
 PSEUDO = frozenset((METHOD, SCHEME, AUTHORITY, PATH, STATUS))
@@ -60,5 +75,29 @@ def _field(name: bytes, value: bytes) -> Kind:
     return _SPECIAL.get(name, PLAIN)
 
 
-REQUEST: Kinds[Kind] = Kinds(_in_request)
+def _together(entries: Sequence[Entry[Kind]]) -> Run | None:
+    """None when there is anything particular about them."""
+    pseudo: list[tuple[int, bytes]] = []
+    lines: list[Line] = []
+    cookies: list[bytes] = []
+    for line, kind, _ in entries:
+        if kind == PLAIN:
+            lines.append(line)
+        elif kind == COOKIE:
+            cookies.append(line[1])
+        elif isinstance(kind, int) and kind in PSEUDO and not lines and not cookies:
+            pseudo.append((kind, line[1]))
+        else:
+            return None
+    if cookies:
+        lines.append(cookie(cookies))
+    return Run(pseudo, FixedLines(lines), entries)
+
+
+def cookie(crumbs: Sequence[bytes]) -> Line:
+    """RFC 9113 §8.2.3, RFC 9114 §4.2.1"""
+    return b"cookie", b"; ".join(crumbs)
+
+
+REQUEST: Kinds[Kind] = Kinds(_in_request, _together)
 RESPONSE: Kinds[Kind] = Kinds(_in_response)

@@ -26,6 +26,8 @@ from proxy.codec.section.kinds import (
     SCHEME,
     TE,
     Kind,
+    Run,
+    cookie,
 )
 from proxy.errors import ProxyError
 from proxy.http import framing, target
@@ -58,24 +60,35 @@ def request_head(entries: Sequence[Entry[Kind]], stream: int, end: bool, limits:
     lines: list[Line] = []
     pseudo: list[bytes | None] = [None] * 12
     special: list[tuple[int, bytes]] = []
+    run: Run | None = None
     for line, kind, _ in entries:
         if kind == PLAIN:
             lines.append(line)
         elif kind.__class__ is str:
             raise Malformed(kind)
+        elif kind.__class__ is Run:
+            run = kind
         elif kind >= METHOD:  # type: ignore[operator]
             if lines or special or pseudo[kind] is not None:  # type: ignore[index]
                 raise Malformed(f"{line[0]!r} twice, or behind a field")
             pseudo[kind] = line[1]  # type: ignore[index]
         else:
             special.append((kind, line[1]))  # type: ignore[arg-type]
+    if run is not None:
+        for which, value in run.pseudo:
+            if lines or special or pseudo[which] is not None:
+                return request_head(singly(entries), stream, end, limits, version)  # which says what is wrong
+            pseudo[which] = value
+        if lines or special:
+            return request_head(singly(entries), stream, end, limits, version)
     named = pseudo[AUTHORITY]
     length = 0 if end else None
     if len(special) == 1 and special[0][0] == COOKIE:
         lines.append((b"cookie", special[0][1]))
     elif special:
         named, length = _special(special, lines, named, end)
-    if len(lines) > limits.field_lines:
+    fields = Fields(lines if run is None else run.fixed)
+    if len(fields.lines) > limits.field_lines:
         raise ProxyError(errors.HTTP_REQUEST_ERROR, f"more than {limits.field_lines} field lines", status=431)
     method = _USUAL.get(pseudo[METHOD]) or _method(pseudo[METHOD])
     if pseudo[SCHEME] not in (b"https", b"http"):
@@ -89,7 +102,13 @@ def request_head(entries: Sequence[Entry[Kind]], stream: int, end: bool, limits:
         authority = target.authority(named)
     except ProxyError as error:
         raise Malformed(error.detail) from None
-    return RequestHead(method, authority, path, query, Fields(lines), length, version, True, stream)
+    return RequestHead(method, authority, path, query, fields, length, version, True, stream)
+
+
+def singly(entries: Sequence[Entry[Kind]]) -> Sequence[Entry[Kind]]:
+    """With the lines of a run, which is the last of them, one by one."""
+    run = entries[-1][1] if entries else None
+    return [*entries[:-1], *run.entries] if isinstance(run, Run) else entries
 
 
 def _method(method: bytes | None) -> str:
@@ -137,7 +156,7 @@ def _special(
     length: int | None = 0 if end else None
     for kind, values in by_kind.items():
         if kind == COOKIE:
-            lines.append((b"cookie", b"; ".join(values)))  # RFC 9113 §8.2.3, RFC 9114 §4.2.1
+            lines.append(cookie(values))
         elif kind == HOST:
             if len(values) > 1 or (named is not None and values[0].lower() != named.lower()):
                 raise Malformed("host and :authority name different authorities")

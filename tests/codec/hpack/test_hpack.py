@@ -121,6 +121,78 @@ def test_literals_that_come_again(pool: list[bytes], blocks: list[list[int]], cu
             assert decoded(ours, piece) == read
 
 
+TOGETHER: Kinds[object] = Kinds(lambda name, value: None, list)
+
+
+def singly(decoder: Decoder[object], block: bytes, most: int) -> object:
+    """Lines and sizes, or why there are none; those of a run as well."""
+    try:
+        entries = decoder.decode(block, most)
+    except HpackError as error:
+        return str(error)
+    if entries is None:
+        return None
+    told: list[tuple[Line, int]] = []
+    for n, (line, kind, size) in enumerate(entries):
+        if isinstance(kind, list):
+            assert n == len(entries) - 1
+            assert size == sum(entry[2] for entry in kind)
+            told += [(entry[0], entry[2]) for entry in kind]
+        else:
+            told.append((line, size))
+    return told
+
+
+indexed = st.builds(lambda index: bytes((0x80 | index,)), st.integers(1, 70))
+resized = st.builds(lambda size: integer.write(size, 5, 0x20), st.sampled_from([0, 200, 4096]))
+pieces = st.one_of(literals, indexed, indexed, indexed, resized, st.binary(max_size=2))
+
+
+@given(
+    st.lists(pieces, min_size=1, max_size=12),
+    st.lists(st.tuples(st.lists(st.integers(0, 11), max_size=12), st.integers(1, 4)), max_size=6),
+    st.sampled_from([100, 300, 100_000]),
+)
+def test_a_run_is_what_its_lines_are(pool: list[bytes], blocks: list[tuple[list[int], int]], most: int) -> None:
+    ours, alone = Decoder(TOGETHER), Decoder(Kinds[object](TOGETHER.kind))
+    for numbers, times in blocks:
+        block = b"".join([pool[number % len(pool)] for number in numbers])
+        for _ in range(times):
+            said = singly(alone, block, most)
+            assert singly(ours, block, most) == said
+            if isinstance(said, str):
+                return  # the connection is over
+
+
+def test_what_comes_again_is_one_run_until_the_table_changes() -> None:
+    decoder = Decoder(TOGETHER)
+    decoder.decode(literal(0x40, 6, 58, b"ours", coded=False), PLENTY)
+    end = bytes((0x82, 0x87, 0xBE))  # :method, :scheme, user-agent
+
+    def kinds(path: bytes, rest: bytes = end) -> list[bool]:
+        entries = decoder.decode(literal(0x00, 4, 4, path, coded=False) + rest, PLENTY)
+        assert entries is not None
+        return [kind is not None for _, kind, _ in entries]
+
+    single, run = [False] * 4, [False, True]
+    assert [kinds(b"/a"), kinds(b"/b"), kinds(b"/c"), kinds(b"/a")] == [single, single, run, run]
+    assert kinds(b"/a", end + literal(0x40, 6, 58, b"more", coded=False)) == [False] * 5
+    assert [kinds(b"/a"), kinds(b"/b"), kinds(b"/c")] == [single, single, run]
+    assert singly(decoder, literal(0x00, 4, 4, b"/", coded=False) + end, PLENTY) == [
+        ((b":path", b"/"), 38), ((b":method", b"GET"), 42), ((b":scheme", b"https"), 44), ((b"user-agent", b"more"), 46)
+    ]  # fmt: skip
+
+
+def test_runs_that_are_kept_are_bounded() -> None:
+    decoder = Decoder(TOGETHER)
+    path, long = literal(0x00, 4, 4, b"/", coded=False), literal(0x10, 4, 1, b"x" * 3000, coded=False)
+    for rest in (*(b"\x82" * (n + 2) for n in range(60)), long * 2):
+        for _ in range(3):
+            decoder.decode(path + rest, PLENTY)
+    assert 0 < len(decoder._runs) <= 8
+    assert max(size for _, _, size in decoder._runs.values()) <= 2048
+
+
 @pytest.mark.parametrize(
     "block",
     [
