@@ -25,6 +25,8 @@ from aioquic.quic.events import (
 )
 from aioquic.tls import SessionTicket, SessionTicketHandler
 
+from tests.patience import PATIENCE
+
 Line = tuple[bytes, bytes]
 
 
@@ -125,7 +127,7 @@ class Client(QuicConnectionProtocol):
     async def until(self, number: int, *, sections: int = 0, size: int = 0) -> Answer:
         """Its end, or so much of it."""
         answer = self.answers[number]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while answer.ended is None:
                 if (sections or size) and len(answer.sections) >= sections and len(answer.body) >= size:
                     break
@@ -136,7 +138,7 @@ class Client(QuicConnectionProtocol):
     async def statuses(self, number: int, least: int) -> list[bytes]:
         """Of the sections on a stream where no HTTP is made of its bytes: aioquic knows no interim responses."""
         found: list[bytes] = []
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while len(found) < least:
                 await asyncio.sleep(0.005)
                 found = [dict(lines)[b":status"] for lines in _sections(self.raw.get(number, b""))]

@@ -14,6 +14,7 @@ import pytest
 from playwright.async_api import Page, async_playwright
 
 from tests.integration.site import BUILT, HOSTILE, Site, ok, site
+from tests.patience import PATIENCE
 from tests.server.test_operations import admin
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -116,9 +117,12 @@ async def browser(proxy: Site, **context: Any) -> AsyncIterator[Page]:
     wrong: list[str] = []
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+            timeout=PATIENCE * 1000,
         )
         page = await (await chromium.new_context(**context)).new_page()
+        page.set_default_timeout(PATIENCE * 1000)
         base = f"http://127.0.0.1:{proxy.admin_port}/"
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda said: wrong.append(said.text) if "status of 40" not in said.text else None)

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.ports import free_port
 from tests.server.process import SLUICE, Process, config, respond, running
 
 
 def sluice(*arguments: object) -> tuple[int, str, str]:
     """Exit status, standard output, standard error."""
-    done = subprocess.run([SLUICE, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([SLUICE, *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -114,5 +115,5 @@ def test_something_else_listens_there(tmp_path: Path, said: bytes) -> None:
         with other.accept()[0] as client:
             client.recv(4096)
             client.sendall(said)
-        _, errors = asking.communicate(timeout=60)
+        _, errors = asking.communicate(timeout=PATIENCE)
     assert (asking.returncode, "does not answer as the admin listener of a proxy" in errors) == (1, True)

@@ -20,6 +20,7 @@ from mitmproxy.test.tflow import tflow
 from proxy.cli import main
 from proxy.inspector.files import har
 from tests.integration.site import BUILT
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 SLUICE = Path(sys.executable).with_name("sluice")
@@ -208,7 +209,7 @@ def test_what_a_running_proxy_did_is_recorded_and_replayed(tmp_path: Path) -> No
             for path in ("/a", "/b"):
                 with urllib.request.urlopen(f"http://127.0.0.1:{front}{path}") as response:
                     assert response.read() == b"hello"
-            assert recorder.communicate(timeout=20)[0] == f"2 exchanges in {tmp_path / name}\n"
+            assert recorder.communicate(timeout=PATIENCE)[0] == f"2 exchanges in {tmp_path / name}\n"
             result = replay(tmp_path / name, "--config", running)
             assert (result.exit_code, result.stdout) == (
                 0,
@@ -217,7 +218,7 @@ def test_what_a_running_proxy_did_is_recorded_and_replayed(tmp_path: Path) -> No
     finally:
         for process in processes:
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=PATIENCE)
 
 
 def started(*arguments: object, says: str) -> subprocess.Popen[str]:

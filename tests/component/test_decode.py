@@ -107,7 +107,7 @@ def test_absurd_components_are_refused_soon(data: bytes, message: str | None) ->
     else:
         with pytest.raises(DecodeError, match=message):
             decode(data)
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 20
 
 
 SMALL = parse("""(component

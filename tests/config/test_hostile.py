@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -119,6 +119,6 @@ def test_full_yaml_with_a_value_of_any_type(value: object, key: str) -> None:
     ids=lambda content: content[-30:].strip()[:20],
 )  # fmt: skip
 def test_large_files_end_soon(content: str) -> None:
-    start = perf_counter()
+    start = process_time()
     outcome(content.encode())
-    assert perf_counter() - start < 60
+    assert process_time() - start < 60

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 RUN = Path(__file__).parents[2] / "demo" / "run.py"
@@ -42,7 +43,7 @@ class Demo:
     printed: str
 
     def get(self, path: str, *, port: int | None = None, body: str | None = None, **fields: str) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=PATIENCE)
         try:
             headers = {name.replace("_", "-"): value for name, value in fields.items()}
             connection.request("GET" if body is None else "POST", path, body, headers)
@@ -72,7 +73,7 @@ def demo() -> Iterator[Demo]:
         printed += line
     yield Demo(process, port, origin, admin, printed)
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
 
 
 def test_it_says_what_to_try(demo: Demo) -> None:
@@ -149,7 +150,7 @@ def test_the_admin_listener(demo: Demo) -> None:
 
 def test_a_port_that_is_taken(demo: Demo) -> None:
     other = start(PORT=demo.port)
-    output, _ = other.communicate(timeout=30)
+    output, _ = other.communicate(timeout=PATIENCE)
     assert other.returncode == 1
     assert output.startswith(f"port {demo.port} of 127.0.0.1 is taken.")
 
@@ -161,7 +162,7 @@ def test_it_stops_both() -> None:
     while "Below:" not in (line := process.stdout.readline()):
         assert line, "the demo ended"
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 0
     for each in (port, origin, admin):

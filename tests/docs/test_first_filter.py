@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.config.documents import ROOT
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 PAGE = ROOT / "docs/first-filter.md"
@@ -78,7 +79,7 @@ def test_every_command_does_what_the_page_says(tmp_path: Path) -> None:
         ["bash", "-c", text], cwd=tmp_path, env={**os.environ, "PATH": path}, start_new_session=True
     )
     try:
-        process.wait(120)
+        process.wait(5 * PATIENCE)
     except subprocess.TimeoutExpired:
         # By session: under `set -m` each job has a process group of its own.
         subprocess.run(["pkill", "-KILL", "--session", str(process.pid)], check=True)

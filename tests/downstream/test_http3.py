@@ -33,6 +33,7 @@ from tests.codec.http3.talk import frame, headers
 from tests.compiled import no_patch
 from tests.downstream.wire import Handler
 from tests.http3_client import Client, configuration, connected, head
+from tests.patience import PATIENCE
 
 CA = trustme.CA(key_type=trustme.KeyType.ECDSA)
 CA_PEM = CA.cert_pem.bytes()
@@ -155,10 +156,6 @@ class Endless:
 
     def close(self) -> None:
         self.closed = True
-
-
-PATIENCE = 30
-"""Seconds, on a machine that has other things to do."""
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -424,7 +421,7 @@ async def session_of(port: int) -> SessionTicket:
     came: asyncio.Queue[SessionTicket] = asyncio.Queue()
     async with connected(port, CA_PEM, on_session=came.put_nowait) as client:
         assert not client.quic.tls.session_resumed
-        return await asyncio.wait_for(came.get(), 20)
+        return await asyncio.wait_for(came.get(), PATIENCE)
 
 
 async def resumes(port: int, session: SessionTicket, name: str = "localhost") -> bool:

@@ -14,6 +14,7 @@ from proxy.downstream import Listener, Service, Timeouts, bind, serve
 from proxy.exchange import Request, Response, collect
 from proxy.http.fields import Fields
 from tests.downstream.wire import Handler, hello
+from tests.patience import PATIENCE
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 MIB = 1024 * 1024
@@ -27,7 +28,7 @@ def run(request: pytest.FixtureRequest) -> Run:
     def start(scenario: Scenario) -> None:
         factory = uvloop.new_event_loop if request.param == "uvloop" else asyncio.new_event_loop
         with asyncio.Runner(loop_factory=factory) as runner:
-            runner.run(asyncio.wait_for(scenario(), 30))
+            runner.run(asyncio.wait_for(scenario(), PATIENCE))
 
     return start
 
@@ -154,7 +155,7 @@ def test_drain_answers_what_runs_and_closes_what_is_idle(run: Run) -> None:
             writer.write(GET)
             await running.wait()
             address = listener.addresses[0]
-            drained = asyncio.create_task(listener.drain(30))
+            drained = asyncio.create_task(listener.drain(PATIENCE))
             assert await idle.read() == b""
             with pytest.raises(OSError, match=r"refused|Connect call failed"):
                 await asyncio.open_connection(*address)

@@ -164,7 +164,7 @@ def test_an_event_loop_that_is_late_sheds_unless_all_is_to_be_answered(most: int
         while time.thread_time() < end:
             pass  # as what has too much to do
         await turn()
-        assert load.rooms == rooms
+        assert load.rooms[:1] == rooms
         await listener.drain(0)
 
     asyncio.run(scenario())

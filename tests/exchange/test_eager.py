@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from proxy.exchange.eager import start
+from tests.patience import PATIENCE
 
 
 async def _value() -> int:
@@ -32,7 +33,7 @@ def test_what_waits_becomes_a_task_and_goes_on_where_it_was() -> None:
         async def waits() -> int:
             first = await future
             await asyncio.sleep(0)
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(PATIENCE):
                 return first + await _value()
 
         task = start(waits())

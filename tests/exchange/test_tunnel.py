@@ -12,6 +12,7 @@ from proxy import errors
 from proxy.errors import ProxyError
 from proxy.exchange import End, Tunnel
 from tests.downstream.wire import Recorder, turn
+from tests.patience import PATIENCE
 
 
 class Two:
@@ -33,7 +34,7 @@ class Two:
         for transport, end in ((self.left, self.client), (self.right, self.origin)):
             if transport.closed and not end.lost:
                 end.connection_lost(None)
-        await asyncio.wait_for(self.task, 1)
+        await asyncio.wait_for(self.task, PATIENCE)
 
 
 def run(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:

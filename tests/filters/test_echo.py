@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.site import Answer, ok, parse, site
+from tests.patience import PATIENCE
 
 BUILT = Path(__file__).parents[2] / "filters" / "http" / "built"
 LIMITS = {"memory": "64MiB", "time": "5s"}
@@ -87,7 +88,7 @@ async def wasmtime_serve(component: Path, *features: str) -> AsyncIterator[int]:
     serving = await asyncio.create_subprocess_exec(*command, stderr=PIPE)
     assert serving.stderr is not None
     try:
-        said = (await asyncio.wait_for(serving.stderr.readline(), 120)).decode()
+        said = (await asyncio.wait_for(serving.stderr.readline(), PATIENCE)).decode()
         assert said.startswith("Serving HTTP on http://127.0.0.1:"), said
         yield int(said.strip().rstrip("/").rpartition(":")[2])
     finally:
@@ -100,6 +101,6 @@ async def ask(port: int, method: str, target: str, headers: dict[str, str], body
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode() + body)
-    received = await asyncio.wait_for(reader.read(), 60)
+    received = await asyncio.wait_for(reader.read(), PATIENCE)
     writer.close()
     return parse(received, method)

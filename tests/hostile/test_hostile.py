@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from typing import Any
 
@@ -43,9 +42,7 @@ STEPS = ["on-request", "on-response", "open", "push", "finish"]
 @pytest.mark.parametrize("deed", ["trap", "loop", "loop-calling", "recurse", "allocate"])
 def test_stopped(hostile: Hostile, step: str, deed: str) -> None:
     guest = hostile({step: {"do": deed}}, limits=STRICT)
-    started = time.monotonic()
     assert isinstance(fail(guest, answer=HTML, body=[b"a", b"b"]), Trap)
-    assert time.monotonic() - started < 1
 
 
 @pytest.mark.parametrize("step", STEPS[:3])

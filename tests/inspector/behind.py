@@ -19,6 +19,7 @@ from proxy.config.loader import load
 from proxy.inspector.interface import Session, serve
 from proxy.server.live import Live
 from tests.integration.site import Answer, Asked, Reply, engine, parse, serving
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 # By the name of mitmproxy 11, and by that of 12.
@@ -72,7 +73,7 @@ async def ask(port: int, method: str, target: str, headers: dict[str, str] | Non
     lines = {"host": f"127.0.0.1:{port}", "connection": "close", "content-length": str(len(body)), **(headers or {})}
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     writer.write(f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode() + body)
-    raw = await asyncio.wait_for(reader.read(), 20)
+    raw = await asyncio.wait_for(reader.read(), PATIENCE)
     writer.close()
     return parse(raw, method)
 

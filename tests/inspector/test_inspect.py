@@ -23,6 +23,7 @@ import pytest
 
 from tests.inspector.behind import Inspected, ask, inspected, is_taken
 from tests.integration.site import BUILT, HOSTILE, ok
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 pytestmark = [
@@ -93,7 +94,7 @@ def test_an_edited_request_goes_through_the_chain_again(tmp_path: Path) -> None:
 
 
 async def until(proxy: Inspected, flow: str, first: str) -> list[str]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (told := await proxy.story(flow))[0] != first:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     return told
@@ -163,7 +164,7 @@ async def h2_get(port: int, path: str, *headers: tuple[str, str]) -> tuple[str, 
     connection.send_headers(1, head, end_stream=True)
     writer.write(connection.data_to_send())
     status, body = "", b""
-    while data := await asyncio.wait_for(reader.read(65536), 20):
+    while data := await asyncio.wait_for(reader.read(65536), PATIENCE):
         for event in connection.receive_data(data):
             if isinstance(event, h2.events.ResponseReceived):
                 status = dict[Any, Any](event.headers or [])[":status"]
@@ -215,13 +216,16 @@ def test_the_command_ends_in_order(tmp_path: Path) -> None:
     sluice = str(Path(sys.executable).with_name("sluice"))
     command = [sluice, "inspect", str(config), "--dump", "--set", f"confdir={tmp_path}"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 20
-    while not is_taken(port) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    with urlopen(f"http://127.0.0.1:{port}/a") as response:
-        assert response.read() == b"hello"
-    process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=20)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not is_taken(port) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        with urlopen(f"http://127.0.0.1:{port}/a") as response:
+            assert response.read() == b"hello"
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
     assert (process.returncode, err) == (0, ""), err
     assert f"GET http://127.0.0.1:{port}/a" in out
     origin.shutdown()

@@ -30,9 +30,13 @@ from proxy.server.sockets import Sockets, bind, close, wanted
 from proxy.server.watching import endpoints
 from proxy.server.worker import Generation
 from proxy.telemetry.families import Family
+from tests.patience import PATIENCE
 
 BUILT = Path(__file__).parents[2] / "filters" / "built"
 HOSTILE = Path(__file__).parents[1] / "hostile" / "built"
+
+TIME = {"time": "5s"}
+"""Of a call into a filter that a test gives no other limit: a busy machine is no failure."""
 
 
 @dataclass
@@ -109,7 +113,7 @@ class Site:
         """Send bytes, and read until the proxy closes."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(data)
-        received = await asyncio.wait_for(reader.read(), 20)
+        received = await asyncio.wait_for(reader.read(), PATIENCE)
         writer.close()
         return received
 
@@ -184,7 +188,7 @@ async def site(
         "listeners": [{"address": "127.0.0.1:0"}],
         "access_log": "off",
         "upstreams": {"origin": {"endpoints": [f"http://127.0.0.1:{origin.sockets[0].getsockname()[1]}"]}},
-        "filters": filters or {},
+        "filters": {name: each | {"limits": TIME | each.get("limits", {})} for name, each in (filters or {}).items()},
         "routes": routes or [{"chain": [*(chain or []), {"forward": "origin"}]}],
         **more,
     }

@@ -10,6 +10,7 @@ import hpack
 
 from tests.codec.http2.wire import DATA, END_STREAM, GET, GOAWAY, HEADERS, HELLO, RST_STREAM, Frame, frames, headers
 from tests.integration.site import unchunk
+from tests.patience import PATIENCE
 
 Taken = tuple[int, bytes]
 """Status and body."""
@@ -68,7 +69,7 @@ async def ask(port: int, version: str) -> Taken | None:
     raw, ended = b"", False
     with suppress(ConnectionResetError):
         while not ended and not (version == "2" and _over(raw)):
-            piece = await asyncio.wait_for(reader.read(65536), 20)
+            piece = await asyncio.wait_for(reader.read(65536), PATIENCE)
             raw, ended = raw + piece, not piece
     writer.close()
     return taken_h2(raw) if version == "2" else taken(raw, ended=ended)

@@ -19,10 +19,12 @@ from typing import Any
 
 import pytest
 
+from proxy.upstream import Upstream
 from tests.codec.http2.wire import GET, HELLO, headers
 from tests.integration.site import Site, site
 from tests.integration.taken import ASKS, Taken, ask, taken, taken_h2
-from tests.server.process import PATIENCE, SLUICE, Process, config
+from tests.patience import PATIENCE
+from tests.server.process import SLUICE, Process, config
 from tests.upstream.scripted import Peer, Scripted
 
 BODY = b"0123456789" * 20
@@ -46,6 +48,8 @@ def sends(data: bytes, *, reset: bool = False, then: Fault | None = None) -> Fau
 
 
 async def stall(peer: Peer) -> None:
+    """Until the proxy has given up: see `in_front`."""
+    peer.stalls = True
     await peer.gone()
 
 
@@ -97,7 +101,8 @@ FAULTS: dict[str, Fault] = {
 
 @asynccontextmanager
 async def in_front(directory: Path, fault: Fault, chain: list[dict[str, Any]]) -> AsyncIterator[tuple[Site, Scripted]]:
-    """The first connection to the origin has the fault; later ones are sound."""
+    """The first connection to the origin has the fault; later ones are sound. When it stalls, a minute and more is over
+    for the proxy."""
 
     async def play(peer: Peer) -> None:
         await peer.request()
@@ -112,16 +117,25 @@ async def in_front(directory: Path, fault: Fault, chain: list[dict[str, Any]]) -
     server = await asyncio.start_server(origin.serve, "127.0.0.1", 0)
     upstream = {
         "endpoints": [f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"],
-        "response_timeout": "150ms",
-        "body_timeout": "150ms",
         "retries": {"attempts": 0},
     }
     routes = [{"chain": [*chain, {"forward": "origin"}]}]
     async with site(directory, b"", upstreams={"origin": upstream}, routes=routes) as place:
+        turning = asyncio.create_task(turn_the_clock(origin, place.server.assembly.upstreams["origin"]))
         yield place, origin
+        turning.cancel()
     server.close()
     await asyncio.gather(*(peer.over.wait() for peer in origin.peers))
     assert origin.failure is None
+
+
+async def turn_the_clock(origin: Scripted, upstream: Upstream) -> None:
+    while True:
+        await asyncio.sleep(0.02)
+        for peer in origin.peers:
+            if peer.stalls:
+                peer.stalls = False  # the time of later requests is theirs
+                upstream.sweep(asyncio.get_running_loop().time() + 61)
 
 
 BARE: list[dict[str, Any]] = []
@@ -170,18 +184,7 @@ class Limited(Process):
             for kind, most in limits:
                 resource.setrlimit(kind, (most, most))
 
-        self.popen = subprocess.Popen(
-            [*command, SLUICE, "run", path],
-            stderr=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            preexec_fn=limit,
-        )
-        self.port = int(self.until(r"listening on http://127\.0\.0\.1:(\d+)")[1])
-
-    def end(self) -> None:
-        self.popen.kill()
-        self.popen.communicate()
+        self.start([*command, SLUICE, "run", path], preexec_fn=limit)
 
 
 UNSHARE = ["unshare", "--user", "--map-root-user", "--mount"]
@@ -225,7 +228,7 @@ def test_a_full_file_system_costs_no_answer_and_is_used_when_there_is_room(tmp_p
         assert stored > 10 * 20_000
         _until(lambda: b'"/9"' in (inside / "access.log").read_bytes())
     finally:
-        process.end()
+        process.kill()
 
 
 def test_a_full_disk_costs_no_answer(tmp_path: Path) -> None:
@@ -239,7 +242,7 @@ def test_a_full_disk_costs_no_answer(tmp_path: Path) -> None:
             assert process.get(f"/{number % 10}") == (200, b"x" * 50_000)
         assert process.popen.poll() is None
     finally:
-        process.end()
+        process.kill()
 
 
 def test_out_of_file_descriptors(tmp_path: Path) -> None:
@@ -261,7 +264,7 @@ def test_out_of_file_descriptors(tmp_path: Path) -> None:
     finally:
         for client in clients:
             client.close()
-        process.end()
+        process.kill()
 
 
 def test_out_of_file_descriptors_for_origins(tmp_path: Path) -> None:
@@ -304,7 +307,7 @@ def test_out_of_file_descriptors_for_origins(tmp_path: Path) -> None:
                     pass  # connections are being closed
                 assert await ask(process.port, version) == (200, BODY)
         finally:
-            await asyncio.to_thread(process.end)
+            await asyncio.to_thread(process.kill)
             server.close()
 
     asyncio.run(asyncio.wait_for(main(), PATIENCE))
@@ -355,7 +358,7 @@ def test_out_of_file_descriptors_idle_connections_make_room(tmp_path: Path) -> N
             for _, writer in (*first, *later):
                 writer.close()
         finally:
-            await asyncio.to_thread(process.end)
+            await asyncio.to_thread(process.kill)
             server.close()
 
     asyncio.run(asyncio.wait_for(main(), PATIENCE))

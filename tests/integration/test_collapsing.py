@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.integration.site import Site, parse, site
+from tests.patience import PATIENCE
 
 HEAD = b"HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\ntransfer-encoding: chunked\r\n\r\n"
 LAST = b"0\r\n\r\n"
@@ -65,10 +66,16 @@ async def _client(proxy: Site) -> Connection:
 
 
 async def _rest(client: Connection) -> bytes:
-    data = await asyncio.wait_for(client[0].read(), 20)
+    data = await asyncio.wait_for(client[0].read(), PATIENCE)
     client[1].close()
     await client[1].wait_closed()
     return data
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 - what the proxy does is no event of ours
+            await asyncio.sleep(0.005)
 
 
 def test_clients_see_what_arrives_as_it_arrives(tmp_path: Path) -> None:
@@ -78,7 +85,7 @@ def test_clients_see_what_arrives_as_it_arrives(tmp_path: Path) -> None:
             await origin.has_been_asked.wait()
             origin.say(HEAD)
             origin.chunk(b"first;")
-            seen = [await asyncio.wait_for(reader.readuntil(b"first;"), 20) for reader, _ in clients]
+            seen = [await asyncio.wait_for(reader.readuntil(b"first;"), PATIENCE) for reader, _ in clients]
             late = await _client(proxy)
             origin.chunk(b"second")
             origin.say(LAST)
@@ -101,10 +108,9 @@ def test_the_first_client_may_leave(tmp_path: Path) -> None:
                 origin.chunk(b"body;")
                 await first[0].readuntil(b"body;")
                 await asyncio.gather(*(reader.readuntil(b"HTTP/1.1 200 OK") for reader, _ in others))
-            else:
-                await asyncio.sleep(0.05)
+            await until(lambda: proxy.server.listeners[0].running == 21)
             first[1].transport.abort()
-            await asyncio.sleep(0.05)
+            await until(lambda: proxy.server.listeners[0].running == 20)
             if not after_the_head:
                 origin.say(HEAD)
                 origin.chunk(b"body;")
@@ -128,7 +134,7 @@ def test_when_all_leave_the_origin_is_left(tmp_path: Path) -> None:
             await asyncio.gather(*(reader.readuntil(b"body;") for reader, _ in clients))
             for _, writer in clients:
                 writer.transport.abort()
-            await asyncio.wait_for(origin.left.wait(), 20)
+            await asyncio.wait_for(origin.left.wait(), PATIENCE)
 
     asyncio.run(scenario())
 

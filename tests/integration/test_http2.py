@@ -18,6 +18,7 @@ from proxy.downstream.listener import serve
 from proxy.exchange import Request, Response, collect
 from proxy.http.fields import Fields
 from proxy.tls import server_context
+from tests.patience import PATIENCE
 from tests.tls.certificates import issue
 
 LARGE = bytes(range(256)) * 4096 * 3
@@ -46,7 +47,7 @@ def test_a_client_and_many_exchanges_at_once() -> None:
     async def main() -> None:
         async with listening() as listener:
             origin = "http://{}:{}".format(*listener.addresses[0])
-            async with httpx.AsyncClient(http1=False, http2=True, base_url=origin, timeout=20) as client:
+            async with httpx.AsyncClient(http1=False, http2=True, base_url=origin, timeout=PATIENCE) as client:
                 answers = await asyncio.gather(
                     *(client.get("/") for _ in range(40)),
                     *(client.get("/large") for _ in range(3)),
@@ -82,7 +83,7 @@ def test_h2spec(tmp_path: Path, secure: bool) -> None:
             port = str(listener.addresses[0][1])
             command = ["h2spec", "--strict", "--timeout", "10", "--host", "127.0.0.1", "--port", port]
             command += ["--tls", "--insecure"] if secure else []
-            done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=120)
+            done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=PATIENCE)
             assert " 0 failed" in done.stdout, done.stdout[done.stdout.find("Failures:") :]
 
     asyncio.run(main())

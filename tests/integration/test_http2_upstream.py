@@ -26,6 +26,7 @@ from proxy.stages.forward import Forward
 from proxy.tls.certificates import server_context
 from proxy.upstream import Endpoint, Limits, Upstream
 from proxy.upstream.secure import Secured
+from tests.patience import PATIENCE
 from tests.tls.certificates import client_context, issue
 
 SERVICE = "test.Echo"
@@ -86,7 +87,7 @@ def test_grpc_through_the_proxy() -> None:
 
 async def calls(channel: Any) -> None:
     unary = channel.unary_unary(f"/{SERVICE}/Unary")
-    call = unary(b"abc", metadata=(("x-ask", "this"),), timeout=10)
+    call = unary(b"abc", metadata=(("x-ask", "this"),), timeout=PATIENCE)
     assert await call == b"cba"
     trailers = dict(await call.trailing_metadata())
     assert (trailers["x-asked"], trailers["x-via"]) == ("this", "2 sluicegate")
@@ -95,7 +96,7 @@ async def calls(channel: Any) -> None:
     answers = await asyncio.gather(*(unary(b"%d" % n * 3000, metadata=(("x-ask", "x"),)) for n in range(50)))
     assert answers == [(b"%d" % n * 3000)[::-1] for n in range(50)]
 
-    talk = channel.stream_stream(f"/{SERVICE}/Talk")(timeout=10)
+    talk = channel.stream_stream(f"/{SERVICE}/Talk")(timeout=PATIENCE)
     for word in (b"one", b"two", b"x" * 300_000):  # each answered before the next is said
         await talk.write(word)
         assert await talk.read() == word.upper()
@@ -103,7 +104,7 @@ async def calls(channel: Any) -> None:
     assert await talk.read() is grpc.aio.EOF
 
     with pytest.raises(grpc.aio.AioRpcError) as failure:
-        await channel.unary_unary(f"/{SERVICE}/Fail")(b"", timeout=10)
+        await channel.unary_unary(f"/{SERVICE}/Fail")(b"", timeout=PATIENCE)
     assert (failure.value.code(), failure.value.details()) == (grpc.StatusCode.NOT_FOUND, "no such thing")
 
 

@@ -21,6 +21,7 @@ from proxy.exchange import Request, Response, collect
 from proxy.http.fields import Fields
 from tests.admin.test_dashboard import CHROMIUM, needs_chromium
 from tests.downstream.test_http3 import IDENTITY, listening
+from tests.patience import PATIENCE
 
 BODY = bytes(range(256)) * 4000
 PAGE = b"page" * 5000
@@ -41,7 +42,7 @@ def ask(port: int, directory: Path, *options: str) -> dict[str, bytes]:
     directory.mkdir()
     command = ["gtlsclient", "-q", "--exit-on-all-streams-close", f"--download={directory}", *options]
     urls = [f"https://localhost:{port}/{name}" for name in ("a", "b", "c")]
-    done = subprocess.run([*command, "127.0.0.1", str(port), *urls], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*command, "127.0.0.1", str(port), *urls], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return {each.name: each.read_bytes() for each in directory.iterdir()}
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests.integration.site import BUILT
-from tests.server.process import PATIENCE, Process, config, running
+from tests.patience import PATIENCE
+from tests.server.process import Process, config, running
 
 MIB = 1 << 20
 GIB = 1 << 30

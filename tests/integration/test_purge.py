@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.integration.site import Answer, Asked, Site, parse, site
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 SLUICE = Path(sys.executable).parent / "sluice"
@@ -48,7 +49,7 @@ async def ask_admin(proxy: Site, method: str, path: str, body: str = "") -> Answ
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.admin_port)
     fields = f"host: a\r\nconnection: close\r\nauthorization: Bearer {TOKEN}\r\ncontent-length: {len(body)}\r\n"
     writer.write(f"{method} {path} HTTP/1.1\r\n{fields}content-type: application/json\r\n\r\n{body}".encode())
-    answer = parse(await asyncio.wait_for(reader.read(), 20))
+    answer = parse(await asyncio.wait_for(reader.read(), PATIENCE))
     writer.close()
     return answer
 

@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 
 from proxy.exchange import Request, Response
 from tests.integration.site import BUILT, Site, site
+from tests.patience import PATIENCE
 
 KEY, ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 HANDSHAKE = (
@@ -85,7 +86,7 @@ async def opened(proxy: Site, data: bytes) -> tuple[asyncio.StreamReader, asynci
     """A connection on which this was sent, and the head that came back."""
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
     writer.write(data)
-    return reader, writer, await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    return reader, writer, await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
 
 
 def told(proxy: Site) -> list[tuple[Request, Response, int, bool]]:
@@ -99,11 +100,11 @@ def told(proxy: Site) -> list[tuple[Request, Response, int, bool]]:
 async def cut(reader: asyncio.StreamReader) -> None:
     """Until the proxy has ended the connection."""
     with suppress(ConnectionResetError):
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - what the proxy does is no event of ours
             await asyncio.sleep(0.01)
 
@@ -193,7 +194,7 @@ class TestTunnels:
                 reader, writer, head = await opened(proxy, ECHO + b"GET /early HTTP/1.1\r\n\r\n")
                 assert head.startswith(b"HTTP/1.1 101 ")
                 expected = b"hello GET /early HTTP/1.1\r\n\r\n"
-                assert await asyncio.wait_for(reader.readexactly(len(expected)), 5) == expected
+                assert await asyncio.wait_for(reader.readexactly(len(expected)), PATIENCE) == expected
                 writer.close()
             assert len(origin.heads) == 1
 
@@ -210,7 +211,7 @@ class TestTunnels:
                 reader, writer, head = await opened(proxy, ECHO)
                 writer.write(bytes(1_000_000))
                 writer.write_eof()
-                assert await asyncio.wait_for(reader.read(), 5) == b"1000000"
+                assert await asyncio.wait_for(reader.read(), PATIENCE) == b"1000000"
                 writer.close()
                 await until(lambda: bool(heard))
                 request, response, sent, whole = heard[0]
@@ -238,7 +239,7 @@ class TestTunnels:
                     before = sent
                     await asyncio.sleep(0.3)
                 assert sent < 64 << 20
-                assert len(await asyncio.wait_for(reader.read(), 20)) == 64 << 20
+                assert len(await asyncio.wait_for(reader.read(), PATIENCE)) == 64 << 20
                 writer.close()
 
         uvloop.run(run())
@@ -255,7 +256,7 @@ class TestTunnels:
                 reader, writer, _ = await opened(proxy, ECHO)
                 assert await reader.readexactly(6) == b"so far"
                 writer.write(b"x")
-                assert await asyncio.wait_for(reader.read(), 5) == b""
+                assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
                 writer.close()
                 await until(lambda: proxy.server.listeners[0].connections == 0)
 
@@ -307,12 +308,13 @@ class TestTunnels:
         async def run() -> None:
             async with through(tmp_path, Origin(TO_ECHO, echo)) as proxy:
                 reader, writer, _ = await opened(proxy, ECHO)
-                draining = asyncio.create_task(proxy.server.listeners[0].drain(0.5))
+                draining = asyncio.create_task(proxy.server.listeners[0].drain(PATIENCE))
                 await asyncio.sleep(0.05)
                 writer.write(b"still there")
                 assert await reader.readexactly(11) == b"still there"
                 assert not draining.done()
-                await asyncio.wait_for(draining, 5)
+                draining.cancel()
+                await asyncio.wait_for(proxy.server.listeners[0].drain(0.01), PATIENCE)
                 await cut(reader)
                 writer.close()
 

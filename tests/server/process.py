@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +18,9 @@ from typing import Any
 
 import yaml
 
+from tests.patience import PATIENCE
+
 SLUICE = Path(sys.executable).parent / "sluice"
-PATIENCE = 30.0
 
 
 def config(directory: Path, chain: list[dict[str, Any]], **more: Any) -> Path:
@@ -41,10 +44,24 @@ class Process:
     """A running proxy. Its standard error is read line by line."""
 
     def __init__(self, path: Path, *options: str, environment: Mapping[str, str] | None = None) -> None:
+        self.start([SLUICE, "run", *options, path], env=environment)
+
+    def start(self, command: Sequence[str | Path], **how: Any) -> None:
+        """It, its workers and whoever takes over from it are a group, which ends with the test whatever comes of it."""
         self.popen = subprocess.Popen(
-            [SLUICE, "run", *options, path], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True, **how
         )
-        self.port = int(self.until(r"listening on https?://127\.0\.0\.1:(\d+)")[1])
+        try:
+            self.port = int(self.until(r"listening on https?://127\.0\.0\.1:(\d+)")[1])
+        except BaseException:
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        """All that is left of the group."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.communicate()
 
     def until(self, pattern: str) -> re.Match[str]:
         """The first line that matches."""
@@ -105,4 +122,6 @@ def running(path: Path, *options: str, environment: Mapping[str, str] | None = N
     finally:
         process.popen.terminate()
         process.popen.terminate()
-        process.popen.communicate()
+        with suppress(subprocess.TimeoutExpired):
+            process.popen.communicate(timeout=PATIENCE)
+        process.kill()

@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.integration.site import Site, ok, site
+from tests.patience import PATIENCE
 from tests.server.test_tls import tls
 from tests.tls.certificates import client_context, issue
 
@@ -100,7 +101,7 @@ def test_over_http_2(tmp_path: Path, ca: trustme.CA) -> None:
     async def main() -> None:
         async with proxy(tmp_path, ca, verify_client="optional", forward_client_cert=True) as at:
             for context, certificate in (client(ca, "h2"), client(None, "h2")):
-                async with httpx.AsyncClient(http1=False, http2=True, verify=context, timeout=20) as asking:
+                async with httpx.AsyncClient(http1=False, http2=True, verify=context, timeout=PATIENCE) as asking:
                     url = f"https://127.0.0.1:{at.port}/"
                     lies = {"host": "a", "client-cert": ":bGll:", "client_cert": ":bGll:"}
                     answer = await asking.get(url, headers=lies, extensions={"sni_hostname": "a.example"})
@@ -156,7 +157,7 @@ def test_filters_see_it_too(tmp_path: Path, ca: trustme.CA) -> None:
             seen = []
             for context, certificate in (first, first, second, first):
                 url = f"https://127.0.0.1:{at.port}/"
-                async with httpx.AsyncClient(verify=context, timeout=20) as asking:
+                async with httpx.AsyncClient(verify=context, timeout=PATIENCE) as asking:
                     await asking.get(url, headers={"host": "a"}, extensions={"sni_hostname": "a.example"})
                 seen.append((len(at.asked), told(at) == [certificate]))
             assert seen == [(1, True), (1, True), (2, True), (2, False)]

@@ -18,7 +18,8 @@ import yaml
 from aioquic.tls import SessionTicket
 
 from tests.http3_client import connected, head
-from tests.server.process import PATIENCE, Process, config, respond, running
+from tests.patience import PATIENCE
+from tests.server.process import Process, config, respond, running
 from tests.server.test_workers import ADMIN, alive, pids, until
 from tests.tls.certificates import authority, issue
 

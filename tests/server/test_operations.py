@@ -14,6 +14,7 @@ import pytest
 from proxy.inspector.record import Record, from_json, to_json
 from proxy.telemetry import REDACTED
 from tests.integration.site import Answer, Site, ok, parse, site
+from tests.patience import PATIENCE
 
 ADMIN = {"address": "127.0.0.1:0"}
 CACHE: list[dict[str, Any]] = [{"cache": {"name": "pages"}}]
@@ -26,7 +27,7 @@ async def admin(site: Site, method: str, target: str, body: object = None, *head
     sent = b"" if body is None else json.dumps(body).encode()
     head = [f"{method} {target} HTTP/1.1", "host: 127.0.0.1", "connection: close", f"content-length: {len(sent)}"]
     writer.write("\r\n".join([*head, *headers, "", ""]).encode() + sent)
-    answer = parse(await asyncio.wait_for(reader.read(), 20), method)
+    answer = parse(await asyncio.wait_for(reader.read(), PATIENCE), method)
     writer.close()
     return answer
 
@@ -85,7 +86,7 @@ async def recording(site: Site, query: str = "") -> AsyncIterator[asyncio.Stream
 
 
 async def next_record(reader: asyncio.StreamReader) -> Record:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not (line := await reader.readline()).startswith(b"{"):
             pass
     return from_json(json.loads(line))
@@ -142,7 +143,7 @@ def test_it_ends_when_nobody_listens(tmp_path: Path) -> None:
                 assert proxy.server.listeners[0].service.handler is not usual
                 await proxy.get("/a")
                 await next_record(tape)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 while proxy.server.listeners[0].service.handler is not usual:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.process import PATIENCE, SLUICE, config, respond, running
+from tests.patience import PATIENCE
+from tests.server.process import SLUICE, config, respond, running
 
 
 @contextmanager

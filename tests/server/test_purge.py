@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.server.process import PATIENCE, Process, config, running
+from tests.patience import PATIENCE
+from tests.server.process import Process, config, running
 from tests.server.test_workers import ADMIN, alive, pids, until
 
 URL = "http://shop.example/page"

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.process import PATIENCE, Process, config, respond, running
+from tests.patience import PATIENCE
+from tests.server.process import Process, config, respond, running
 from tests.tls.certificates import issue
 
 OPENSSL = shutil.which("openssl")

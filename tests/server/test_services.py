@@ -214,6 +214,6 @@ def test_a_reload_lets_go_of_it(tmp_path: Path) -> None:
                 await proxy.reload()
             assert (await proxy.get("/greet")).status == 200
             await asyncio.sleep(0)
-            assert alive() == before
+            assert alive() <= before  # what earlier tests left may be gone meanwhile
 
     asyncio.run(scenario())

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.process import PATIENCE, SLUICE, Process, config, respond, running
+from tests.patience import PATIENCE
+from tests.server.process import SLUICE, Process, config, respond, running
 from tests.server.test_workers import ADMIN, alive, load, until
 
 

@@ -24,6 +24,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from proxy.cli import main
 from tests.integration.site import BUILT, ok, site
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 PAGE = ok(b"<head></head>", "content-type: text/html", "cache-control: max-age=60")
@@ -137,7 +138,7 @@ def test_spans_of_an_exchange_and_its_stages_at_a_collector(tmp_path: Path, coll
             received = json.loads(response.read())
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE)
         origin.shutdown()
         origin.server_close()
     exchange, cache, banner, forward = sorted(collector.spans, key=lambda span: span.start_time_unix_nano)

@@ -25,7 +25,8 @@ from proxy.downstream import bind_file
 from proxy.server.socket_files import SocketFiles
 from proxy.server.sockets import bind
 from tests.integration.site import ok, site
-from tests.server.process import PATIENCE, SLUICE, Process, config, respond, running
+from tests.patience import PATIENCE
+from tests.server.process import SLUICE, Process, config, respond, running
 from tests.server.test_takeover import ACTIVATOR
 from tests.server.test_workers import alive, until
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from tests.server.process import PATIENCE, Process, config, respond, running
+from tests.patience import PATIENCE
+from tests.server.process import Process, config, respond, running
 
 ADMIN = {"admin": {"address": "127.0.0.1:0"}}
 

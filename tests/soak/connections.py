@@ -19,6 +19,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from statistics import median
 
+from tests.patience import PATIENCE
 from tests.server.process import Process, config, respond, running
 from tests.soak.reloads import held
 
@@ -26,7 +27,6 @@ PROBES = 100
 INTERVAL = 0.05
 """Seconds between two probes, and between two bytes of each slow client."""
 
-PATIENCE = 5.0
 HEAD = b"GET / HTTP/1.1\r\nhost: soak.example\r\nx-slow: " + b"x" * 1000
 BODY = b"POST / HTTP/1.1\r\nhost: soak.example\r\ncontent-length: 1000\r\n\r\n"
 LARGE = b"GET /large HTTP/1.1\r\nhost: soak.example\r\n\r\n"

@@ -22,7 +22,8 @@ from statistics import median
 
 from tests.codec.http2.wire import GET, HELLO, headers
 from tests.integration.taken import taken, taken_h2
-from tests.server.process import PATIENCE, Process, config, respond, running
+from tests.patience import PATIENCE
+from tests.server.process import Process, config, respond, running
 from tests.server.test_workers import ADMIN, pids
 
 HALF = b"0123456789" * 200
@@ -159,19 +160,23 @@ async def asking(proxy: Process) -> AsyncIterator[list[Asking]]:
                 each.over = True
 
 
-async def in_the_middle(proxy: Process, victim: int, workers: set[int]) -> list[Client]:
-    """Clients that have half an answer: EACH or more of every framing, of the victim and of the others."""
+async def in_the_middle(proxy: Process, victim: int, workers: set[int]) -> tuple[list[Client], dict[int, int]]:
+    """Clients that have half an answer: EACH or more of every framing, of the victim and of the others; and whose
+    connections are, by their ports."""
     clients: list[Client] = []
+    of: dict[int, int] = {}
     deadline = time.monotonic() + PATIENCE
     while True:
         connected = await asyncio.gather(*(asyncio.open_connection("127.0.0.1", proxy.port) for _ in FRAMINGS * 4))
         new = [Client(framing, *each) for framing, each in zip(FRAMINGS * 4, connected, strict=True)]
         await asyncio.gather(*(each.read(each.half) for each in new))
         clients += new
-        of = owners(workers, proxy.port)
-        held = [(each.framing, of[each.port] == victim) for each in clients]
-        if all(held.count((framing, whose)) >= EACH for framing in FRAMINGS for whose in (True, False)):
-            return clients
+        of |= owners(workers, proxy.port)  # connections come and go while it is read, so it may miss some
+        held = [(each.framing, of[each.port] == victim) for each in clients if each.port in of]
+        if len(held) == len(clients) and all(
+            held.count((framing, whose)) >= EACH for framing in FRAMINGS for whose in (True, False)
+        ):
+            return clients, of
         assert time.monotonic() < deadline, "the connections do not spread over the workers"
 
 
@@ -179,8 +184,7 @@ async def kill_one(proxy: Process, origin: Origin, victim: int) -> Outcome:
     workers = await asyncio.to_thread(pids, proxy)
     origin.released.clear()
     async with asking(proxy) as again:
-        clients = await in_the_middle(proxy, victim, workers)
-        of = owners(workers, proxy.port)
+        clients, of = await in_the_middle(proxy, victim, workers)
         os.kill(victim, signal.SIGKILL)
         began = time.monotonic()
         while len(await asyncio.to_thread(pids, proxy) - {victim}) < len(workers):

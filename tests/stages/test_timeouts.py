@@ -12,6 +12,7 @@ import pytest
 from proxy.exchange import collect
 from proxy.upstream import Endpoint
 from proxy.wasi.http import Outgoing
+from tests.patience import PATIENCE
 from tests.stages import test_handle, test_serve
 from tests.wasi.sockets.peers import listening
 
@@ -64,7 +65,7 @@ def test_an_origin_that_stands_still(ask: Ask, timeout: str, said: bytes, failur
             with closing(Outgoing([Endpoint("127.0.0.1", port)])) as client:
                 said_by_guest = await ask(client, timeout, port)
                 assert failure in said_by_guest.replace("_", "").lower()
-                await asyncio.wait_for(closed.wait(), 5)  # nobody goes on with what is left of it
+                await asyncio.wait_for(closed.wait(), PATIENCE)  # nobody goes on with what is left of it
 
     asyncio.run(asking())
 

@@ -16,6 +16,7 @@ from proxy.exchange import Exchange, Request
 from proxy.exchange.body import Body
 from proxy.http.fields import Fields, Line
 from proxy.upstream import Endpoint, Limits, Upstream
+from tests.patience import PATIENCE
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
@@ -25,7 +26,7 @@ PATIENT = Limits()
 
 def run(test: Coroutine[Any, Any, None]) -> None:
     """On the event loop that the proxy runs on. Nothing here takes a second, if the machine has nothing else to do."""
-    uvloop.run(asyncio.wait_for(test, 60))
+    uvloop.run(asyncio.wait_for(test, PATIENCE))
 
 
 def request(
@@ -40,11 +41,13 @@ def request(
 
 class Peer:
     """The origin's end of one connection. number: the first one is 1. got: all bytes that came.
-    asked: is set when the head of a request has come. over: is set when the script is over."""
+    asked: is set when the head of a request has come. over: is set when the script is over.
+    stalls: nothing more is to come, as the script says."""
 
     def __init__(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.number = number
         self.got = b""
+        self.stalls = False
         self.asked = asyncio.Event()
         self.over = asyncio.Event()
         self._reader = reader

@@ -23,6 +23,7 @@ from proxy.exchange import collect
 from proxy.tls import client_context
 from proxy.upstream import Endpoint, Limits, Upstream
 from proxy.upstream.secure import Secured
+from tests.patience import PATIENCE
 from tests.tls.certificates import authority, issue
 from tests.upstream.scripted import OK, PATIENT, Peer, Play, Scripted, answering, answering_once, request
 
@@ -35,7 +36,7 @@ def run(request: pytest.FixtureRequest) -> Callable[[Scenario], None]:
     def start(scenario: Scenario) -> None:
         factory = uvloop.new_event_loop if request.param == "uvloop" else asyncio.new_event_loop
         with asyncio.Runner(loop_factory=factory) as runner:
-            runner.run(asyncio.wait_for(scenario(), 30))
+            runner.run(asyncio.wait_for(scenario(), PATIENCE))
 
     return start
 
@@ -305,7 +306,7 @@ async def _silent(peer: Peer) -> None:
 def test_what_is_no_tls(run: Callable[[Scenario], None], play: Play, failure: errors.Failure) -> None:
     async def scenario() -> None:
         connect = Secured(client_context([]))
-        limits = Limits(connect_timeout=0.3 if play is _silent else 10)
+        limits = Limits(connect_timeout=0.3 if play is _silent else PATIENCE)
         async with origin(None, connect, play, limits) as (upstream, _):
             assert (await failure_of(upstream)).failure is failure
 

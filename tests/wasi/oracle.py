@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.integration.site import Answer, ok, parse, site
+from tests.patience import PATIENCE
 
 GUESTS = Path(__file__).parent / "guests" / "built"
 OWN = {"connection", "content-length", "date", "server", "transfer-encoding", "via", "x-request-id", "proxy-status"}
@@ -85,7 +86,7 @@ async def wasmtime(command: str, guest: str) -> AsyncIterator[int]:
     assert process.stderr is not None
     said = b""
     while not said.startswith(b"Serving"):
-        said = await asyncio.wait_for(process.stderr.readline(), 60)
+        said = await asyncio.wait_for(process.stderr.readline(), PATIENCE)
         if not said:
             raise SystemExit(f"{command} does not serve")
     drained = asyncio.ensure_future(process.stderr.read())
@@ -102,7 +103,7 @@ async def answers(port: int, questions: list[Question]) -> list[Answer]:
     for question in questions:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(question.wire())
-        found.append(parse(await asyncio.wait_for(reader.read(), 30), question.method))
+        found.append(parse(await asyncio.wait_for(reader.read(), PATIENCE), question.method))
         writer.close()
     return found
 

@@ -70,16 +70,15 @@ class Thread:
         """Runs it until it blocks again or is over."""
         state, task = self.state, self.task
         scheduler, instance = task.scheduler, task.instance
-        waiting = scheduler.waiting
         if self.wait is not None:
-            waiting.remove(self)
+            scheduler.waiting.remove(self)
             self.wait = None
         outer, storage, data = state.thread, state.storage, instance.data
         state.thread, state.storage, instance.data = self, self.storage, task.data
         state.running += 1
         try:
             self.wait = self._steps.send(cancelled)
-            waiting.append(self)
+            scheduler.waiting.append(self)
             if not scheduler.running:
                 scheduler.wake()
         except StopIteration:

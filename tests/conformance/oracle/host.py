@@ -11,6 +11,7 @@ from proxy.sandbox import Engine, Limits, Trap, TrapKind
 from tests.component.guests import parse
 from tests.conformance.oracle.operations import component
 from tests.conformance.oracle.program import Programs, Step, Words
+from tests.patience import PATIENCE
 
 TURNS = 50
 """Of the event loop after the call has its result: what goes on then is over by that time."""
@@ -45,7 +46,7 @@ async def _follow(component: Linked, orders: Orders) -> str:
     instance = component.instantiate(orders)
     try:
         call = export.start(instance, 0)
-        await asyncio.wait_for(call.result(), timeout=5)
+        await asyncio.wait_for(call.result(), timeout=PATIENCE)
         for _ in range(TURNS):
             await asyncio.sleep(0)
         if not instance.alive:

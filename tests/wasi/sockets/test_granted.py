@@ -10,6 +10,7 @@ import pytest
 
 from proxy.exchange import collect
 from tests.integration.test_ipv6 import has_ipv6
+from tests.patience import PATIENCE
 from tests.ports import free_port
 from tests.wasi.sockets.peers import Guest, answering, asked, echo, listening, swallow
 
@@ -66,7 +67,7 @@ def test_what_is_sent_arrives_though_nobody_waits_for_it() -> None:
         async with listening(hear) as port:
             guest = Guest(tcp=[f"127.0.0.1:{port}"])
             assert await guest.text(f"/forget?127.0.0.1:{port}", b"line\n" * 20_000) == "sent"
-            assert await asyncio.wait_for(heard, 5) == b"line\n" * 20_000
+            assert await asyncio.wait_for(heard, PATIENCE) == b"line\n" * 20_000
             await guest.handler.rest()
 
     asyncio.run(asking())
@@ -120,7 +121,7 @@ def test_a_connection_is_closed_though_its_instance_goes_on() -> None:
         async with listening(hear) as port:
             guest = Guest(reuse=2, tcp=[f"127.0.0.1:{port}"])
             assert await guest.text(f"/keep?127.0.0.1:{port}") == "kept"
-            await asyncio.wait_for(over.wait(), 5)
+            await asyncio.wait_for(over.wait(), PATIENCE)
             assert guest.network.open == 0
             assert await guest.text(f"/keep?127.0.0.1:{port}") == "Some(InvalidState)"
             await guest.handler.rest()

@@ -20,6 +20,7 @@ from proxy.upstream.dns import Resolver
 from proxy.wasi.sockets import network, tcp
 from tests.compiled import cause
 from tests.integration.test_ipv6 import has_ipv6
+from tests.patience import PATIENCE
 from tests.ports import free_port
 from tests.upstream.name_server import name_server
 from tests.wasi.sockets.peers import Guest, answering, asked, echo, listening, reset
@@ -178,9 +179,9 @@ def test_a_guest_that_asks_without_end(what: str) -> None:
     """Nothing of it is new from outside, so its time is over once."""
 
     async def asking() -> None:
-        guest = Guest(tcp=["127.0.0.1:80"], udp=["127.0.0.1:80"])
+        guest = Guest(total=2 * PATIENCE, tcp=["127.0.0.1:80"], udp=["127.0.0.1:80"])
         with pytest.raises(ProxyError, match="sockets failed") as caught:
-            await asyncio.wait_for(guest.text(f"/spin?{what}"), 10)
+            await asyncio.wait_for(guest.text(f"/spin?{what}"), PATIENCE)
         assert "time limit" in str(cause(caught.value))
 
     asyncio.run(asking())
@@ -255,13 +256,14 @@ def test_who_connects_when_there_are_no_descriptors_waits() -> None:
                 each.setblocking(False)
             with patch.object(tcp.Tcp, "accept", accepting), no_descriptors():
                 await loop.sock_connect(client, ("127.0.0.1", port))
-                await asyncio.wait_for(tried.wait(), 5)
+                await asyncio.wait_for(tried.wait(), PATIENCE)
             await loop.sock_connect(second, ("127.0.0.1", port))
             for each, name in ((client, b"one"), (second, b"two")):
                 await loop.sock_sendall(each, name)
                 each.shutdown(socket.SHUT_WR)
                 assert await loop.sock_recv(each, 100) == b"hello " + name
         assert await response.body.read() == b"done"
+        assert await response.body.read() == b""
         await guest.handler.rest()
 
     asyncio.run(asking())
@@ -296,7 +298,7 @@ def test_a_guest_that_never_reads_holds_the_peer() -> None:
                     break
             assert sent < 16 << 20
             exchange.cancel()
-            await asyncio.wait_for(over.wait(), 5)  # the socket is closed with the exchange
+            await asyncio.wait_for(over.wait(), PATIENCE)  # the socket is closed with the exchange
             await guest.handler.rest()
             assert guest.network.open == 0
 
@@ -313,7 +315,7 @@ def test_a_peer_that_never_reads_holds_the_guest() -> None:
             await asyncio.sleep(60)
 
         async with listening(deaf) as port:
-            guest = Guest(total=0.3, tcp=[f"127.0.0.1:{port}"])
+            guest = Guest(total=1.0, tcp=[f"127.0.0.1:{port}"])
             with patch.object(network, "GRACE", 0.01), pytest.raises(ProxyError):
                 await guest.text(f"/flood?127.0.0.1:{port}")
             assert connected.is_set()
@@ -326,7 +328,7 @@ def test_a_peer_that_never_reads_holds_the_guest() -> None:
 
             with patch.object(guest.network, "leave", leaving):
                 if guest.network.open:  # what was on its way has its grace
-                    await asyncio.wait_for(closed.wait(), 5)
+                    await asyncio.wait_for(closed.wait(), PATIENCE)
 
     asyncio.run(asking())
 
