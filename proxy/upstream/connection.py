@@ -32,6 +32,7 @@ class Connection(asyncio.Protocol):
     """response_timeout: seconds for the response to begin once the request is sent. body_timeout: between two pieces of
     either body.
 
+    loop: the one it is of. To ask which one runs costs a system call, up to Python 3.11.
     `free` is called when it can carry another exchange, `lost` once when it is closed. Deadlines are kept here and
     looked at by `check`, which somebody calls now and then: a timer for each exchange would cost more than the rest
     of the bookkeeping.
@@ -44,7 +45,7 @@ class Connection(asyncio.Protocol):
         free: Callable[[Connection], None],
         lost: Callable[[Connection], None],
     ) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._response_timeout = response_timeout
         self._body_timeout = body_timeout
         self._free = free
@@ -84,12 +85,12 @@ class Connection(asyncio.Protocol):
             raise ProxyError(errors.CONNECTION_TERMINATED, "the origin closed the connection")
         self._codec.expect(request.method, None if request.switch is None else request.switch.offer)
         self._request = request
-        answer: asyncio.Future[Response] = self._loop.create_future()
+        answer: asyncio.Future[Response] = self.loop.create_future()
         self._answer = answer
         body = request.body
         if not isinstance(body, bytes):
             self._transport.write(head)
-            self._upload = self._loop.create_task(self._send_body(request, body))
+            self._upload = self.loop.create_task(self._send_body(request, body))
         else:
             if len(body) <= _ONE_WRITE:
                 self._transport.write(head + body)
@@ -171,9 +172,9 @@ class Connection(asyncio.Protocol):
             self._shut()
 
     def pause_writing(self) -> None:
-        self._writable = self._loop.create_future()
+        self._writable = self.loop.create_future()
         self._unsent = self._transport.get_write_buffer_size()
-        self._write_by = self._loop.time() + self._body_timeout
+        self._write_by = self.loop.time() + self._body_timeout
 
     def resume_writing(self) -> None:
         writable, self._writable = self._writable, None
@@ -186,7 +187,7 @@ class Connection(asyncio.Protocol):
 
     def _request_sent(self) -> None:
         self._sent = True
-        self._read_by = self._loop.time() + self._response_timeout
+        self._read_by = self.loop.time() + self._response_timeout
 
     async def _send_body(self, request: Request, body: Stream) -> None:
         """A task of its own, as the answer may come before the request is sent."""
@@ -216,7 +217,7 @@ class Connection(asyncio.Protocol):
             self._request_sent()
 
     async def _wait_for_go_ahead(self) -> None:
-        self._go_ahead = self._loop.create_future()
+        self._go_ahead = self.loop.create_future()
         with suppress(TimeoutError):
             async with asyncio.timeout(CONTINUE_WAIT):
                 await self._go_ahead
@@ -282,7 +283,7 @@ class Connection(asyncio.Protocol):
     def _streaming(self, head: ResponseHead) -> None:
         """The body did not come with the head: pass on what there is, and go on."""
         if self._upload is None and not self._paused:
-            self._read_by = self._loop.time() + self._body_timeout
+            self._read_by = self.loop.time() + self._body_timeout
         if self._pipe is not None:
             return
         pipe = self._pipe = self._open_pipe(head.length)
@@ -301,7 +302,7 @@ class Connection(asyncio.Protocol):
         def resume() -> None:
             if self._pipe is pipe:
                 self._resume_reading()
-                self._read_by = self._loop.time() + self._body_timeout
+                self._read_by = self.loop.time() + self._body_timeout
 
         def abandon() -> None:
             if self._pipe is pipe:

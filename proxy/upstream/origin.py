@@ -216,7 +216,7 @@ class Origin:
             self._not_opened(waiter, error)
         else:
             self._connections.add(connection)
-            self._give(connection, self._pool.opened(waiter, connection, asyncio.get_running_loop().time()))
+            self._give(connection, self._pool.opened(waiter, connection, connection.loop.time()))
 
     def _not_opened(self, waiter: asyncio.Future[Connection], error: ProxyError) -> None:
         if self._pool.failed(waiter):
@@ -242,12 +242,12 @@ class Origin:
         if self._draining:
             connection.close()
         else:
-            self._give(connection, self._pool.put(connection, asyncio.get_running_loop().time()))
+            self._give(connection, self._pool.put(connection, connection.loop.time()))
 
     def _give(self, connection: Connection, waiter: asyncio.Future[Connection] | None) -> None:
         """To this waiter; if it has just been cancelled, to the next."""
         while waiter is not None and waiter.done():
-            waiter = self._pool.put(connection, asyncio.get_running_loop().time())
+            waiter = self._pool.put(connection, connection.loop.time())
         if waiter is not None:
             waiter.set_result(connection)
 
