@@ -19,7 +19,7 @@ from proxy.component.tasks.host import resting
 from proxy.component.tasks.reader import FutureReader, StreamReader
 from proxy.component.tasks.scheduler import Call
 from proxy.component.tasks.stream import SharedFuture, SharedStream
-from proxy.component.tasks.writer import HostFuture, HostStream
+from proxy.component.tasks.writer import HostFuture, HostStream, Source
 from proxy.component.types import FuncType, InstanceType
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "Linked",
     "SharedFuture",
     "SharedStream",
+    "Source",
     "StreamReader",
     "decode",
     "interfaces",

@@ -86,27 +86,34 @@ class HandleTable:
         return len(self._entries) == 1
 
     def get(self, index: int, resource: ResourceType) -> Handle:
-        handle = self._entries[index] if index < len(self._entries) else None
+        try:
+            handle = self._entries[index]
+        except IndexError:
+            handle = None
+        if type(handle) is Handle and handle.resource is resource:
+            return handle
         if handle is None:
             raise trap(f"unknown handle index {index}")
         if type(handle) is not Handle:
             raise trap(f"handle index {index} is not of a resource")
-        if handle.resource is not resource:
-            raise trap(f"handle index {index} is used with the wrong type: it is a {handle.resource}")
-        return handle
+        raise trap(f"handle index {index} is used with the wrong type: it is a {handle.resource}")
 
     def entry(self, index: int, kind: type[T], what: str) -> T:
         """What else than a resource's handle is there."""
-        found = self._entries[index] if index < len(self._entries) else None
-        if not isinstance(found, kind):
-            raise trap(f"unknown handle index {index}" if found is None else f"handle index {index} is not a {what}")
-        return found
+        try:
+            found = self._entries[index]
+        except IndexError:
+            found = None
+        if isinstance(found, kind):
+            return found
+        raise trap(f"unknown handle index {index}" if found is None else f"handle index {index} is not a {what}")
 
     def take(self, index: int, kind: type[T], what: str) -> T:
-        found = self._entries[index] if index < len(self._entries) else None
+        entries = self._entries
+        found = entries[index] if index < len(entries) else None
         if not isinstance(found, kind):
             return self.entry(index, kind, what)  # which says what is wrong
-        self._entries[index] = None
+        entries[index] = None
         self._free.append(index)
         return found
 
@@ -115,16 +122,18 @@ class HandleTable:
             index = self._free.pop()
             self._entries[index] = handle
             return index
-        if len(self._entries) > MAX_HANDLES:
+        index = len(self._entries)
+        if index > MAX_HANDLES:
             raise trap(f"more than {MAX_HANDLES} handles")
         self._entries.append(handle)
-        return len(self._entries) - 1
+        return index
 
     def remove(self, index: int, resource: ResourceType) -> Handle:
-        found = self._entries[index] if index < len(self._entries) else None
+        entries = self._entries
+        found = entries[index] if index < len(entries) else None
         handle = found if type(found) is Handle and found.resource is resource else self.get(index, resource)
         if handle.lends:
             raise trap("cannot remove a handle that is lent")
-        self._entries[index] = None
+        entries[index] = None
         self._free.append(index)
         return handle

@@ -12,10 +12,11 @@ from proxy.component.abi.layout import MAX_BYTE_LENGTH
 from proxy.component.batch import ARGUMENTS, BATCHES, RESULTS, SLOTS
 from proxy.component.handles import BorrowScope, ErrorContext, GuestResource, Handle, trap
 from proxy.component.tasks import ends
+from proxy.component.tasks.ends import ReadableFutureEnd, ReadableStreamEnd
 from proxy.component.tasks.scheduler import Scheduler
 from proxy.component.tasks.state import ComponentState
 from proxy.component.tasks.writer import HostReadable
-from proxy.component.types import Future, ResourceType, Stream
+from proxy.component.types import ResourceType, ValueType
 from proxy.sandbox import CALL_RUNTIME, Memory, RawValues, Restore, Store
 
 if TYPE_CHECKING:
@@ -130,11 +131,10 @@ class Context:
         return BorrowScope()
 
     def lift_own(self, index: int, resource: ResourceType) -> object:
+        """Of a resource that a guest implements; generated code does it for the host's."""
         handle = self.handles.remove(index, resource)
         if not handle.own:
             raise trap("cannot lift own resource from a borrow")
-        if resource.implementer is None:
-            return handle.representation
         return self._outside(handle, resource, owned=True)
 
     def lift_borrow(self, index: int, resource: ResourceType, lends: list[Handle]) -> object:
@@ -165,14 +165,14 @@ class Context:
         scope.borrows += 1
         return self.component.handles.add(Handle(resource, representation, False, scope))
 
-    def lift_shared(self, index: int, kind: Stream | Future) -> Any:
+    def lift_shared(self, index: int, element: ValueType | None, stream: bool) -> Any:
         """The readable end of a stream or a future (lift_async_value)."""
-        return ends.lift(self.component, index, kind.element, stream=isinstance(kind, Stream))
+        return ends.lift(self.component, index, element, ReadableStreamEnd if stream else ReadableFutureEnd)
 
-    def lower_shared(self, value: Any, kind: Stream | Future) -> int:
+    def lower_shared(self, value: Any, element: ValueType | None, stream: bool) -> int:
         if isinstance(value, HostReadable):
-            value.attach(self.instance.scheduler, kind.element)
-        return ends.lower(self.component, value, stream=type(kind) is Stream)
+            value.attach(self.instance.scheduler, element)
+        return self.handles.add(ReadableStreamEnd(value) if stream else ReadableFutureEnd(value))
 
     def lift_error_context(self, index: int) -> ErrorContext:
         return self.component.handles.entry(index, ErrorContext, "error context")

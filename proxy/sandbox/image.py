@@ -2,39 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from proxy.sandbox import raw
+from proxy.sandbox.pages import Pages
 
 _STRETCH = 4096
 """Bytes that are looked at together: where all are zero nothing is kept."""
 
+_MOST_KNOWN = 64
+"""Of stretches whose contents are put together once."""
 
-Restore = Callable[[], bool]
-"""Writes an image back. False: that cannot be done."""
+
+class Restore:
+    """Writes an image back."""
+
+    def __call__(self) -> bool:
+        """False: that cannot be done."""
+        raise NotImplementedError
 
 
 class MemoryImage:
-    """Of a memory: `size` bytes, of which most are zero."""
+    """Of a memory as it is made: `size` bytes, of which most are zero."""
 
     def __init__(self, context: int, address: int) -> None:
         self.size: int = raw.memory_data_size(context, address)
-        self._contents = list(_contents(bytes(raw.view(raw.memory_data(context, address), self.size))))
+        self.contents = list(_contents(bytes(raw.view(raw.memory_data(context, address), self.size))))
+        self._known: dict[tuple[int, int], bytes] = {}
+
+    def between(self, begin: int, end: int) -> bytes:
+        """The bytes of a stretch, the same object for many memories."""
+        known = self._known.get((begin, end))
+        if known is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            stretch = bytearray(end - begin)
+            for at, content in self.contents:
+                first, last = max(at, begin), min(at + len(content), end)
+                if first < last:
+                    stretch[first - begin : last - begin] = content[first - at : last - at]
+            known = self._known[begin, end] = bytes(stretch)
+        return known
 
     def into(self, context: int, address: int) -> Restore:
-        """For the memory at an address. One that has grown cannot be put back: memories do not shrink."""
-        base, size = raw.memory_data(context, address), self.size  # it stays there, as the pool has its place
-        contents = [(base + offset, content, len(content)) for offset, content in self._contents]
+        """For the memory at an address, which was made like this one. One that has grown cannot be put back: memories
+        do not shrink."""
+        return _MemoryRestore(self, context, address)
 
-        def restore() -> bool:
-            if raw.memory_data_size(context, address) != size:
-                return False
-            raw.fill(base, 0, size)
-            for target, content, length in contents:
-                raw.copy(target, content, length)
-            return True
 
-        return restore
+class _MemoryRestore(Restore):
+    """Guests touch few of their pages, and in exchange after exchange the same. All others are as they were made."""
+
+    def __init__(self, image: MemoryImage, context: int, address: int) -> None:
+        self._image = image
+        self._context = context
+        self._address = address
+        base: int = raw.memory_data(context, address)  # it stays there, as the pool has its place
+        self._view = raw.view(base, image.size)
+        self._pages = Pages(base, image.size)
+        for at, content in image.contents:
+            self._view[at : at + len(content)] = content
+        self._touched = self._pages.read()
+        self._parts = self._written()
+
+    def __call__(self) -> bool:
+        if raw.memory_data_size(self._context, self._address) != self._image.size:
+            return False
+        touched = self._pages.read()
+        if touched != self._touched:
+            self._touched = touched
+            self._parts = self._written()
+        for begin, end, content in self._parts:
+            self._view[begin:end] = content
+        return True
+
+    def _written(self) -> list[tuple[int, int, bytes]]:
+        """What is to be written where."""
+        stretches = self._pages.stretches(self._touched)
+        return [(begin, end, self._image.between(begin, end)) for begin, end in stretches]
 
 
 class GlobalImage:
@@ -42,17 +88,22 @@ class GlobalImage:
 
     def __init__(self, context: int, address: int) -> None:
         self._value = raw.block(raw.VALUE_SIZE)
-        self._at: int = raw.address_of(self._value)
-        raw.global_get(context, address, self._at)
+        raw.global_get(context, address, raw.address_of(self._value))
 
     def into(self, context: int, address: int) -> Restore:
-        value = self._at
+        return _GlobalRestore(self._value, context, address)
 
-        def restore() -> bool:
-            raw.global_set(context, address, value)  # of the same type, so that there is no error
-            return True
 
-        return restore
+class _GlobalRestore(Restore):
+    def __init__(self, value: Any, context: int, address: int) -> None:
+        self._keep = value
+        self._value: int = raw.address_of(value)
+        self._context = context
+        self._address = address
+
+    def __call__(self) -> bool:
+        raw.global_set(self._context, self._address, self._value)  # of the same type, so that there is no error
+        return True
 
 
 def _contents(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -268,10 +268,19 @@ def slots_type(count: int) -> Any:
     return c_uint64 * (2 * count)
 
 
+if sys.platform == "linux":
+    _madvise = _declare(ctypes.PyDLL(None), "madvise", ctypes.c_int, (P, c_size_t, ctypes.c_int))
+
 address_of = ctypes.addressof
-fill = ctypes.memset
-copy = ctypes.memmove
 bytes_at = ctypes.string_at
+
+
+_MADV_DONTNEED = 4
+
+
+def give_back(address: int, size: int) -> bool:
+    """Has Linux take the pages there: they are as when they were mapped, until they are touched again."""
+    return sys.platform == "linux" and bool(_madvise(address, size, _MADV_DONTNEED) == 0)
 
 
 def word(address: int) -> int:

@@ -144,13 +144,18 @@ class Lift:
             case t.Map(key=key, value=value):
                 return self._list(t.Tuple((key, value)), next(names), next(names))
             case t.Own(resource=resource):
+                if resource.implementer is None:
+                    handle = self.code.bind(f"cx.handles.remove({next(names)}, {self.code.constant(resource)})")
+                    self._trap_if(f"not {handle}.own", "cannot lift own resource from a borrow")
+                    return f"{handle}.representation"
                 return self.code.bind(f"cx.lift_own({next(names)}, {self.code.constant(resource)})")
             case t.Borrow(resource=resource) if self.seen and resource.implementer is None:
                 return self.code.bind(f"cx.handles.get({next(names)}, {self.code.constant(resource)}).representation")
             case t.Borrow(resource=resource):
                 return self.code.bind(f"cx.lift_borrow({next(names)}, {self.code.constant(resource)}, lends)")
-            case t.Stream() | t.Future():
-                return self.code.bind(f"cx.lift_shared({next(names)}, {self.code.constant(kind)})")
+            case t.Stream(element=element) | t.Future(element=element):
+                stream = isinstance(kind, t.Stream)
+                return self.code.bind(f"cx.lift_shared({next(names)}, {self.code.constant(element)}, {stream})")
             case t.ERROR_CONTEXT:
                 return self.code.bind(f"cx.lift_error_context({next(names)})")
             case t.STRING:

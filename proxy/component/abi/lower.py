@@ -116,8 +116,9 @@ class Lower:
                 leaf(place.pointer(), code.bind(lowered))
             case t.Borrow(resource=resource):
                 leaf(place.pointer(), code.bind(f"cx.lower_borrow({value}, {code.constant(resource)}, scope)"))
-            case t.Stream() | t.Future():
-                leaf(place.pointer(), code.bind(f"cx.lower_shared({value}, {code.constant(kind)})"))
+            case t.Stream(element=element) | t.Future(element=element):
+                stream = isinstance(kind, t.Stream)
+                leaf(place.pointer(), code.bind(f"cx.lower_shared({value}, {code.constant(element)}, {stream})"))
             case t.ERROR_CONTEXT:
                 leaf(place.pointer(), code.bind(f"cx.lower_error_context({value})"))
             case t.STRING:

@@ -13,7 +13,15 @@ from proxy.component.handles import trap
 from proxy.component.plan import Builtin
 from proxy.component.tasks import ends, subtask
 from proxy.component.tasks.buffer import UNIT, ElementType
-from proxy.component.tasks.ends import READABLE, WRITABLE, EndType
+from proxy.component.tasks.ends import (
+    READABLE,
+    WRITABLE,
+    EndType,
+    ReadableFutureEnd,
+    ReadableStreamEnd,
+    WritableFutureEnd,
+    WritableStreamEnd,
+)
 from proxy.component.tasks.stream import SharedFuture, SharedStream
 from proxy.component.tasks.thread import Block, Thread, Wait, always
 from proxy.component.tasks.waitable import CANCELLED_EVENT, NO_EVENT, Event, Waitable, WaitableSet
@@ -173,11 +181,13 @@ def _subtask_drop(bound: Bound, instance: Instance, state: ComponentState, index
 
 
 def _new_stream(bound: Bound, instance: Instance, state: ComponentState) -> int:
-    return ends.new(state, SharedStream(bound.element.kind, instance.scheduler), stream=True)
+    shared, add = SharedStream(bound.element.kind, instance.scheduler), state.handles.add
+    return add(ReadableStreamEnd(shared)) | add(WritableStreamEnd(shared)) << 32
 
 
 def _new_future(bound: Bound, instance: Instance, state: ComponentState) -> int:
-    return ends.new(state, SharedFuture(bound.element.kind, instance.scheduler), stream=False)
+    shared, add = SharedFuture(bound.element.kind, instance.scheduler), state.handles.add
+    return add(ReadableFutureEnd(shared)) | add(WritableFutureEnd(shared)) << 32
 
 
 def _core(params: int, result: str | None = None) -> CoreFuncType:
@@ -193,13 +203,13 @@ def _always(definition: Builtin) -> bool:
 
 
 BUILTINS = {
-    "context.get": Kind(_core(0, "i32"), _context_get, leaves=False, line="slots[0] = {storage}"),
-    "context.set": Kind(_core(1), _context_set, leaves=False, line="{storage} = slots[0] & 0xFFFFFFFF"),
+    "context.get": Kind(_core(0, "i32"), _context_get, leaves=False, line="slots[0] = state.storage[{slot}]"),
+    "context.set": Kind(_core(1), _context_set, leaves=False, line="state.storage[{slot}] = slots[0] & 0xFFFFFFFF"),
     "backpressure.inc": Kind(_core(0), _backpressure_inc, leaves=False),
     "backpressure.dec": Kind(_core(0), _backpressure_dec, leaves=False),
     "task.cancel": Kind(_core(0), _task_cancel),
     "thread.yield": Kind(_core(0, "i32"), _thread_yield, _always),
-    "waitable-set.new": Kind(_core(0, "i32"), _set_new),
+    "waitable-set.new": Kind(_core(0, "i32"), _set_new, line="slots[0] = state.handles.add(WaitableSet())"),
     "waitable-set.wait": Kind(_core(2, "i32"), _set_wait, _always),
     "waitable-set.poll": Kind(_core(2, "i32"), _set_poll),
     "waitable-set.drop": Kind(_core(1), _set_drop),
@@ -242,7 +252,7 @@ def callback(bound: Bound, cell: Cell) -> HostCallback:
     params, results = kind.core.params, kind.core.results
     slots_at = raw_values_at(max(len(params), len(results)))
     names = {"ACT": kind.body, "SUBJECT": kind.subject(bound), "CELL": cell, "SLOTS": slots_at}
-    code = Code({**names, "trap": trap, "carry": carry})
+    code = Code({**names, "trap": trap, "carry": carry, "WaitableSet": WaitableSet})
     arguments = "".join(f", slots[{2 * number}] & 0xFFFFFFFF" for number in range(len(params)))
     with code.block("def callback(env, caller, address, count):"):
         with code.block("try:"):
@@ -253,9 +263,8 @@ def callback(bound: Bound, cell: Cell) -> HostCallback:
                     code.line("raise trap('cannot leave component instance')")
             if params or results:
                 code.line("slots = SLOTS[address]")
-            storage = f"state.storage[{bound.definition.slot}]"
             called = f"{'slots[0] = ' if results else ''}ACT(SUBJECT, instance, state{arguments})"
-            code.line(kind.line.format(storage=storage) or called)
+            code.line(kind.line.format(slot=bound.definition.slot) or called)
         with code.block("except BaseException as error:"):
             code.line("return carry(error)")
         code.line("return 0")

@@ -35,6 +35,10 @@ class CopyEnd(Waitable):
     part of it, and may copy more until that is told."""
 
     __slots__ = ("buffer", "reclaims", "result", "shared", "state")
+    buffer: GuestBuffer
+    result: CopyResult
+    reclaims: Shared | None
+    # These three are there from the first copy on.
 
     what: ClassVar[str] = ""
     verb: ClassVar[str] = ""
@@ -48,9 +52,6 @@ class CopyEnd(Waitable):
         self.index = 0
         self.shared = shared
         self.state = IDLE
-        self.buffer: GuestBuffer | None = None
-        self.result = COMPLETED
-        self.reclaims: Shared | None = None
 
     def copying(self) -> bool:
         return self.state is COPYING or self.state is CANCELLING_COPY
@@ -73,12 +74,12 @@ class CopyEnd(Waitable):
             self.reclaims.reclaim()
             self.reclaims = None
         buffer, result = self.buffer, self.result
-        assert buffer is not None
         self.state = DONE if result is DROPPED else IDLE
         return self.code, self.index, result | (buffer.length - buffer.remain) << 4
 
     def drop(self) -> None:
-        if self.state is COPYING or self.state is CANCELLING_COPY:
+        state = self.state
+        if state is COPYING or state is CANCELLING_COPY:
             raise trap(f"cannot remove busy {self.what}")
         self.shared.drop()
         if self.joined is not None or self.has_sync_waiter:
@@ -140,13 +141,6 @@ def _check_kind(end: CopyEnd, kind: ValueType | None) -> None:
         raise trap(f"a {end.what} of another type")
 
 
-def new(component: ComponentState, shared: Shared, *, stream: bool) -> int:
-    """Both ends of a fresh stream or future."""
-    handles = component.handles
-    readable = handles.add(READABLE[stream](shared))
-    return readable | handles.add(WRITABLE[stream](shared)) << 32
-
-
 def copy(
     ends: EndType, instance: Instance, component: ComponentState, index: int, pointer: int, length: int = 1
 ) -> Any:
@@ -206,8 +200,8 @@ def drop(ends: EndType, instance: Instance, component: ComponentState, index: in
 # Lifting and lowering (lift_async_value, lower_stream, lower_future).
 
 
-def lift(component: ComponentState, index: int, element: ValueType | None, *, stream: bool) -> Readable:
-    end = component.handles.take(index, READABLE[stream], "readable end")
+def lift(component: ComponentState, index: int, element: ValueType | None, kind: type[CopyEnd]) -> Readable:
+    end = component.handles.take(index, kind, "readable end")
     if end.shared.kind is not element:
         _check_kind(end, element)
     if end.state is not IDLE:
@@ -218,7 +212,3 @@ def lift(component: ComponentState, index: int, element: ValueType | None, *, st
     shared: Readable = end.shared
     shared.leave()
     return shared
-
-
-def lower(component: ComponentState, shared: Any, *, stream: bool) -> int:
-    return component.handles.add(READABLE[stream](shared))

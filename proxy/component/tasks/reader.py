@@ -8,7 +8,7 @@ from typing import Any
 from proxy.component.handles import trap
 from proxy.component.tasks.buffer import Elements, HostSink
 from proxy.component.tasks.scheduler import Scheduler
-from proxy.component.tasks.stream import COMPLETED, CopyResult, Shared, SharedFuture, SharedStream
+from proxy.component.tasks.stream import COMPLETED, DROPPED, CopyResult, Shared, SharedFuture, SharedStream
 from proxy.component.types import U8
 
 
@@ -48,7 +48,8 @@ class _Reader:
         scheduler.renew()
         self._sink, self._result = HostSink(limit), None
         self._shared.read(self, self._sink, self)
-        scheduler.go_on()
+        if self._result is not DROPPED:  # else there is nobody at the other end, who could have something to do now
+            scheduler.go_on()
 
     def on_copy(self, shared: Shared) -> None:
         shared.reclaim()

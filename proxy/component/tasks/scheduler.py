@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from proxy.component.handles import trap
-from proxy.component.tasks.allowance import Allowance, Stopwatch
+from proxy.component.tasks.allowance import SHORT, Allowance, Stopwatch
 from proxy.component.tasks.task import CANCELLED, Lifted, Task
 from proxy.component.tasks.thread import Thread
 from proxy.sandbox import Trap, TrapKind
@@ -246,7 +246,9 @@ class Scheduler:
         self.running = False
         instance.linked.cell.current = previous
         since, now = now, monotonic()
-        spent = stopwatch.took(since, now)
+        spent = now - since
+        if spent > SHORT:
+            spent = stopwatch.took(since, now)
         if again:
             self._allowance.spend(spent)
             self.wake()
@@ -270,14 +272,14 @@ class Scheduler:
                 while self._completions:
                     self._completions.pop(0)()
             if ready is None:
-                if not self.waiting:
-                    return False
                 ready = self._ready()
+            if not ready:
+                return False
             going = ready
-            if number > 1 and ready:
+            if number > 1:
                 going = [thread for thread in ready if not (thread.wait and thread.wait.yields)]
-            if not going:
-                return bool(ready)
+                if not going:
+                    return True
             for thread in going:
                 if (thread is ready[0] or thread.ready()) and self.blocked in (None, thread):
                     thread.resume()
@@ -330,6 +332,7 @@ class Scheduler:
 
     def close(self) -> None:
         """Ends all threads where they are."""
-        waiting, self.waiting = self.waiting, []
+        waiting = self.waiting.copy()
+        self.waiting.clear()
         for thread in waiting:
             thread.close()

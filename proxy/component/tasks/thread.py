@@ -70,15 +70,16 @@ class Thread:
         """Runs it until it blocks again or is over."""
         state, task = self.state, self.task
         scheduler, instance = task.scheduler, task.instance
+        waiting = scheduler.waiting
         if self.wait is not None:
-            scheduler.waiting.remove(self)
+            waiting.remove(self)
             self.wait = None
         outer, storage, data = state.thread, state.storage, instance.data
         state.thread, state.storage, instance.data = self, self.storage, task.data
         state.running += 1
         try:
             self.wait = self._steps.send(cancelled)
-            scheduler.waiting.append(self)
+            waiting.append(self)
             if not scheduler.running:
                 scheduler.wake()
         except StopIteration:

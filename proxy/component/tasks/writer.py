@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 from proxy.component.tasks.buffer import Buffer, Elements, HostSource
 from proxy.component.tasks.host import failed
@@ -14,11 +14,16 @@ from proxy.component.types import ValueType
 from proxy.exchange.eager import start
 
 
-class Source(Protocol):
-    """Where the elements of a stream come from."""
+class Source:
+    """Where the elements of a stream come from: bytes, or a list; empty when there are no more."""
+
+    def poll(self) -> Elements | None:
+        """The next ones, if they are there at once. None: `read` is to be asked."""
+        return None
 
     async def read(self) -> Elements:
-        """The next ones, bytes or a list; empty when there are no more."""
+        """The next ones, when they are there."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """No more are wanted."""
@@ -55,10 +60,10 @@ class HostReadable:
     def _read(self, buffer: Buffer, party: Party, *, there: bool) -> None:
         """`there`: what is read, else it is waited for."""
         self._buffer, self._party = buffer, party
-        assert self._scheduler is not None
         if there:
             self._end(self._fill())
         else:
+            assert self._scheduler is not None
             self._scheduler.externals[self] = None
 
     def _arrived(self, job: asyncio.Task[Any]) -> None:
@@ -115,18 +120,29 @@ class HostStream(HostReadable):
     __slots__ = ("_kept", "_over", "source")
 
     def __init__(self, source: Source) -> None:
-        super().__init__()
+        self.kind: ValueType | None = None
+        self._buffer: Buffer | None = None
+        self._party: Party | None = None
+        self._scheduler: Scheduler | None = None
+        self._job: asyncio.Task[Any] | None = None
         self.source = source
         self._kept: HostSource | None = None
         self._over = False
 
     def read(self, reader: object, buffer: Buffer, party: Party) -> None:
         if self._kept is None and not self._over and self._job is None:
-            self._begin(self._pull())
+            elements = self.source.poll()
+            if elements is None:
+                self._begin(self._pull())
+            else:
+                self._take(elements)
         self._read(buffer, party, there=self._kept is not None or self._over)
 
     async def _pull(self) -> None:
-        elements = await self.source.read()
+        elements = self.source.poll()
+        self._take(await self.source.read() if elements is None else elements)
+
+    def _take(self, elements: Elements) -> None:
         if elements:
             self._kept = HostSource(elements, len(elements))
             if self._scheduler is not None:

@@ -9,6 +9,7 @@ from proxy.exchange import Request
 from proxy.exchange.observation import UNREPEATABLE, observed
 from proxy.http.fields import Fields, Line
 from proxy.http.hop_by_hop import HOP_BY_HOP
+from proxy.http.known import Known
 from proxy.http.syntax import is_field_value, is_token
 
 FORBIDDEN = HOP_BY_HOP | {b"host"}
@@ -88,6 +89,8 @@ def _is_text(value: bytes) -> bool:
 
 def visible(fields: Fields) -> Fields:
     """The fields of a message that came in, as a guest sees them."""
+    if fields.lacks(HOP_BY_HOP):
+        return fields
     return Fields([line for line in fields.lines if line[0] not in HOP_BY_HOP])
 
 
@@ -97,6 +100,25 @@ def _checked(name: str, values: list[bytes]) -> tuple[bytes, list[bytes]] | Resu
     if not is_token(key) or not all(map(is_field_value, stripped)):
         return INVALID
     return FORBIDDEN_NAME if key in FORBIDDEN else (key, stripped)
+
+
+_LONGEST = 256
+_LINES: Known[tuple[str, bytes], Line] = Known(1024)
+"""Lines as they may be sent, by what a guest has written, up to so many bytes: most are written again and again."""
+
+
+def _line(entry: tuple[str, bytes]) -> Line | Result:
+    line = _LINES.get(entry)
+    if line is None:
+        name, value = entry
+        checked = _checked(name, [value])
+        if isinstance(checked[0], str):
+            return checked
+        key, (stripped,) = checked
+        line = key, stripped
+        if len(name) + len(value) <= _LONGEST:
+            _LINES.keep(entry, line)
+    return line
 
 
 def functions() -> dict[str, Callable[..., object]]:
@@ -153,15 +175,15 @@ def _weight(name: bytes, value: bytes) -> int:
 
 
 def _from_list(keeper: Keeper, entries: list[tuple[str, bytes]]) -> Result:
-    lines, size = [], 0
-    for name, value in entries:
-        checked = _checked(name, [value])
-        if isinstance(checked[0], str):
-            return checked
-        key, (stripped,) = checked
-        keeper.copies(_weight(key, stripped))
-        lines.append((key, stripped))
-        size += len(key) + len(stripped)
+    lines, size = list[Line](), 0
+    for entry in entries:
+        line = _line(entry)
+        if isinstance(line[0], str):
+            return line
+        key, value = line
+        keeper.copies(_weight(key, value))
+        lines.append((key, value))
+        size += len(key) + len(value)
         if size > MOST:
             raise FieldsTooLarge(f"more than {MOST} bytes of fields")
     return "ok", GuestFields(Fields(lines), mutable=True)
@@ -183,10 +205,10 @@ def _set(keeper: Keeper, fields: GuestFields, name: str, values: list[bytes]) ->
 
 
 def _append(keeper: Keeper, fields: GuestFields, name: str, value: bytes) -> Result:
-    checked = _checked(name, [value])
-    if isinstance(checked[0], str):
-        return checked
-    key, (stripped,) = checked
+    line = _line((name, value))
+    if isinstance(line[0], str):
+        return line
+    key, stripped = line
     keeper.copies(_weight(key, stripped))
     return fields.write(lambda target: target.append(key, stripped))
 

@@ -9,7 +9,7 @@ from proxy.component import HostFuture, HostInterface, HostStream
 from proxy.sandbox import Trap
 from proxy.wasi.cli import no_terminals, stop, stop_with
 from proxy.wasi.output import Lines, Output
-from proxy.wasi.p3.streams import GivenStream, Nothing, Taken, ready, running
+from proxy.wasi.p3.streams import GivenStream, Taken, Whole, ready, running
 
 
 def interfaces(output: Output, environment: Mapping[str, str]) -> dict[str, HostInterface]:
@@ -38,7 +38,7 @@ def interfaces(output: Output, environment: Mapping[str, str]) -> dict[str, Host
 
 
 def _no_input(data: Any) -> tuple[HostStream, HostFuture]:
-    return HostStream(Nothing()), ready(("ok", None))
+    return HostStream(Whole()), ready(("ok", None))
 
 
 async def _print(data: Any, lines: Lines, stream: Taken) -> tuple[str, None]:

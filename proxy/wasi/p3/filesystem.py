@@ -8,12 +8,12 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from proxy.component import HostFuture, HostInterface, HostStream
+from proxy.component import HostFuture, HostInterface, HostStream, Source
 from proxy.sandbox import Trap
 from proxy.wasi import filesystem
 from proxy.wasi.files import Folder, Open
 from proxy.wasi.filesystem import CODES, MOST_READ, Entries
-from proxy.wasi.p3.streams import GivenStream, Nothing, Outcome, Taken, ready, running
+from proxy.wasi.p3.streams import GivenStream, Outcome, Taken, Whole, ready, running
 
 Result = tuple[str, Any]
 OK: Result = ("ok", None)
@@ -75,7 +75,7 @@ def _failed(error: OSError) -> Result:
     return "err", (CODES.get(error.errno or 0, "io"), None)
 
 
-class _Contents:
+class _Contents(Source):
     """Reads a file from an offset. The descriptor is its own: the guest may close that it has."""
 
     def __init__(self, file: Open, offset: int) -> None:
@@ -132,7 +132,7 @@ async def _written(descriptor: int, stream: Taken, offset: int | None) -> Result
     return OK
 
 
-class _Listed:
+class _Listed(Source):
     def __init__(self, entries: Entries) -> None:
         self._entries = entries
 
@@ -150,4 +150,4 @@ def _entries(data: Any, file: Open) -> tuple[HostStream, HostFuture]:
     try:
         return HostStream(_Listed(Entries(file))), ready(OK)
     except OSError as error:
-        return HostStream(Nothing()), ready(_failed(error))
+        return HostStream(Whole()), ready(_failed(error))

@@ -8,9 +8,9 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from proxy.component import HostFuture, HostInterface, HostStream, resting
+from proxy.component import HostFuture, HostInterface, HostStream, Source, resting
 from proxy.sandbox import Trap
-from proxy.wasi.p3.streams import GivenStream, Nothing, Outcome, Taken, ready, running
+from proxy.wasi.p3.streams import GivenStream, Outcome, Taken, Whole, ready, running
 from proxy.wasi.sockets import Holder, Network, options
 from proxy.wasi.sockets.errors import OK, Result, SocketFailed, answering, told3
 from proxy.wasi.sockets.lookup import Addresses, addresses_of
@@ -37,7 +37,7 @@ class TcpSocket:
         self.receives = False
 
 
-class _Arriving:
+class _Arriving(Source):
     """What a peer sends: read from the socket when the guest reads."""
 
     def __init__(self, tcp: Tcp) -> None:
@@ -72,7 +72,7 @@ class _Arriving:
         self._end(OK)
 
 
-class _Incoming:
+class _Incoming(Source):
     """Connections to a socket that listens. Those that are too many are closed at once."""
 
     def __init__(self, tcp: Tcp) -> None:
@@ -107,7 +107,7 @@ class _Incoming:
 
 def _receive(data: Holder, sock: TcpSocket) -> tuple[HostStream, HostFuture]:
     if sock.receives or sock.tcp.state != "connected" or sock.tcp.opened.closed:
-        return HostStream(Nothing()), ready(INVALID_STATE)
+        return HostStream(Whole()), ready(INVALID_STATE)
     sock.receives = True
     arriving = _Arriving(sock.tcp)
     return HostStream(arriving), HostFuture(arriving.outcome)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Generator
 from typing import Any
 
-from proxy.component import FutureReader, HostFuture, HostStream, SharedFuture, SharedStream, StreamReader
+from proxy.component import FutureReader, HostFuture, HostStream, SharedFuture, SharedStream, Source, StreamReader
 
 CHUNK = 64 * 1024
 """Bytes of a stream that are taken at once."""
@@ -113,23 +113,13 @@ def running(work: Coroutine[Any, Any, Any]) -> HostFuture:
     return HostFuture(_Running(asyncio.get_running_loop().create_task(work)))
 
 
-class Nothing:
-    """A source that is at its end."""
-
-    async def read(self) -> bytes:
-        return b""
-
-    def close(self) -> None:
-        """There is nothing to give up."""
-
-
-class Whole:
+class Whole(Source):
     """A source of bytes that are there."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes = b"") -> None:
         self._data = data
 
-    async def read(self) -> bytes:
+    def poll(self) -> bytes:
         data, self._data = self._data, b""
         return data
 

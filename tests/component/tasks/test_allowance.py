@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -82,7 +83,8 @@ class HalfASecond(Stopwatch):
 
 def run(engine: Engine, monkeypatch: pytest.MonkeyPatch, wait: Callable[[object], Awaitable[None]]) -> None:
     """A guest that waits twenty times, and each time takes a tenth of what it may."""
-    monkeypatch.setattr(scheduler, "monotonic", lambda: 0.0)
+    looks = itertools.count(1)
+    monkeypatch.setattr(scheduler, "monotonic", lambda: next(looks) // 2 / 2)  # it goes while the guest runs
     monkeypatch.setattr(scheduler, "stopwatch", HalfASecond())
     linked = link(decode(parse(GUEST)), engine, {"": HostInterface({"wait": wait})}, Limits(time=5.0), suspends=True)
 

@@ -5,43 +5,54 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from proxy.component import FutureReader, HostFuture, HostStream, SharedFuture
+from proxy.component import FutureReader, HostFuture, HostStream, SharedFuture, Source
 from proxy.errors import Failure, ProxyError
-from proxy.exchange import Body, Stream
+from proxy.exchange import Body
 from proxy.http.fields import Fields
 from proxy.sandbox import Trap
 from proxy.wasi.http.errors import error_code, failure
 from proxy.wasi.http.fields import GuestFields, visible
-from proxy.wasi.p3.streams import GivenFuture, GivenStream, Nothing, Outcome, Taken, Whole, value_of
+from proxy.wasi.p3.streams import GivenFuture, GivenStream, Outcome, Taken, Whole, value_of
 
 Result = tuple[str, Any]
 
 
-class Incoming:
+class Incoming(Source):
     """A body that came in, as the source of a guest's stream; `outcome` is what the future after it tells."""
 
     def __init__(self, body: Body) -> None:
         self.body = body
-        self._stream: Stream | Whole = Whole(body) if isinstance(body, bytes) else body
+        self._left = body if isinstance(body, bytes) else None
         self.outcome = Outcome()
 
+    def poll(self) -> bytes | None:
+        left = self._left
+        if left is not None:
+            self._left = b""
+            if not left:
+                self.outcome.tell(("ok", None))
+        return left
+
     async def read(self) -> bytes:
+        stream = self.body
+        assert not isinstance(stream, bytes)
         try:
-            chunk = await self._stream.read()
+            chunk = await stream.read()
         except ProxyError as error:
             self.outcome.tell(("err", error_code(error)))
             return b""
         if not chunk:
-            self.outcome.tell(("ok", self._trailers()))
+            trailers = stream.trailers
+            shown = None if trailers is None else GuestFields(visible(trailers), mutable=False)
+            self.outcome.tell(("ok", shown))
         return chunk
-
-    def _trailers(self) -> GuestFields | None:
-        trailers = None if isinstance(self._stream, Whole) else self._stream.trailers
-        return None if trailers is None else GuestFields(visible(trailers), mutable=False)
 
     def close(self) -> None:
         """Nobody wants the rest."""
-        self._stream.close()
+        if self._left is not None:
+            self._left = b""
+        elif not isinstance(self.body, bytes):
+            self.body.close()
         self.outcome.tell(("ok", None))
 
 
@@ -66,7 +77,7 @@ class Contents:
             source, self._body = Incoming(self._body), None
             self._stream, self._trailers = HostStream(source), HostFuture(source.outcome)
         assert self._trailers is not None
-        return HostStream(Nothing()) if self._stream is None else self._stream, self._trailers
+        return HostStream(Whole()) if self._stream is None else self._stream, self._trailers
 
     @property
     def empty(self) -> bool:

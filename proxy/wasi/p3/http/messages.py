@@ -29,11 +29,23 @@ class Options:
 class Message:
     """`transmitted` becomes known when it has been sent."""
 
-    def __init__(self, headers: GuestFields, contents: Contents) -> None:
-        headers.mutable = False
-        self.headers = headers
+    def __init__(self, headers: GuestFields | None, contents: Contents) -> None:
+        """headers: those that a guest wrote; None for a message that came in, whose own are shown when they are asked
+        for."""
+        if headers is not None:
+            headers.mutable = False
+        self._headers = headers
         self.contents = contents
         self.transmitted = Outcome()
+
+    @property
+    def headers(self) -> GuestFields:
+        if self._headers is None:
+            self._headers = self._shown()
+        return self._headers
+
+    def _shown(self) -> GuestFields:
+        raise NotImplementedError
 
     def _length(self) -> int | None:
         said = self.headers.fields.get(b"content-length")
@@ -59,7 +71,7 @@ class GuestRequest(Message):
     """`origin`: the request it is, when it came in; what is read of it, caches above are told."""
 
     def __init__(
-        self, headers: GuestFields, contents: Contents, options: Options | None, origin: Request | None
+        self, headers: GuestFields | None, contents: Contents, options: Options | None, origin: Request | None
     ) -> None:
         super().__init__(headers, contents)
         self.options = options
@@ -76,8 +88,11 @@ class GuestRequest(Message):
 
     @classmethod
     def arrived(cls, request: Request) -> GuestRequest:
-        headers = GuestFields(visible(request.fields), mutable=False, request=request)
-        return cls(headers, Contents.of(request.body), None, request)
+        return cls(None, Contents.of(request.body), None, request)
+
+    def _shown(self) -> GuestFields:
+        assert self.origin is not None
+        return GuestFields(visible(self.origin.fields), mutable=False, request=self.origin)
 
     def reads(self, *accessors: str) -> None:
         """A guest reads this of it."""
@@ -137,14 +152,18 @@ class GuestRequest(Message):
 class GuestResponse(Message):
     """`origin`: the response it is, when it came from below."""
 
-    def __init__(self, headers: GuestFields, contents: Contents, origin: Response | None = None) -> None:
+    def __init__(self, headers: GuestFields | None, contents: Contents, origin: Response | None = None) -> None:
         super().__init__(headers, contents)
         self.origin = origin
         self.status = 200 if origin is None else origin.status
 
     @classmethod
     def arrived(cls, response: Response) -> GuestResponse:
-        return cls(GuestFields(visible(response.fields), mutable=False), Contents.of(response.body), response)
+        return cls(None, Contents.of(response.body), response)
+
+    def _shown(self) -> GuestFields:
+        assert self.origin is not None
+        return GuestFields(visible(self.origin.fields), mutable=False)
 
     def response(self, *, sent: bool) -> Response:
         """As a response that can be passed up. `sent`: whether it may have content (RFC 9110 §6.4.1)."""
