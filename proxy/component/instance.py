@@ -201,6 +201,8 @@ class Instance:
 
     __slots__ = (
         "_begun",
+        "_cell",
+        "_deadline",
         "_inlay",
         "_scheduler",
         "components",
@@ -218,6 +220,7 @@ class Instance:
     def __init__(self, linked: Linked, data: object) -> None:
         binding = linked.binding
         self.linked = linked
+        self._cell, self._deadline = linked.cell, linked.deadline
         self.data = data
         self.state = IDLE
         self.funcs: list[int] = [0] * binding.externs
@@ -255,16 +258,14 @@ class Instance:
         if self.state:
             raise RuntimeError("this instance is in a call, or was stopped by a trap, or is closed")
         self.state = RUNNING
-        linked = self.linked
-        self.store.start_clock(linked.deadline, seconds)
-        cell = linked.cell
-        previous = cell.current
-        cell.current = self
+        self.store.start_clock(self._deadline, seconds)
+        cell = self._cell
+        previous, cell.current = cell.current, self
         return previous
 
     def leave(self, previous: object) -> None:
         """Ends a call. One that has not made the instance idle again has ended it."""
-        self.linked.cell.current = previous
+        self._cell.current = previous
         if self.state:
             self.state = OVER
 

@@ -93,6 +93,10 @@ class Memory:
         return self.view, self.size
 
 
+_NEVER = object()
+"""A period that there is not (Ticker.epoch)."""
+
+
 class StoreLayout:
     """Where the parts of a store lie in its block: first the instances, then one extern per name that is used."""
 
@@ -105,7 +109,7 @@ class StoreLayout:
 class Store:
     """`slot` below numbers core instances, `index` externs."""
 
-    __slots__ = ("_block", "_clock", "_engine", "_layout", "_store", "_ticks", "base", "context", "waits")
+    __slots__ = ("_block", "_clock", "_layout", "_store", "_ticker", "_ticks", "base", "context", "waits")
 
     def __init__(self, engine: Engine, limits: Limits, memories: int, layout: StoreLayout) -> None:
         if layout.blocks:
@@ -113,9 +117,9 @@ class Store:
         else:
             block = raw.block(layout.size)
             self._block = block, raw.address_of(block)
-        self._engine = engine
+        self._ticker = engine.ticker
         self.waits = False
-        self._clock: object = None
+        self._clock: object = _NEVER
         self._ticks = 0
         self._layout = layout
         self.base = self._block[1]
@@ -132,17 +136,15 @@ class Store:
 
     def start_clock(self, deadline: Deadline, seconds: float | None = None) -> None:
         """For a call that may take until the deadline, or that goes on and has so many seconds of it left."""
-        ticker = self._engine.ticker
+        ticker = self._ticker
+        if seconds is None and ticker.epoch is self._clock and deadline.ticks == self._ticks:
+            return  # the same deadline as for the call before
         ticker.running = True
         if ticker.asleep:
             ticker.wake()
-        now = ticker.epoch
-        if seconds is None:
-            if now is not None and now is self._clock and deadline.ticks == self._ticks:
-                return  # the same deadline as for the call before
-            self._clock, self._ticks = now, deadline.ticks
-        else:
-            self._clock = None
+        self._clock, self._ticks = ticker.epoch if seconds is None else None, deadline.ticks
+        if self._clock is None:
+            self._clock = _NEVER
         raw.context_set_epoch_deadline(self.context, deadline.ticks if seconds is None else ticker.ticks(seconds))
 
     def instantiate_pre(self, slot: int, pre: int) -> None:

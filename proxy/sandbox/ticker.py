@@ -42,7 +42,7 @@ class Ticker:
         self.running = False
         self.asleep = True
         self.epoch: object = object()
-        """Another one for each period. None while it changes."""
+        """Another one for each period. None while it changes, and while the thread sleeps."""
         self._thread: threading.Thread | None = None
 
     def deadline(self, seconds: float) -> Deadline:
@@ -96,7 +96,9 @@ class Ticker:
     def _rest(self) -> None:
         self._wake.clear()
         self.asleep = True
+        self.epoch = None
         # A call that began between the two lines above has not seen `asleep`: look once more.
         if not self.running and not self._closed:
             self._wake.wait()
         self.asleep = False
+        self.epoch = object()

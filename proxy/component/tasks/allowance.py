@@ -13,12 +13,14 @@ class Allowance:
     gets back as much as it waits. So one that goes on by itself, from timer to timer, is stopped as one that never
     waits. `now` is in seconds of a clock on the wall."""
 
-    __slots__ = ("_limit", "_resting_since", "_spent")
+    __slots__ = ("_limit", "_resting_since", "_spent", "whole")
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
         self._spent = 0.0
         self._resting_since: float | None = None
+        self.whole = True
+        """Nothing of it is spent."""
 
     def left(self, now: float) -> float:
         """What it may spend if it goes on now; nothing if that is not above zero."""
@@ -28,15 +30,19 @@ class Allowance:
         return self._limit - self._spent
 
     def spend(self, seconds: float) -> None:
+        self.whole = False
         self._spent += seconds
 
     def rest(self, now: float, spent: float = 0.0) -> None:
         """It has nothing to do until something happens, and has spent that much before."""
+        self.whole = False
         self._spent += spent
         self._resting_since = now
 
     def renew(self) -> None:
+        self.whole = True
         self._spent = 0.0
+        self._resting_since = None
 
 
 class Stopwatch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +14,7 @@ from proxy.component.handles import trap
 from proxy.component.plan import Builtin
 from proxy.component.tasks import ends, subtask
 from proxy.component.tasks.buffer import UNIT, ElementType
-from proxy.component.tasks.ends import (
-    READABLE,
-    WRITABLE,
-    EndType,
-    ReadableFutureEnd,
-    ReadableStreamEnd,
-    WritableFutureEnd,
-    WritableStreamEnd,
-)
+from proxy.component.tasks.ends import READABLE, WRITABLE, CopyEnd, EndType
 from proxy.component.tasks.stream import SharedFuture, SharedStream
 from proxy.component.tasks.thread import Block, Thread, Wait, always
 from proxy.component.tasks.waitable import CANCELLED_EVENT, NO_EVENT, Event, Waitable, WaitableSet
@@ -45,71 +38,63 @@ class Bound:
     context: int = 0
     element: ElementType = UNIT
 
-    @property
-    def asynchronous(self) -> bool:
-        return self.definition.is_async
-
 
 Body = Callable[..., Any]
-"""body(subject, instance, state, *arguments): the raw result, None without one, or a Block. `state`: of the component
-instance that calls it."""
+"""body(instance, state, *arguments): the raw result, None without one, or a Block. `state`: of the component instance
+that calls it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
+    """`make` gives what one that is bound does."""
+
     core: CoreFuncType
-    body: Body
+    make: Callable[[Bound], Body]
     blocks: Callable[[Builtin], bool] = lambda definition: False
     leaves: bool = True
     """Whether it traps where an instance may not call out."""
-    end: type[ends.CopyEnd] | None = None
-    """What it works on, if that is one end of a stream or future."""
     line: str = ""
     """Instead of a call of the body, where it does no more than this."""
-
-    def subject(self, bound: Bound) -> Bound | EndType:
-        """What the body gets first."""
-        if self.end is None:
-            return bound
-        return EndType(self.end, bound.element, bound.component, bound.context, bound.definition.is_async)
 
 
 # The task's own.
 
 
-def _thread(bound: Bound, state: ComponentState) -> Thread:
+def _thread(state: ComponentState, name: str) -> Thread:
     thread = state.thread
     if thread is None:
-        raise trap(f"{bound.definition.name} outside of a task")
+        raise trap(f"{name} outside of a task")
     return thread
 
 
-def _context_get(bound: Bound, instance: Instance, state: ComponentState) -> int:
-    return state.storage[bound.definition.slot]
+def _context_get(bound: Bound) -> Body:
+    slot = bound.definition.slot
+    return lambda instance, state: state.storage[slot]
 
 
-def _context_set(bound: Bound, instance: Instance, state: ComponentState, value: int) -> None:
-    state.storage[bound.definition.slot] = value
+def _context_set(bound: Bound) -> Body:
+    slot = bound.definition.slot
+    return lambda instance, state, value: state.storage.__setitem__(slot, value)
 
 
-def _backpressure_inc(bound: Bound, instance: Instance, state: ComponentState) -> None:
+def _backpressure_inc(instance: Instance, state: ComponentState) -> None:
     if state.backpressure == MAX_BACKPRESSURE:
         raise trap("backpressure counter overflow")
     state.backpressure += 1
 
 
-def _backpressure_dec(bound: Bound, instance: Instance, state: ComponentState) -> None:
+def _backpressure_dec(instance: Instance, state: ComponentState) -> None:
     if not state.backpressure:
         raise trap("backpressure counter underflow")
     state.backpressure -= 1
 
 
-def _task_cancel(bound: Bound, instance: Instance, state: ComponentState) -> None:
-    _thread(bound, state).task.cancel()
+def _task_cancel(instance: Instance, state: ComponentState) -> None:
+    _thread(state, "task.cancel").task.cancel()
 
 
 def _thread_yield(bound: Bound, instance: Instance, state: ComponentState) -> Any:
-    thread, cancellable = _thread(bound, state), bound.definition.cancellable
+    thread, cancellable = _thread(state, "thread.yield"), bound.definition.cancellable
     if cancellable and thread.task.deliver_pending_cancel():
         return 1
     if not thread.task.may_block():
@@ -120,7 +105,7 @@ def _thread_yield(bound: Bound, instance: Instance, state: ComponentState) -> An
 # Waitables and sets of them.
 
 
-def _set_new(bound: Bound, instance: Instance, state: ComponentState) -> int:
+def _set_new(instance: Instance, state: ComponentState) -> int:
     return state.handles.add(WaitableSet())
 
 
@@ -136,7 +121,7 @@ def _deliver(bound: Bound, instance: Instance, pointer: int, event: Event) -> in
 
 def _set_wait(bound: Bound, instance: Instance, state: ComponentState, index: int, pointer: int) -> Any:
     waited, cancellable = state.handles.entry(index, WaitableSet, "waitable set"), bound.definition.cancellable
-    thread = _thread(bound, state)
+    thread = _thread(state, "waitable-set.wait")
     if cancellable and thread.task.deliver_pending_cancel():
         return _deliver(bound, instance, pointer, CANCELLED_EVENT)
     if waited.pending:
@@ -152,16 +137,16 @@ def _set_wait(bound: Bound, instance: Instance, state: ComponentState, index: in
 
 def _set_poll(bound: Bound, instance: Instance, state: ComponentState, index: int, pointer: int) -> int:
     waited = state.handles.entry(index, WaitableSet, "waitable set")
-    if bound.definition.cancellable and _thread(bound, state).task.deliver_pending_cancel():
+    if bound.definition.cancellable and _thread(state, "waitable-set.poll").task.deliver_pending_cancel():
         return _deliver(bound, instance, pointer, CANCELLED_EVENT)
     return _deliver(bound, instance, pointer, waited.get_pending_event() if waited.pending else NO_EVENT)
 
 
-def _set_drop(bound: Bound, instance: Instance, state: ComponentState, index: int) -> None:
+def _set_drop(instance: Instance, state: ComponentState, index: int) -> None:
     state.handles.take(index, WaitableSet, "waitable set").drop()
 
 
-def _join(bound: Bound, instance: Instance, state: ComponentState, index: int, joined: int) -> None:
+def _join(instance: Instance, state: ComponentState, index: int, joined: int) -> None:
     waitable = state.handles.entry(index, Waitable, "waitable")
     waitable.join(state.handles.entry(joined, WaitableSet, "waitable set") if joined else None)
 
@@ -169,25 +154,43 @@ def _join(bound: Bound, instance: Instance, state: ComponentState, index: int, j
 # Subtasks.
 
 
-def _subtask_cancel(bound: Bound, instance: Instance, state: ComponentState, index: int) -> Any:
-    return subtask.cancel(state, bound.asynchronous, index)
+def _subtask_cancel(bound: Bound) -> Body:
+    asynchronous = bound.definition.is_async
+    return lambda instance, state, index: subtask.cancel(state, asynchronous, index)
 
 
-def _subtask_drop(bound: Bound, instance: Instance, state: ComponentState, index: int) -> None:
+def _subtask_drop(instance: Instance, state: ComponentState, index: int) -> None:
     state.handles.take(index, subtask.Subtask, "subtask").drop()
 
 
 # Streams and futures.
 
 
-def _new_stream(bound: Bound, instance: Instance, state: ComponentState) -> int:
-    shared, add = SharedStream(bound.element.kind, instance.scheduler), state.handles.add
-    return add(ReadableStreamEnd(shared)) | add(WritableStreamEnd(shared)) << 32
+def _new(
+    bound: Bound, shared: type[SharedStream | SharedFuture], readable: type[CopyEnd], writable: type[CopyEnd]
+) -> Body:
+    kind = bound.element.kind
+
+    def new(instance: Instance, state: ComponentState) -> int:
+        made, add = shared(kind, instance.scheduler), state.handles.add
+        return add(readable(made)) | add(writable(made)) << 32
+
+    return new
 
 
-def _new_future(bound: Bound, instance: Instance, state: ComponentState) -> int:
-    shared, add = SharedFuture(bound.element.kind, instance.scheduler), state.handles.add
-    return add(ReadableFutureEnd(shared)) | add(WritableFutureEnd(shared)) << 32
+def _ends(make: Callable[[EndType], Body], end: type[CopyEnd]) -> Callable[[Bound], Body]:
+    """For built-ins that work on one end of a stream or future."""
+    return lambda bound: make(EndType(end, bound.element, bound.context, bound.definition.is_async))
+
+
+def _always_as(body: Body) -> Callable[[Bound], Body]:
+    """For those that are the same however they are declared."""
+    return lambda bound: body
+
+
+def _told(body: Callable[..., Any]) -> Callable[[Bound], Body]:
+    """For those that are told how they are declared."""
+    return lambda bound: partial(body, bound)
 
 
 def _core(params: int, result: str | None = None) -> CoreFuncType:
@@ -205,28 +208,28 @@ def _always(definition: Builtin) -> bool:
 BUILTINS = {
     "context.get": Kind(_core(0, "i32"), _context_get, leaves=False, line="slots[0] = state.storage[{slot}]"),
     "context.set": Kind(_core(1), _context_set, leaves=False, line="state.storage[{slot}] = slots[0] & 0xFFFFFFFF"),
-    "backpressure.inc": Kind(_core(0), _backpressure_inc, leaves=False),
-    "backpressure.dec": Kind(_core(0), _backpressure_dec, leaves=False),
-    "task.cancel": Kind(_core(0), _task_cancel),
-    "thread.yield": Kind(_core(0, "i32"), _thread_yield, _always),
-    "waitable-set.new": Kind(_core(0, "i32"), _set_new, line="slots[0] = state.handles.add(WaitableSet())"),
-    "waitable-set.wait": Kind(_core(2, "i32"), _set_wait, _always),
-    "waitable-set.poll": Kind(_core(2, "i32"), _set_poll),
-    "waitable-set.drop": Kind(_core(1), _set_drop),
-    "waitable.join": Kind(_core(2), _join),
+    "backpressure.inc": Kind(_core(0), _always_as(_backpressure_inc), leaves=False),
+    "backpressure.dec": Kind(_core(0), _always_as(_backpressure_dec), leaves=False),
+    "task.cancel": Kind(_core(0), _always_as(_task_cancel)),
+    "thread.yield": Kind(_core(0, "i32"), _told(_thread_yield), _always),
+    "waitable-set.new": Kind(_core(0, "i32"), _always_as(_set_new)),
+    "waitable-set.wait": Kind(_core(2, "i32"), _told(_set_wait), _always),
+    "waitable-set.poll": Kind(_core(2, "i32"), _told(_set_poll)),
+    "waitable-set.drop": Kind(_core(1), _always_as(_set_drop)),
+    "waitable.join": Kind(_core(2), _always_as(_join)),
     "subtask.cancel": Kind(_core(1, "i32"), _subtask_cancel, _is_sync),
-    "subtask.drop": Kind(_core(1), _subtask_drop),
+    "subtask.drop": Kind(_core(1), _always_as(_subtask_drop)),
 }
-for _name, _stream, _arguments, _new in (("stream", True, 3, _new_stream), ("future", False, 2, _new_future)):
-    _read, _write = READABLE[_stream], WRITABLE[_stream]
+for _name, _shared, _arguments in (("stream", SharedStream, 3), ("future", SharedFuture, 2)):
+    _read, _write = READABLE[_name == "stream"], WRITABLE[_name == "stream"]
     BUILTINS |= {
-        f"{_name}.new": Kind(_core(0, "i64"), _new),
-        f"{_name}.read": Kind(_core(_arguments, "i32"), ends.copy, _is_sync, end=_read),
-        f"{_name}.write": Kind(_core(_arguments, "i32"), ends.copy, _is_sync, end=_write),
-        f"{_name}.cancel-read": Kind(_core(1, "i32"), ends.cancel_copy, end=_read),
-        f"{_name}.cancel-write": Kind(_core(1, "i32"), ends.cancel_copy, end=_write),
-        f"{_name}.drop-readable": Kind(_core(1), ends.drop, end=_read),
-        f"{_name}.drop-writable": Kind(_core(1), ends.drop, end=_write),
+        f"{_name}.new": Kind(_core(0, "i64"), partial(_new, shared=_shared, readable=_read, writable=_write)),
+        f"{_name}.read": Kind(_core(_arguments, "i32"), _ends(ends.copier, _read), _is_sync),
+        f"{_name}.write": Kind(_core(_arguments, "i32"), _ends(ends.copier, _write), _is_sync),
+        f"{_name}.cancel-read": Kind(_core(1, "i32"), _ends(ends.canceller, _read)),
+        f"{_name}.cancel-write": Kind(_core(1, "i32"), _ends(ends.canceller, _write)),
+        f"{_name}.drop-readable": Kind(_core(1), _ends(ends.dropper, _read)),
+        f"{_name}.drop-writable": Kind(_core(1), _ends(ends.dropper, _write)),
     }
 
 
@@ -234,13 +237,13 @@ def core(bound: Bound) -> Core:
     """A built-in as what a gate is made for."""
     kind = BUILTINS[bound.definition.name]
     words = range(0, 2 * len(kind.core.params), 2)
-    act, component, leaves, subject = kind.body, bound.component, kind.leaves, kind.subject(bound)
+    act, component, leaves = kind.make(bound), bound.component, kind.leaves
 
     def call(instance: Instance, slots: Any) -> Any:
         state = instance.components[component]
         if leaves and not state.may_leave:
             raise trap("cannot leave component instance")
-        return act(subject, instance, state, *[slots[word] & 0xFFFFFFFF for word in words])
+        return act(instance, state, *[slots[word] & 0xFFFFFFFF for word in words])
 
     return call
 
@@ -251,8 +254,8 @@ def callback(bound: Bound, cell: Cell) -> HostCallback:
     kind = BUILTINS[bound.definition.name]
     params, results = kind.core.params, kind.core.results
     slots_at = raw_values_at(max(len(params), len(results)))
-    names = {"ACT": kind.body, "SUBJECT": kind.subject(bound), "CELL": cell, "SLOTS": slots_at}
-    code = Code({**names, "trap": trap, "carry": carry, "WaitableSet": WaitableSet})
+    names = {"ACT": kind.make(bound), "CELL": cell, "SLOTS": slots_at}
+    code = Code({**names, "trap": trap, "carry": carry})
     arguments = "".join(f", slots[{2 * number}] & 0xFFFFFFFF" for number in range(len(params)))
     with code.block("def callback(env, caller, address, count):"):
         with code.block("try:"):
@@ -263,7 +266,7 @@ def callback(bound: Bound, cell: Cell) -> HostCallback:
                     code.line("raise trap('cannot leave component instance')")
             if params or results:
                 code.line("slots = SLOTS[address]")
-            called = f"{'slots[0] = ' if results else ''}ACT(SUBJECT, instance, state{arguments})"
+            called = f"{'slots[0] = ' if results else ''}ACT(instance, state{arguments})"
             code.line(kind.line.format(slot=bound.definition.slot) or called)
         with code.block("except BaseException as error:"):
             code.line("return carry(error)")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -131,7 +132,6 @@ class EndType:
 
     end: type[CopyEnd]
     element: ElementType
-    component: int
     context: int
     asynchronous: bool
 
@@ -141,60 +141,74 @@ def _check_kind(end: CopyEnd, kind: ValueType | None) -> None:
         raise trap(f"a {end.what} of another type")
 
 
-def copy(
-    ends: EndType, instance: Instance, component: ComponentState, index: int, pointer: int, length: int = 1
-) -> Any:
+def copier(ends: EndType) -> Callable[..., Any]:
     """canon {stream,future}.{read,write}."""
-    element, kind = ends.element, ends.end
-    end = component.handles.entry(index, kind, kind.name)
-    if end.shared.kind is not element.kind:
-        _check_kind(end, element.kind)
-    if end.state is not IDLE:
-        busy = "while another operation is in progress" if end.copying() else "after it was over"
-        raise trap(f"cannot {end.verb} a {end.what} {busy}")
-    if end.joined is not None and not ends.asynchronous:
-        raise _in_a_set()
-    cx = instance.contexts[ends.context] or instance.open(ends.context)
-    end.buffer = buffer = GuestBuffer(cx, element, pointer, length)
-    end.state = COPYING
-    end.index = index
-    if kind.reads:
-        end.shared.read(component, buffer, end)
-    else:
-        end.shared.write(component, buffer, end)
-    if end.has_event:
-        return end.get_pending_event()[2]
-    return BLOCKED if ends.asynchronous else wait_for(end)
+    element, kind, context, asynchronous = ends.element, ends.end, ends.context, ends.asynchronous
+    name, reads, wanted = kind.name, kind.reads, element.kind
+
+    def copy(instance: Instance, component: ComponentState, index: int, pointer: int, length: int = 1) -> Any:
+        end = component.handles.entry(index, kind, name)
+        shared = end.shared
+        if shared.kind is not wanted:
+            _check_kind(end, wanted)
+        if end.state is not IDLE:
+            busy = "while another operation is in progress" if end.copying() else "after it was over"
+            raise trap(f"cannot {end.verb} a {end.what} {busy}")
+        if end.joined is not None and not asynchronous:
+            raise _in_a_set()
+        cx = instance.contexts[context] or instance.open(context)
+        end.buffer = buffer = GuestBuffer(cx, element, pointer, length)
+        end.state = COPYING
+        end.index = index
+        if reads:
+            shared.read(component, buffer, end)
+        else:
+            shared.write(component, buffer, end)
+        if end.has_event:
+            return end.get_pending_event()[2]
+        return BLOCKED if asynchronous else wait_for(end)
+
+    return copy
 
 
-def cancel_copy(ends: EndType, instance: Instance, component: ComponentState, index: int) -> Any:
+def canceller(ends: EndType) -> Callable[..., Any]:
     """canon {stream,future}.cancel-{read,write}. Whoever is at the other end gives the buffer back at once, the host
     too, so it never blocks."""
-    end = component.handles.entry(index, ends.end, ends.end.name)
-    if end.shared.kind is not ends.element.kind:
-        _check_kind(end, ends.element.kind)
-    if end.state is not COPYING or end.has_sync_waiter:
-        raise trap(f"no {end.verb} of the {end.what} is in progress that could be cancelled")
-    if end.joined is not None and not ends.asynchronous:
-        raise _in_a_set()
-    end.state = CANCELLING_COPY
-    if not end.has_event or end.shared.is_pending(end.buffer):
-        # What was copied of it already is told with its end, as the specification's own tests want
-        # (test/async/cancel-stream.wast); by CanonicalABI.md it would have ended as if nobody had cancelled it.
-        end.shared.cancel()
-    return end.get_pending_event()[2]
+    kind, wanted, asynchronous = ends.end, ends.element.kind, ends.asynchronous
+
+    def cancel(instance: Instance, component: ComponentState, index: int) -> Any:
+        end = component.handles.entry(index, kind, kind.name)
+        if end.shared.kind is not wanted:
+            _check_kind(end, wanted)
+        if end.state is not COPYING or end.has_sync_waiter:
+            raise trap(f"no {end.verb} of the {end.what} is in progress that could be cancelled")
+        if end.joined is not None and not asynchronous:
+            raise _in_a_set()
+        end.state = CANCELLING_COPY
+        if not end.has_event or end.shared.is_pending(end.buffer):
+            # What was copied of it already is told with its end, as the specification's own tests want
+            # (test/async/cancel-stream.wast); by CanonicalABI.md it would have ended as if nobody had cancelled it.
+            end.shared.cancel()
+        return end.get_pending_event()[2]
+
+    return cancel
 
 
 def _in_a_set() -> Trap:
     return trap("waitable cannot be used synchronously while added to a waitable set")
 
 
-def drop(ends: EndType, instance: Instance, component: ComponentState, index: int) -> None:
+def dropper(ends: EndType) -> Callable[..., None]:
     """canon {stream,future}.drop-{readable,writable}."""
-    end = component.handles.take(index, ends.end, ends.end.name)
-    if end.shared.kind is not ends.element.kind:
-        _check_kind(end, ends.element.kind)
-    end.drop()
+    kind, name, wanted = ends.end, ends.end.name, ends.element.kind
+
+    def drop(instance: Instance, component: ComponentState, index: int) -> None:
+        end = component.handles.take(index, kind, name)
+        if end.shared.kind is not wanted:
+            _check_kind(end, wanted)
+        end.drop()
+
+    return drop
 
 
 # Lifting and lowering (lift_async_value, lower_stream, lower_future).

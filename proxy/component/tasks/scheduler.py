@@ -223,12 +223,7 @@ class Scheduler:
                 self._rest()
                 return
         now = monotonic()
-        left = self._allowance.left(now)
-        if left <= 0:  # it has gone on by itself, again and again
-            late = Trap(TrapKind.TIMEOUT, "time limit exceeded")
-            self._stop(late)
-            raise late
-        previous = instance.enter(left if left < self._limit else None)
+        previous = instance.enter(None if self._allowance.whole else self._left(now))
         if now > stopwatch.due:
             stopwatch.start(now)
         self.running = True
@@ -239,12 +234,14 @@ class Scheduler:
             again = self._passes(ready)
             instance.state = 0
         except BaseException as error:
-            self._left(previous)
+            Scheduler.entered -= 1
+            self.running = False
+            instance.leave(previous)
             self.fail(error)
             raise
         Scheduler.entered -= 1
         self.running = False
-        instance.linked.cell.current = previous
+        instance.leave(previous)
         since, now = now, monotonic()
         spent = now - since
         if spent > SHORT:
@@ -257,10 +254,14 @@ class Scheduler:
         if not self.externals:
             self._rest()
 
-    def _left(self, previous: object) -> None:
-        Scheduler.entered -= 1
-        self.running = False
-        self._instance.leave(previous)
+    def _left(self, now: float) -> float | None:
+        """The seconds that it may go on, None for as many as at first. Stops it if there are none."""
+        left = self._allowance.left(now)
+        if left <= 0:  # it has gone on by itself, again and again
+            late = Trap(TrapKind.TIMEOUT, "time limit exceeded")
+            self._stop(late)
+            raise late
+        return left if left < self._limit else None
 
     def _passes(self, ready: list[Thread] | None) -> bool:
         """Whether something is still ready. `ready`: what is now; None when a pass has been made already. What yields
