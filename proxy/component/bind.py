@@ -261,7 +261,8 @@ class Binder:
             is_async = definition.options.is_async
             kind = CoreFuncType(*layout.lowered_signature(definition.func.type, is_async=is_async))
             return kind, self._lowered(definition)
-        return wanted, core_functions.forward(self.externs.function(definition, wanted, "a function"), self._cell)
+        number = self.externs.function(definition, wanted, "a function")
+        return wanted, core_functions.forward(number, wanted, self._cell)
 
     def _lowered(self, definition: Lowered) -> HostCallback:
         func, options = definition.func, definition.options

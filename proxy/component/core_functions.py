@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from proxy.component.handles import GuestResource, Handle, trap
 from proxy.component.plan import ResourceOperation
 from proxy.component.types import ResourceType
-from proxy.sandbox import HostCallback, ImportSource, Linker, RawValues, Trap, call, carry, raw_values_at
+from proxy.sandbox import CoreFuncType, HostCallback, ImportSource, Linker, RawValues, Trap, call, carry, raw_values_at
 
 if TYPE_CHECKING:
     from proxy.component.instance import Cell, Instance
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 _one_at = raw_values_at(1)
 
 
-def forward(number: int, cell: Cell) -> HostCallback:
+def forward(number: int, kind: CoreFuncType, cell: Cell) -> HostCallback:
     """A function that is another core function, found when called: what it breaks the cycle with, a shim did in
     Wasm."""
+    count = max(len(kind.params), len(kind.results))
 
-    def callback(env: int, caller: int, address: int, count: int) -> int:
+    def callback(env: int, caller: int, address: int) -> int:
         try:
             instance = cell.current
             function = instance.funcs[number] or instance.find(number)
@@ -62,7 +63,7 @@ def resource_operation(
 
     body = {"new": new, "rep": rep, "drop": drop}[operation.operation]
 
-    def callback(env: int, caller: int, address: int, count: int) -> int:
+    def callback(env: int, caller: int, address: int) -> int:
         try:
             slots = _one_at[address]
             instance = cell.current

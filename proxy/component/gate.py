@@ -51,7 +51,7 @@ def direct(kind: CoreFuncType, core: Core, cell: Cell) -> HostCallback:
     """A function that never blocks, without a gate."""
     slots_at = raw_values_at(max(len(kind.params), len(kind.results)))
 
-    def callback(env: int, caller: int, address: int, count: int) -> int:
+    def callback(env: int, caller: int, address: int) -> int:
         try:
             slots = slots_at[address]
             _answer(slots, core(cell.current, slots))
@@ -67,7 +67,7 @@ def gate(kind: CoreFuncType, core: Core, component: int, cell: Cell) -> Gate:
     flag = 2 * len(kind.results)
     slots_at = raw_values_at(max(len(kind.params), len(kind.results) + 1))
 
-    def begin(env: int, caller: int, address: int, count: int) -> int:
+    def begin(env: int, caller: int, address: int) -> int:
         try:
             slots, instance = slots_at[address], cell.current
             outcome = core(instance, slots)
@@ -84,7 +84,7 @@ def gate(kind: CoreFuncType, core: Core, component: int, cell: Cell) -> Gate:
             return carry(error)
         return 0
 
-    def finish(env: int, caller: int, address: int, count: int) -> int:
+    def finish(env: int, caller: int, address: int) -> int:
         try:
             _answer(slots_at[address], cell.current.components[component].thread.resumed())
         except BaseException as error:

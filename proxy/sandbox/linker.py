@@ -11,8 +11,8 @@ from proxy.sandbox.fiber import SUSPEND, suspend_callback
 from proxy.sandbox.module import CoreFuncType, Module, new_functype
 from proxy.sandbox.trap import error_text
 
-HostCallback = Callable[[int, int, int, int], int]
-"""(env, caller, address of arguments and results, their number) to 0 or a trap from `carry`. Must not raise."""
+HostCallback = Callable[[int, int, int], int]
+"""(nothing, nothing, address of arguments and results) to 0 or a trap from `carry`. Must not raise."""
 
 ImportSource = tuple[int, bytes] | tuple[bytes, bytes]
 """What is given for an import: an export of a core instance (slot, name), or a host function (module, name)."""

@@ -239,8 +239,11 @@ trap_message = _quick("wasm_trap_message", None, P, P)
 trap_delete = _quick("wasm_trap_delete", None, P)
 
 # Memory of the process, by address.
-Callback = ctypes.CFUNCTYPE(P, P, P, P, c_size_t)
-"""wasmtime_func_unchecked_callback_t: (env, caller, arguments and results, their number) to a trap or 0."""
+Callback = ctypes.CFUNCTYPE(P, c_uint8, c_uint8, P)
+"""wasmtime_func_unchecked_callback_t: (env, caller, arguments and results, their number) to a trap or 0. No more is
+declared than is looked at, which is the address of the arguments, as each number that ctypes makes costs something: of
+the first two one byte each, and the last one not at all. In the calling conventions that there are it is the caller who
+clears arguments away, and the low byte of an integer is where all of it is."""
 AsyncCallback = ctypes.CFUNCTYPE(None, P, P, P, c_size_t, P, c_size_t, P, P)
 """wasmtime_func_async_callback_t: (env, caller, arguments, their number, results, their number, where a trap goes,
 where the continuation goes, of which the first word is a Continuation)."""

@@ -191,7 +191,7 @@ def _check_pointer(code: Code, pointer: str, kind: t.ValueType) -> None:
 
 
 def import_function(kind: t.FuncType, target: Target, runtime: dict[str, Any], *, inner: bool) -> Any:
-    """`callback(env, caller, address, count)`: lifts, calls `HOST`, lowers (canon lower). `SLOTS[address]` is the
+    """`callback(env, caller, address)`: lifts, calls `HOST`, lowers (canon lower). `SLOTS[address]` is the
     buffer of raw values, `CELL.current` the instance that is running. HOST gets the instance when `inner`, else the
     instance's data."""
     code = Code(RUNTIME | runtime)
@@ -199,7 +199,7 @@ def import_function(kind: t.FuncType, target: Target, runtime: dict[str, Any], *
     seen = not inner and not any(t.contains(part, (t.Own,)) for part in kinds)
     borrows = any(resource.implementer is not None or not seen for resource in _borrowed(kinds))
     lower = Lower(code, target.encoding)
-    with code.block("def callback(env, caller, address, count):"):
+    with code.block("def callback(env, caller, address):"):
         with code.block("try:"):
             code.line("instance = CELL.current")
             with code.block(f"if not instance.components[{target.component}].may_leave:"):

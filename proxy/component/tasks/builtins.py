@@ -257,7 +257,7 @@ def callback(bound: Bound, cell: Cell) -> HostCallback:
     names = {"ACT": kind.make(bound), "CELL": cell, "SLOTS": slots_at}
     code = Code({**names, "trap": trap, "carry": carry})
     arguments = "".join(f", slots[{2 * number}] & 0xFFFFFFFF" for number in range(len(params)))
-    with code.block("def callback(env, caller, address, count):"):
+    with code.block("def callback(env, caller, address):"):
         with code.block("try:"):
             code.line("instance = CELL.current")
             code.line(f"state = instance.components[{bound.component}]")
