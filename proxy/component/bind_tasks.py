@@ -119,13 +119,15 @@ class TaskBinder:
 
     def export(self, name: str, func: LiftedFunc) -> Callable[..., Awaitable[Any]]:
         """A lifted function as one that is awaited: `await call(instance, *args)`, or `call.start(instance, *args)` for
-        the Call itself, with `data` in the place of the instance's."""
+        the Call itself, with `data` in the place of the instance's, and with `on_result` (Call)."""
         if not func.type.is_async and any(contains(kind, (Borrow,)) for kind in func.type.values()):
             raise LinkError(f"{name} is given borrowed handles, which a function that waits is not supported to be")
         lifted = self.lifted(name, func)
 
-        def start(instance: Instance, *arguments: Any, data: Any = None) -> Call:
-            return instance.scheduler.start(lifted, arguments, data)
+        def start(
+            instance: Instance, *arguments: Any, data: Any = None, on_result: Callable[[Any], Any] | None = None
+        ) -> Call:
+            return instance.scheduler.start(lifted, arguments, data, on_result)
 
         async def call(instance: Instance, *arguments: Any) -> Any:
             return await instance.scheduler.result_of(start(instance, *arguments))

@@ -28,32 +28,46 @@ class _Reader:
 
     def _poll(self, limit: int) -> HostSink | None:
         """What was copied, if that is there at once; else the copy is pending. Lets the guest go on."""
-        if self._sink is None:
-            self._begin(limit)
+        sink = self._sink or self._begin(limit)
         if self._result is None:
-            if self._error is not None:
-                raise self._error
-            if not self._scheduler.busy and not self._scheduler.running:
-                self._sink = None
-                self._shared.cancel()
-                raise trap(f"nobody is left who could write the {self._shared.what}")
-            return None
-        sink, self._sink = self._sink, None
+            if sink.elements is None:
+                self._check_hope()
+                return None
+            self._shared.reclaim()
+            self._result = COMPLETED
+        self._sink = None
         return sink
 
-    def _begin(self, limit: int) -> None:
+    def _check_hope(self) -> None:
         if self._error is not None:
             raise self._error
-        scheduler = self._scheduler
-        scheduler.renew()
-        self._sink, self._result = HostSink(limit), None
-        self._shared.read(self, self._sink, self)
+        if not self._scheduler.busy and not self._scheduler.running:
+            self._sink = None
+            self._shared.cancel()
+            raise trap(f"nobody is left who could write the {self._shared.what}")
+
+    def _begin(self, limit: int) -> HostSink:
+        sink = self.begin(limit)
         if self._result is not DROPPED:  # else there is nobody at the other end, who could have something to do now
-            scheduler.go_on()
+            self._scheduler.go_on()
+        return sink
+
+    def begin(self, limit: int) -> HostSink:
+        """Reads ahead: what the guest that is on the stack writes from now on is taken at once, up to so many elements
+        in all."""
+        if self._error is not None:
+            raise self._error
+        self._scheduler.renew()
+        self._sink = sink = HostSink(limit)
+        self._result = None
+        self._shared.read(self, sink, self)
+        return sink
 
     def on_copy(self, shared: Shared) -> None:
-        shared.reclaim()
-        self.on_copy_done(COMPLETED)
+        """More may follow until somebody asks for it."""
+        if self._waiting is not None:
+            shared.reclaim()
+            self.on_copy_done(COMPLETED)
 
     def on_copy_done(self, result: CopyResult) -> None:
         self._result = result
@@ -84,7 +98,8 @@ class _Reader:
     @property
     def stuck(self) -> bool:
         """Whether it waits for a guest none of whose tasks runs any more."""
-        return self._sink is not None and self._result is None and not self._scheduler.busy
+        sink = self._sink
+        return sink is not None and sink.elements is None and self._result is None and not self._scheduler.busy
 
     def drop(self) -> None:
         if self._scheduler.externals.pop(self, self) is None and self._shared.drop():
@@ -97,11 +112,13 @@ class StreamReader(_Reader):
     def poll(self, limit: int) -> Elements | None:
         """The next elements, as `read` gives them, if they are there at once. None: `read` waits for them."""
         while (sink := self._poll(limit)) is not None:
-            if self._result is not COMPLETED:
+            over = self._result is not COMPLETED
+            if over:
                 self.drop()
-                return b"" if self._shared.kind is U8 else []
             if sink.elements is not None:
                 return sink.elements
+            if over:
+                return b"" if self._shared.kind is U8 else []
         return None
 
     async def read(self, limit: int) -> Elements:

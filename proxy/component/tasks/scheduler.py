@@ -42,18 +42,24 @@ class Call:
     says so), or it has failed with what stopped the instance; it is `over` when nothing of it runs any more, which
     `on_end` is told."""
 
-    __slots__ = ("_error", "_result", "_waiting", "cancelled", "on_end", "over", "resolved", "task")
+    __slots__ = ("_error", "_on_result", "_result", "_waiting", "cancelled", "on_end", "over", "resolved", "task")
 
-    def __init__(self) -> None:
+    def __init__(self, on_result: Callable[[Any], Any] | None = None) -> None:
+        """on_result: makes of the result what is given for it, as soon as the guest gives it, which is on the stack."""
         self.resolved = self.over = self.cancelled = False
+        self._on_result = on_result
         self.on_end: Callable[[], None] | None = None
         self.task: Task | None = None
         self._result: Any = None
         self._error: BaseException | None = None
         self._waiting: asyncio.Future[None] | None = None
 
+    @property
+    def has_result(self) -> bool:
+        return self.resolved and self._error is None
+
     async def result(self) -> Any:
-        """When it is there. Raises what it failed with."""
+        """When it is there; given once. Raises what it failed with."""
         if not self.resolved:
             self._waiting = asyncio.get_running_loop().create_future()
             try:
@@ -62,13 +68,15 @@ class Call:
                 self._waiting = None
         if self._error is not None:
             raise self._error
-        return self._result
+        result, self._result = self._result, None
+        return result
 
     def resolve(self, result: Any) -> None:
         if result is CANCELLED:
             self.cancelled = True
         elif not self.resolved:
-            self._result = result
+            on_result, self._on_result = self._on_result, None
+            self._result = result if on_result is None else on_result(result)
         self._resolved()
 
     def _resolved(self) -> None:
@@ -122,16 +130,26 @@ class Scheduler:
 
     # From the host.
 
-    def start(self, lifted: Lifted, arguments: tuple[Any, ...], data: Any = None) -> Call:
+    def start(
+        self,
+        lifted: Lifted,
+        arguments: tuple[Any, ...],
+        data: Any = None,
+        on_result: Callable[[Any], Any] | None = None,
+    ) -> Call:
         """Begins a call, with `data` in the place of the instance's, and goes on for as long as anything is ready.
-        Raises what it fails with at once."""
-        call = Call()
+        Raises what it fails with at once, unless it has a result by then."""
+        call = Call(on_result)
         task = call.task = Task(self._instance, lifted, lambda: arguments, call.resolve)
         if data is not None:
             task.data = data
         self._calls[task] = call
         self.renew()
-        self._go(task.thread.resume)
+        try:
+            self._go(task.thread.resume)
+        except Exception:
+            if not call.has_result:
+                raise
         return call
 
     async def result_of(self, call: Call) -> Any:

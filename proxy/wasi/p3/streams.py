@@ -54,6 +54,11 @@ class Taken:
         self._stream = stream
         self._reader = StreamReader(stream) if isinstance(stream, SharedStream) else None
 
+    def begin(self) -> None:
+        """Reads ahead, as far as one piece."""
+        if self._reader is not None:
+            self._reader.begin(CHUNK)
+
     async def read(self) -> bytes:
         data: bytes
         if self._reader is not None:

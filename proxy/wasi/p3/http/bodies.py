@@ -125,6 +125,14 @@ class Outgoing:
     def over(self) -> bool:
         return self._over
 
+    def begin(self) -> None:
+        """Reads ahead: a guest that has just given it, and is about to write, then does not have to wait for a reader.
+        It may be far enough ahead to be done with all of it."""
+        self._stream.begin()
+        if isinstance(self._trailers, SharedFuture):
+            self._trailers = FutureReader(self._trailers)
+            self._trailers.begin(1)
+
     def whole(self, most: int) -> bytes | None:
         """All of it, if that is there at once, and about `most` bytes at most, without trailers. Else what was seen of
         it is what `read` gives first."""

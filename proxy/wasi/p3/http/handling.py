@@ -9,7 +9,7 @@ from proxy import errors
 from proxy.chain.stage import Below
 from proxy.errors import ProxyError
 from proxy.exchange import Request, Response
-from proxy.wasi.http.errors import failure
+from proxy.wasi.http.errors import ErrorCode, failure
 from proxy.wasi.http.visit import MAX_SUBREQUESTS, Client, Visit, too_many_subrequests
 from proxy.wasi.p3.http.bodies import Outgoing
 from proxy.wasi.p3.http.messages import GuestRequest, GuestResponse
@@ -66,18 +66,31 @@ class Handling(Visit):
     async def ask(self, request: GuestRequest) -> Response:
         return await self.client.send(self, request.request(self.request), request.timeouts)
 
-    def answered(self, outcome: tuple[str, Any]) -> Response:
-        """What the component answers with. Raises ProxyError when that is an error."""
+    def given(self, outcome: tuple[str, Any]) -> Response | ErrorCode:
+        """What the component answers with, when it does: it goes on, and writes the body, if it is its own."""
         case, given = outcome
         if case == "err":
-            raise failure(given)
+            code: ErrorCode = given
+            return code
         assert isinstance(given, GuestResponse)
         response = given.response(sent=self.has_content(given.status))
         body = response.body
         if isinstance(body, Outgoing) and body.transmitted is given.transmitted:
-            whole = body.whole(CHUNK)
-            if whole is None:
-                self.body = body
-            else:
-                response.body = whole
+            self.body = body
+            body.begin()
         return response
+
+    def answered(self, answer: Response | ErrorCode) -> Response:
+        """What goes on of what was given. Raises ProxyError when that is an error."""
+        if not isinstance(answer, Response):
+            raise failure(answer)
+        if self.body is not None:
+            whole = self.body.whole(CHUNK)
+            if whole is not None:
+                answer.body, self.body = whole, None
+        return answer
+
+    def unwanted(self) -> None:
+        """Nobody wants the answer any more."""
+        if self.body is not None:
+            self.body.close()

@@ -119,7 +119,7 @@ class Handler:
             del self._open[kept]
         try:
             arrived = GuestRequest.arrived(handling.request)
-            call: Call = self._handle.start(kept.instance, arrived, data=handling)
+            call: Call = self._handle.start(kept.instance, arrived, data=handling, on_result=handling.given)
         except BaseException:
             self._release(kept, handling)
             raise
@@ -147,6 +147,7 @@ class Handler:
     def _cancel(self, run: Run) -> None:
         """Nobody wants the answer any more. Guests of today's toolchains may trap when they are told so: of an instance
         that has others, too, nothing is asked, and what is left of the exchange has as long to end."""
+        run.handling.unwanted()
         if run.kept.instance.alive:
             self._within(run, GRACE)
             if run.kept.has == 1:
