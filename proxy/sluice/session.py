@@ -26,11 +26,12 @@ Step = Callable[[Program, Instance], Any]
 
 class Session:
     """request, response: as this filter leaves them. remembered, ran: how many steps came from the memo, and how many
-    entered Wasm. story: what is told of it, if that was asked for. Whoever makes a session closes it."""
+    entered Wasm. spent: nanoseconds of those, with what it took to make an instance. story: what is told of it, if that
+    was asked for. Whoever makes a session closes it."""
 
     __slots__ = (
         "_before", "_failed", "_given", "_instance", "_program", "_response_given", "_root", "_run", "ran",
-        "remembered", "request", "response", "story",
+        "remembered", "request", "response", "spent", "story",
     )  # fmt: skip
 
     def __init__(self, program: Program, request: Request) -> None:
@@ -43,7 +44,7 @@ class Session:
         self._run: Run | None = None
         self._before: list[Step] = []
         self._failed = False
-        self.ran = self.remembered = 0
+        self.ran = self.remembered = self.spent = 0
         self.story: FilterStory | None = None
         if request.exchange.trace is not None:
             self.story = FilterStory(program.name)
@@ -88,9 +89,10 @@ class Session:
             self._instance = None
 
     def _step(self, step: Step) -> Any:
-        started = perf_counter_ns() if self.story is not None else 0
-        if self._instance is None and self._root is not None and self._program.memo is not None:
-            leaf = self._program.memo.recall(self._root, self._given, self._response_given)
+        memo = self._program.memo
+        if self._instance is None and self._root is not None and memo is not None:
+            started = 0 if self.story is None else perf_counter_ns()
+            leaf = memo.recall(self._root, self._given, self._response_given)
             if leaf is not None:
                 self.remembered += 1
                 self._before.append(step)
@@ -101,17 +103,20 @@ class Session:
                     edited: Edited = leaf.request_edits, leaf.response_edits
                     self._tell(self.story, told(step, leaf.result, reads, edited, started, remembered=True))
                 return leaf.result
+        started = perf_counter_ns()
+        try:
+            return self._live_step(step, started)
+        finally:
+            self.spent += perf_counter_ns() - started
+
+    def _live_step(self, step: Step, started: int) -> Any:
         run = self._run or self._live()
         run.begin()
-        instance = self._instance
-        assert instance is not None
-        self.ran += 1
         try:
-            result = step(self._program, instance)
+            result = self._call(step)
         except BaseException:
-            self._failed = True
             if self.story is not None:
-                edited = run.request_edits, run.response_edits
+                edited: Edited = run.request_edits, run.response_edits
                 self._tell(self.story, told(step, FAILED, run.reads, edited, started, remembered=False))
             raise
         self._before.append(step)
@@ -196,15 +201,19 @@ class Session:
             raise
 
     def _body_step(self, function: int, *arguments: bytes) -> bytes:
-        run = self._run or self._live()
-        run.begin()
-        started = perf_counter_ns() if self.story is not None else 0
-        transformed: bytes = self._call(lambda program, instance: _body(program)[function](instance, *arguments))
+        started = perf_counter_ns()
+        try:
+            run = self._run or self._live()
+            run.begin()
+            transformed: bytes = self._call(lambda program, instance: _body(program)[function](instance, *arguments))
+        finally:
+            spent = perf_counter_ns() - started
+            self.spent += spent
         if self.story is not None:
             self.story.body = self.story.body or (Sample(), Sample())
             self.story.body[0].add(b"".join(arguments))
             self.story.body[1].add(transformed)
-            self.story.body_microseconds += (perf_counter_ns() - started) // 1000
+            self.story.body_microseconds += spent // 1000
         return transformed
 
 

@@ -8,7 +8,6 @@ caches above that what came of it is not to be kept.
 from __future__ import annotations
 
 import logging
-from time import perf_counter_ns
 
 from proxy import errors
 from proxy.chain.stage import Below
@@ -33,6 +32,8 @@ _TRANSFORMED_AWAY = (
 )  # fmt: skip
 """What was said of the bytes of a body, and no longer holds once it was transformed (RFC 9110 §7.7, §8.6, §8.8)."""
 
+_CONTENTLESS = (204, 304)
+
 _FAILURES = (Trap, Refused, PoolExhausted)
 
 
@@ -47,29 +48,27 @@ class Filter:
         self._answers_only_down = program.on_response is None and program.body is None
 
     async def __call__(self, request: Request, below: Below) -> Response:
-        started = perf_counter_ns()
         session = Session(self._program, request)
         try:
             reply = session.on_request()
         except _FAILURES as error:
-            self._over(session, request, started)
+            self._over(session, request)
             self._failed(session, request, error)
             return await below(request)
         if reply is not None or self._answers_only_down:
-            self._over(session, request, started)
+            self._over(session, request)
             return reply if reply is not None else await below(session.request)
-        spent = perf_counter_ns() - started
         try:
             response = await below(session.request if self._program.body is None else _whole(session.request))
         except BaseException:
-            self._over(session, request, perf_counter_ns() - spent)
+            self._over(session, request)
             raise
         if response.status == 101:  # as any 1xx; what follows it is no body of HTTP
-            self._over(session, request, perf_counter_ns() - spent)
+            self._over(session, request)
             return response
-        return self._on_response(session, request, response, perf_counter_ns() - spent)
+        return self._on_response(session, request, response)
 
-    def _on_response(self, session: Session, request: Request, response: Response, started: int) -> Response:
+    def _on_response(self, session: Session, request: Request, response: Response) -> Response:
         try:
             session.on_response(response)
             transform = self._program.body is not None and session.open_body()
@@ -79,14 +78,13 @@ class Filter:
                 changed = _transformed_head(changed)
                 if isinstance(changed.body, bytes):
                     # The answer to HEAD, a 204 and a 304 have no content to transform, not even an empty one.
-                    if request.method != "HEAD" and changed.status not in (204, 304):
+                    if request.method != "HEAD" and changed.status not in _CONTENTLESS:
                         changed.body = _transform(session, changed.body)
                 else:
                     changed.body = _Transformed(self, session, request, changed.body)
-                    self._spend(request, started)
                     return _bodyless(changed)
         except _FAILURES as error:
-            self._over(session, request, started)
+            self._over(session, request)
             try:
                 self._failed(session, request, error)
             except ProxyError:
@@ -94,8 +92,8 @@ class Filter:
                     response.body.close()
                 raise
             return response
-        self._over(session, request, started)
-        return _bodyless(changed)
+        self._over(session, request)
+        return _bodyless(changed) if changed.status in _CONTENTLESS else changed
 
     def _failed(self, session: Session, request: Request, error: Exception) -> None:
         """A run failed: log it, then raise, or with `fail_open` return."""
@@ -109,16 +107,13 @@ class Filter:
             raise ProxyError(errors.PROXY_INTERNAL_ERROR, f"filter {self.name} failed") from error
         observed(request, UNREPEATABLE)
 
-    def _over(self, session: Session, request: Request, started: int) -> None:
+    def _over(self, session: Session, request: Request) -> None:
+        """Count what it did, and take its instance back."""
         session.close()
-        self._tally.memo_hits += session.remembered
-        self._tally.runs += session.ran
-        self._spend(request, started)
-
-    def _spend(self, request: Request, started: int) -> None:
-        microseconds = (perf_counter_ns() - started) // 1000
-        self._tally.microseconds += microseconds
-        spent = request.exchange.spent
+        tally, microseconds, spent = self._tally, session.spent // 1000, request.exchange.spent
+        tally.memo_hits += session.remembered
+        tally.runs += session.ran
+        tally.microseconds += microseconds
         spent[self.name] = spent.get(self.name, 0) + microseconds
 
 
@@ -139,7 +134,7 @@ def _transformed_head(response: Response) -> Response:
 
 def _bodyless(response: Response) -> Response:
     """A status that a filter has set may be one that has no content (RFC 9110 §15.3.5, §15.4.5)."""
-    if response.status in (204, 304) and response.body != b"":
+    if response.status in _CONTENTLESS and response.body != b"":
         if not isinstance(response.body, bytes):
             response.body.close()
         response.body = b""
@@ -182,17 +177,14 @@ class _Transformed:
         return await self._inner.read()
 
     def _transformed(self, chunk: bytes) -> bytes:
-        started = perf_counter_ns()
         try:
             transformed = _push(self._session, chunk) if chunk else self._session.finish()
         except _FAILURES as error:
-            self._end(started)
+            self._end()
             return self._after(error, chunk)
         self._fed = True
-        if chunk:
-            self._stage._spend(self._request, started)
-        else:
-            self._end(started)
+        if not chunk:
+            self._end()
         return transformed
 
     def _after(self, error: Exception, chunk: bytes) -> bytes:
@@ -207,11 +199,11 @@ class _Transformed:
             raise ProxyError(errors.PROXY_INTERNAL_ERROR, f"filter {self._stage.name} failed") from error
         return chunk
 
-    def _end(self, started: int) -> None:
+    def _end(self) -> None:
         if self._filtering:
             self._filtering = False
-            self._stage._over(self._session, self._request, started)
+            self._stage._over(self._session, self._request)
 
     def close(self) -> None:
-        self._end(perf_counter_ns())
+        self._end()
         self._inner.close()
