@@ -2,6 +2,8 @@
 
 Measures the named parts anew, or all of them, and then writes what stands between the markers of the page,
 `<!-- figures: NAME -->` and `<!-- end -->`, and the plots beside it. Without a part nothing is measured.
+
+Where the compiled build is installed, parts that are loads become figures of that.
 """
 
 from __future__ import annotations
@@ -20,22 +22,23 @@ from tests.bench.load import LOADS
 from tests.bench.report import Ratio, Row
 from tests.bench.target import Case
 
-PAGE = figures.FILE.parents[1] / "performance.md"
-
+PAGE = "performance.md"
 BLOCK = re.compile(r"(<!-- figures: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.document", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*figures.PARTS, "all", []], metavar="PART")
-    asked = parser.parse_args().parts
+    parser.add_argument("--docs", type=Path, default=figures.DOCS, help="the folder of the page (docs)")
+    arguments = parser.parse_args()
+    asked, docs = arguments.parts, arguments.docs
     for part in figures.PARTS if "all" in asked else asked:
         print(f"== {part}", file=sys.stderr, flush=True)
-        figures.take(part)
-    found = figures.load()
-    PAGE.write_text(page(PAGE.read_text(), found))
-    for path, text in plots(found):
-        path.write_text(text)
+        figures.take(part, docs)
+    found, written = figures.load(docs), docs / PAGE
+    written.write_text(page(written.read_text(), found))
+    for name, text in plots(found):
+        figures.file(docs).with_name(name).write_text(text)
     return 0
 
 
@@ -44,12 +47,12 @@ def page(text: str, found: Figures) -> str:
     return BLOCK.sub(lambda block: block[1] + "\n".join(BLOCKS[block[2]](found)) + "\n" + block[3], text)
 
 
-def plots(found: Figures) -> Iterator[tuple[Path, str]]:
-    """Where each is, and what is in it."""
+def plots(found: Figures) -> Iterator[tuple[str, str]]:
+    """What each is called, and what is in it."""
     for kind, grown in found["growth"].items():
         lines = {name: [(x, y) for x, y in line] for name, line in grown["lines"].items()}
         text = plot.svg(grown["title"], grown["x"], MICROSECONDS, lines, log_x=grown["log_x"], log_y=grown["log_y"])
-        yield figures.FILE.with_name(f"{kind}.svg"), text
+        yield f"{kind}.svg", text
 
 
 MICROSECONDS = "µs of processor time for an exchange"
@@ -72,6 +75,26 @@ def _budgets(found: Figures) -> Iterator[str]:
         for name, ratio in asked.items()
     )
     return _table(("budget", "asked", *loads), rows)
+
+
+def _compiled(found: Figures) -> Iterator[str]:
+    """The same of the compiled build, and what its requests cost under the loads that were measured."""
+    yield from _machine(found["compiled"])
+    yield ""
+    yield from _budgets(found["compiled"])
+    yield "\nProcessor time for a request, in µs, and requests per second:\n"
+    loads = found["compiled"]["loads"]
+    names = [name for name in LOADS if name in loads]
+    by_load = {name: {(row["case"], row["server"]): Row(**row) for row in loads[name]["rows"]} for name in names}
+    places = list(dict.fromkeys(place for rows in by_load.values() for place in rows))
+    yield from _table(
+        ("case", "server", *names),
+        ((*place, *(_cost(rows.get(place)) for rows in by_load.values())) for place in places),
+    )
+
+
+def _cost(row: Row | None) -> str:
+    return "–" if row is None else f"{row.cpu:.1f} ({row.rate:,.0f})"
 
 
 def _ratio(ratio: Ratio | None) -> str:
@@ -153,6 +176,7 @@ def _http3(found: Figures) -> Iterator[str]:
 BLOCKS: dict[str, Callable[[Figures], Iterator[str]]] = {
     "machine": _machine,
     "budgets": _budgets,
+    "compiled": _compiled,
     "component": _component,
     "loads": _loads,
     "layers": _layers,

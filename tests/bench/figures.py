@@ -1,4 +1,7 @@
-"""The figures of docs/performance.md: measured part by part, kept in docs/performance/figures.json."""
+"""The figures of docs/performance.md: measured part by part, kept in docs/performance/figures.json.
+
+Loads can be measured of the compiled build, too: by the same command, where that is installed.
+"""
 
 from __future__ import annotations
 
@@ -19,29 +22,39 @@ from tests.bench import component, growth, http3, layers, profile, report
 from tests.bench.load import LOADS
 from tests.bench.measure import measure, measured, running
 from tests.bench.target import Case
+from tests.compiled import COMPILED
 
-FILE = Path(__file__).parents[2] / "docs" / "performance" / "figures.json"
+DOCS = Path(__file__).parents[2] / "docs"
 
 SECONDS, ROUNDS, PROFILED = 1, 3, 5
 
 Figures = dict[str, Any]
-"""What JSON can hold: `loads`, `growth`, `layers`, `component`, `http3`, each by name, and `machine`."""
+"""What JSON can hold: `loads`, `growth`, `layers`, `component`, `http3`, each by name, and `machine`; `compiled`:
+its own `loads` and `machine`."""
 
 _ASKED = {(budget.theirs, budget.server) for budget in report.BUDGETS}
 
 
-def load() -> Figures:
-    figures: Figures = json.loads(FILE.read_text())
+def file(docs: Path) -> Path:
+    return docs / "performance" / "figures.json"
+
+
+def load(docs: Path = DOCS) -> Figures:
+    figures: Figures = json.loads(file(docs).read_text())
     return figures
 
 
-def take(part: str) -> None:
-    """Measure one part, and put it in the place of what the file had of it."""
-    figures = load()
-    figures["machine"] = _machine()
+def take(part: str, docs: Path = DOCS) -> None:
+    """Measure one part, and put it in the place of what the file had of it. Raises ValueError for what is not measured
+    of the compiled build."""
     kind, measured = _PARTS[part]
-    figures.setdefault(kind, {})[part] = measured(part)
-    FILE.write_text(json.dumps(_rounded(figures), indent=1, ensure_ascii=False) + "\n")
+    if COMPILED and kind != "loads":
+        raise ValueError(f"of the compiled build {', '.join(LOADS)} are measured, not {part}")
+    figures = load(docs)
+    build = figures.setdefault("compiled", {}) if COMPILED else figures
+    build["machine"] = _machine()
+    build.setdefault(kind, {})[part] = measured(part)
+    file(docs).write_text(json.dumps(_rounded(figures), indent=1, ensure_ascii=False) + "\n")
 
 
 def _load(name: str) -> dict[str, Any]:

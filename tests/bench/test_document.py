@@ -11,7 +11,7 @@ from tests.bench import document, figures, plot
 
 def test_the_page_has_the_figures() -> None:
     """`python -m tests.bench.document` writes it."""
-    text = document.PAGE.read_text()
+    text = (figures.DOCS / document.PAGE).read_text()
 
     assert document.page(text, figures.load()) == text
 
@@ -19,12 +19,12 @@ def test_the_page_has_the_figures() -> None:
 def test_the_plots_have_the_figures() -> None:
     plots = dict(document.plots(figures.load()))
 
-    assert {path: path.read_text() for path in figures.FILE.parent.glob("*.svg")} == plots
+    assert {path.name: path.read_text() for path in figures.file(figures.DOCS).parent.glob("*.svg")} == plots
 
 
 def test_every_part_is_on_the_page() -> None:
     found = figures.load()
-    marks = {mark for _, mark, _ in document.BLOCK.findall(document.PAGE.read_text())}
+    marks = {mark for _, mark, _ in document.BLOCK.findall((figures.DOCS / document.PAGE).read_text())}
 
     assert {part for kind in ("loads", "growth", "layers", "component", "http3") for part in found[kind]} == set(
         figures.PARTS
