@@ -118,6 +118,9 @@ class Scheduler:
         self._going = self._again = False
         self._awake = False
         self.running = False
+        self.depth = 0
+        """How many of its threads are on the stack."""
+        self._yielded = False
         self._limit = instance.linked.limits.time
         self._allowance = Allowance(self._limit)
         self.renew = self._allowance.renew
@@ -245,6 +248,7 @@ class Scheduler:
         if now > stopwatch.due:
             stopwatch.start(now)
         self.running = True
+        self._yielded = False
         Scheduler.entered += 1
         try:
             if first is not None:
@@ -304,6 +308,14 @@ class Scheduler:
                     thread.resume()
             ready = None
         return bool(self._completions or self._ready())
+
+    def is_next(self) -> bool:
+        """Whether the thread that runs, and lets others go first, would be the next to go on, as nobody else waits and
+        nothing lies between it and this loop. Once in a run, as in `_passes`."""
+        if self._yielded or self.depth > 1 or self.waiting or self._completions:
+            return False
+        self._yielded = True
+        return True
 
     def _ready(self) -> list[Thread]:
         if self.blocked is not None:

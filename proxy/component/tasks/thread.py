@@ -77,6 +77,7 @@ class Thread:
         outer, storage, data = state.thread, state.storage, instance.data
         state.thread, state.storage, instance.data = self, self.storage, task.data
         state.running += 1
+        scheduler.depth += 1
         try:
             self.wait = self._steps.send(cancelled)
             waiting.append(self)
@@ -86,6 +87,7 @@ class Thread:
             pass
         finally:
             state.running -= 1
+            scheduler.depth -= 1
             state.thread, state.storage, instance.data = outer, storage, data
 
     def call(self, instance: Instance, func: int, kind: CoreFuncType, values: RawValues) -> Steps:

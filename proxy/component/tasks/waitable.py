@@ -75,7 +75,8 @@ class Waitable:
                 joined.pending[self] = None
 
     def drop(self) -> None:
-        self.join(None)
+        if self.joined is not None or self.has_sync_waiter:
+            self.join(None)
 
 
 class WaitableSet:

@@ -39,6 +39,9 @@ class Outcome:
                 if not future.done():
                     future.set_result(None)
 
+    def close(self) -> None:
+        """One of those that may wait does not want it."""
+
     def __await__(self) -> Generator[Any, None, Any]:
         if not self.known:
             future = asyncio.get_running_loop().create_future()
