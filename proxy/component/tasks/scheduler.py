@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from proxy.component.handles import trap
 from proxy.component.tasks.allowance import SHORT, Allowance, Stopwatch
@@ -17,6 +17,20 @@ if TYPE_CHECKING:
     from proxy.component.instance import Instance
 
 stopwatch = Stopwatch()
+
+
+class Entered:
+    """How many guests are on the stack, of all instances."""
+
+    __slots__ = ("guests",)
+
+    def __init__(self) -> None:
+        self.guests = 0
+
+
+_entered = Entered()
+"""Not an attribute of a class: whoever sets one of those makes the interpreter forget what it knows of the class."""
+
 
 PASSES = 32
 """How often all threads that are ready are resumed in a row, and what a guest asks for is begun, before the host's own
@@ -102,9 +116,7 @@ class Call:
 class Scheduler:
     """`waiting`: the blocked threads, the one that has waited longest first. `blocked`: the one for which the host
     itself blocks, and the whole instance with it. `externals` and `given`: see there; they are let go at the end.
-    `running`: its guest is on the stack. `entered`: how many guests are, of all instances."""
-
-    entered: ClassVar[int] = 0
+    `running`: its guest is on the stack."""
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
@@ -184,7 +196,7 @@ class Scheduler:
         """Threads may be ready: they go on now, unless a guest is on the stack."""
         if self._going:
             self._again = True
-        elif Scheduler.entered:
+        elif _entered.guests:
             self.wake()
         else:
             self._wakened()
@@ -249,19 +261,19 @@ class Scheduler:
             stopwatch.start(now)
         self.running = True
         self._yielded = False
-        Scheduler.entered += 1
+        _entered.guests += 1
         try:
             if first is not None:
                 first()
             again = self._passes(ready)
             instance.state = 0
         except BaseException as error:
-            Scheduler.entered -= 1
+            _entered.guests -= 1
             self.running = False
             instance.leave(previous)
             self.fail(error)
             raise
-        Scheduler.entered -= 1
+        _entered.guests -= 1
         self.running = False
         instance.leave(previous)
         since, now = now, monotonic()

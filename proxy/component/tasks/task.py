@@ -154,9 +154,9 @@ class Task(BorrowScope):
                     event = CANCELLED_EVENT if cancelled else waited.get_pending_event()
             elif code == YIELD:
                 event = NO_EVENT
-                if self.deliver_pending_cancel():
-                    event = CANCELLED_EVENT
-                elif not self.scheduler.is_next() and (yield Wait(lambda: component.exclusive is None, True, True)):
+                if self.deliver_pending_cancel() or (
+                    not self.scheduler.is_next() and (yield Wait(lambda: component.exclusive is None, True, True))
+                ):
                     event = CANCELLED_EVENT
             else:
                 raise trap("unsupported callback code")
