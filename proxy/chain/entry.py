@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from operator import itemgetter
+from typing import Final
 
 from proxy import errors
 from proxy.chain.route import Route
@@ -23,12 +24,12 @@ from proxy.http.path import canonical, is_ambiguous, is_plain, loosest
 from proxy.http.proxy_status import PSEUDONYM, proxy_status
 from proxy.http.status import reason
 
-_VIA = (b"via", f"1.1 {PSEUDONYM}".encode())
+_VIA: Final = (b"via", f"1.1 {PSEUDONYM}".encode())
 
-_SIGNATURE = frozenset((b"via", b"x-request-id"))
-_NAME = itemgetter(0)
+_SIGNATURE: Final = frozenset((b"via", b"x-request-id"))
+_NAME: Final = itemgetter(0)
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 
 class Entry:

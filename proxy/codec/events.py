@@ -12,7 +12,7 @@ come to nothing by itself, with a Reset, and a ProxyError is about the whole con
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from proxy.errors import ProxyError
 from proxy.http.fields import Fields
@@ -112,7 +112,7 @@ class Preface(NamedTuple):
     otherwise: ProxyError
 
 
-END = End()
+END: Final = End()
 """The End of nearly every HTTP/1.1 message, made once."""
 
 Event = RequestHead | ResponseHead | Interim | Switched | Data | End | Reset | Preface | ProxyError

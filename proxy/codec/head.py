@@ -4,6 +4,7 @@ again."""
 from __future__ import annotations
 
 import re
+from typing import Final
 
 import httptools
 
@@ -23,9 +24,9 @@ _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-\"$-~]+) HTTP/1
 """RFC 9112 §3: single spaces, a token, a target in visible ASCII without fragment. llhttp is content with several
 spaces, takes a fragment, and knows RTSP and ICE."""
 
-_END = b"\r\n"
+_END: Final = b"\r\n"
 
-_PLAIN = re.compile(
+_PLAIN: Final = re.compile(
     rb"(GET|HEAD) (/[!-\"$->@-~]*)(?:\?([!-\"$-~]*))? HTTP/1\.1\r\n[Hh][Oo][Ss][Tt]:[ \t]*([!-~]+)[ \t]*"
 )
 """How nearly every head begins: with its path, query and Host."""
@@ -33,7 +34,7 @@ _PLAIN = re.compile(
 _Beginning = tuple[str, str, str, str | None]
 """Method, authority, path and query."""
 
-_BEGINNINGS: Known[bytes, _Beginning] = Known(4096)
+_BEGINNINGS: Final[Known[bytes, _Beginning]] = Known(4096)
 """What the first two lines of heads say: many clients ask for the same things."""
 
 _LONGEST_BEGINNING = 256
@@ -112,7 +113,7 @@ class _Section:
         self.lines.append(line)
 
 
-_KNOWN = KnownLines(_SPECIAL)
+_KNOWN: Final = KnownLines(_SPECIAL)
 
 
 class HeadParser:

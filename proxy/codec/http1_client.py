@@ -7,7 +7,7 @@ other people's requests. What may be read in two ways is an error, and the conne
 from __future__ import annotations
 
 from operator import itemgetter
-from typing import cast
+from typing import Final, cast
 
 import httptools
 
@@ -20,20 +20,21 @@ from proxy.http.framing import trailers
 from proxy.http.hop_by_hop import HOP_BY_HOP, end_to_end, options
 from proxy.http.upgrade import Offer, mistake
 
-MAX_SECTION = 64 * 1024
+MAX_SECTION: Final = 64 * 1024
 """Bytes of a response's header section, of its trailer section, and of whatever else is not content."""
 
-MAX_INTERIM = 32
+MAX_INTERIM: Final = 32
 """Interim responses in front of a final one; an origin that sends more never answers."""
 
-_EXPECT_BODY = frozenset(("POST", "PUT", "PATCH"))
-_OURS = frozenset((b"content-length", b"host", b"transfer-encoding"))
-_LOOKED_AT = _OURS | {b"te"}
-_NOT_FIXED = _OURS | HOP_BY_HOP
-_NAME = itemgetter(0)
-_COLON, _END = b": ", b"\r\n"
+_EXPECT_BODY: Final = frozenset(("POST", "PUT", "PATCH"))
+_OURS: Final = frozenset((b"content-length", b"host", b"transfer-encoding"))
+_LOOKED_AT: Final = _OURS | {b"te"}
+_NOT_FIXED: Final = _OURS | HOP_BY_HOP
+_NAME: Final = itemgetter(0)
+_COLON: Final = b": "
+_END: Final = b"\r\n"
 _ORDINARY = frozenset((b"close", b"keep-alive"))
-_H = ord("H")
+_H: Final = ord("H")
 
 
 def encode_head(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from operator import itemgetter
+from typing import Final
 
 from proxy import errors
 from proxy.errors import ProxyError
@@ -10,11 +11,11 @@ from proxy.http.fields import FixedLines, Line
 from proxy.http.hop_by_hop import HOP_BY_HOP
 from proxy.http.status import REASONS, reason
 
-_FINAL = {status: f"HTTP/1.1 {status} {phrase}".encode() for status, phrase in REASONS.items() if status >= 200}
-_CONNECTION = HOP_BY_HOP | {b"content-length"}
-_LOOKED_AT = _CONNECTION | {b"date"}
+_FINAL: Final = {status: f"HTTP/1.1 {status} {phrase}".encode() for status, phrase in REASONS.items() if status >= 200}
+_CONNECTION: Final = HOP_BY_HOP | {b"content-length"}
+_LOOKED_AT: Final = _CONNECTION | {b"date"}
 _COLON, _END = b": ", b"\r\n"
-_NAME = itemgetter(0)
+_NAME: Final = itemgetter(0)
 
 
 def encode_interim(status: int, lines: list[Line]) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Final
 
 from proxy.codec.events import ResponseHead
 from proxy.codec.known_lines import KnownLines, NotPlain
@@ -16,8 +17,8 @@ from proxy.http.hop_by_hop import HOP_BY_HOP
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2}) [\t\x20-\x7e\x80-\xff]*")
 _LONGEST_STATUS_LINE = 256
-_LENGTH = re.compile(rb"[0-9]{1,18}")
-_KNOWN = KnownLines(HOP_BY_HOP)
+_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+_KNOWN: Final = KnownLines(HOP_BY_HOP)
 
 
 def plain_head(data: bytes, longest: int) -> tuple[ResponseHead, int] | None:

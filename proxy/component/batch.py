@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from functools import cache
 from struct import Struct
+from typing import Final
 
 from proxy.component.binary.writing import body, functype, module, name
 
-BATCHES = (32, 16, 8, 4, 2, 1)
+BATCHES: Final = (32, 16, 8, 4, 2, 1)
 """How many allocations the functions of the module make; each is exported under its number."""
 
-ARGUMENTS = {count: Struct("<" + "I12x" * (count + 1)) for count in BATCHES}
+ARGUMENTS: Final = {count: Struct("<" + "I12x" * (count + 1)) for count in BATCHES}
 """Raw values of a call: the alignment of all, and the sizes."""
 
-RESULTS = {count: Struct("<" + "I12x" * count) for count in BATCHES}
+RESULTS: Final = {count: Struct("<" + "I12x" * count) for count in BATCHES}
 
 SLOTS = max(BATCHES) + 1
 

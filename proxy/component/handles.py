@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from proxy.component.types import ResourceType
 from proxy.sandbox import Trap, TrapKind
@@ -42,7 +42,7 @@ class Handle:
     """An entry of a handle table. `representation` is a number of the implementing guest, or an object of the host."""
 
     resource: ResourceType
-    representation: object
+    representation: Any
     own: bool
     scope: BorrowScope | None = None
     lends: int = 0

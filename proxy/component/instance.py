@@ -6,7 +6,7 @@ from array import array
 from dataclasses import dataclass, field
 from operator import add
 from struct import Struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from proxy.component.abi.layout import MAX_BYTE_LENGTH
 from proxy.component.batch import ARGUMENTS, BATCHES, RESULTS, SLOTS
@@ -17,22 +17,26 @@ from proxy.component.tasks.scheduler import Scheduler
 from proxy.component.tasks.state import ComponentState
 from proxy.component.tasks.writer import HostReadable
 from proxy.component.types import ResourceType, ValueType
-from proxy.sandbox import CALL_RUNTIME, Memory, RawValues, Restore, Store
+from proxy.sandbox import CALL_RUNTIME, Deadline, Memory, RawValues, Restore, Store
 
 if TYPE_CHECKING:
     from proxy.component.link import Linked
 
-IDLE, RUNNING, OVER = 0, 1, 2
+IDLE: Final = 0
+RUNNING: Final = 1
+OVER: Final = 2
 
 _many = RawValues(SLOTS)
-_many_raw, _many_address = _many.buffer, _many.address
+_many_raw: Final = _many.buffer
+_many_address: Final = _many.address
 _values = RawValues(4)
-_realloc_address = _values.address
-_realloc_raw = _values.buffer
-_call = CALL_RUNTIME["CALL"]
-_trap, _trap_address = CALL_RUNTIME["TRAP"], CALL_RUNTIME["TRAP_ADDRESS"]
-_failure = CALL_RUNTIME["failure"]
-_REALLOC = Struct("<Q8xQ8xI12xI12x")
+_realloc_address: Final = _values.address
+_realloc_raw: Final = _values.buffer
+_call: Final = CALL_RUNTIME["CALL"]
+_trap: Final = CALL_RUNTIME["TRAP"]
+_trap_address: Final = CALL_RUNTIME["TRAP_ADDRESS"]
+_failure: Final = CALL_RUNTIME["failure"]
+_REALLOC: Final = Struct("<Q8xQ8xI12xI12x")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +224,8 @@ class Instance:
     def __init__(self, linked: Linked, data: object) -> None:
         binding = linked.binding
         self.linked = linked
-        self._cell, self._deadline = linked.cell, linked.deadline
+        self._cell: Cell = linked.cell
+        self._deadline: Deadline = linked.deadline
         self.data = data
         self.state = IDLE
         self.funcs: list[int] = [0] * binding.externs

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from proxy.component.abi.functions import export_function
+from proxy.component.bare import bare
 from proxy.component.binary.inlaying import Inlaid
 from proxy.component.binary.rewindable import Rewindable, rewindable
 from proxy.component.bind import Binder
@@ -273,7 +274,8 @@ def _export(binder: Binder, hosts: Mapping[str, HostInterface], name: str, func:
     if suspends or func.type.is_async:
         call = binder.tasks.export(name, func)
     else:
-        call = export_function(func.type, binder.target(func), binder.export_runtime(name, func), outermost=True)
+        target, runtime = binder.target(func), binder.export_runtime(name, func)
+        call = bare(func.type, target, runtime) or export_function(func.type, target, runtime, outermost=True)
     call.type = func.type
     exported: ExportFunc = call
     return exported

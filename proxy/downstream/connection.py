@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from enum import Enum, auto
-from typing import cast
+from typing import Final, cast
 
 from proxy import errors
 from proxy.codec.events import END, Data, End, Event, Preface, RequestHead
@@ -26,7 +26,7 @@ from proxy.exchange.running import Running, run
 from proxy.http.fields import Fields, Line
 from proxy.http.framing import of_response
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 
 class State(Enum):
@@ -40,8 +40,14 @@ class State(Enum):
     CLOSED = auto()
 
 
-PASSED, TOLD = ClientCert.PASSED, ClientCert.TOLD
-OPEN, LAST, OVER, LINGERING, CLOSED = State  # looking a member up in its class is slow, and done often
+# Looking a member up in its class is slow, and done often.
+PASSED: Final = ClientCert.PASSED
+TOLD: Final = ClientCert.TOLD
+OPEN: Final = State.OPEN
+LAST: Final = State.LAST
+OVER: Final = State.OVER
+LINGERING: Final = State.LINGERING
+CLOSED: Final = State.CLOSED
 
 
 class DownstreamConnection(asyncio.Protocol):

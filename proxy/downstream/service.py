@@ -8,7 +8,7 @@ import secrets
 import ssl
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from proxy.codec.limits import Limits
 from proxy.downstream.client_cert import ClientCert
@@ -23,7 +23,7 @@ from proxy.http.fields import Line
 if TYPE_CHECKING:
     from proxy.codec.quic.identity import Identity
 
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
 
 class RequestIds:

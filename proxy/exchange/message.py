@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from proxy.exchange.body import Body
 from proxy.exchange.observation import Observers
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from proxy.exchange.clock import StageClock
     from proxy.exchange.story import StageStory
 
-NO_NOTES: Mapping[str, str] = MappingProxyType({})
+NO_NOTES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Exchange:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
+from typing import Final
 
 from proxy.http.known import Known
 
@@ -13,7 +14,7 @@ Change = Callable[[list[Line]], list[Line]]
 """Makes other lines of lines, which it leaves as they are."""
 
 
-_NAME = itemgetter(0)
+_NAME: Final = itemgetter(0)
 
 
 class Fields:
@@ -141,10 +142,10 @@ class FixedLines:
         return changed
 
 
-_ORDERS: Known[tuple[bytes, ...], frozenset[bytes]] = Known(256)
+_ORDERS: Final[Known[tuple[bytes, ...], frozenset[bytes]]] = Known(256)
 """Messages differ in their values; their names come in few different orders."""
 
-_LONGEST_ORDER = 1024
+_LONGEST_ORDER: Final = 1024
 """Bytes of one that is kept."""
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Final
 
 from proxy.http.fields import Fields, Line
 from proxy.http.syntax import is_token
 
-HOP_BY_HOP = frozenset((
+HOP_BY_HOP: Final = frozenset((
     b"connection", b"http2-settings", b"keep-alive", b"proxy-authenticate", b"proxy-authorization",
     b"proxy-connection", b"te", b"transfer-encoding", b"upgrade",
 ))  # fmt: skip
@@ -57,9 +58,9 @@ def add_via(lines: list[Line], version: str, pseudonym: str) -> list[Line]:
 
 _FORWARDED = frozenset((b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"))
 
-_OURS = _FORWARDED | HOP_BY_HOP | _FRAMING | {b"via", b"x-request-id"}
+_OURS: Final = _FORWARDED | HOP_BY_HOP | _FRAMING | {b"via", b"x-request-id"}
 
-_OF_HOPS = _FORWARDED | {b"proxy", b"via", b"x-request-id"}
+_OF_HOPS: Final = _FORWARDED | {b"proxy", b"via", b"x-request-id"}
 
 _WHOLE_ELEMENTS = re.compile(rb'[^"\\]*(?:"[^"\\]*"[^"\\]*)*')
 """An open quote would take in the element that is added behind it."""

@@ -8,10 +8,11 @@ are other paths by the RFC, yet there are servers that take them for `/api`; `lo
 from __future__ import annotations
 
 import re
+from typing import Final
 
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _ESCAPE = re.compile(r"(%[0-9A-Fa-f]?(?=%))?%([0-9A-Fa-f]{2})")
-_PLAIN = re.compile(r"(?:/[^%/.\\][^%/\\]*)*/?")
+_PLAIN: Final = re.compile(r"(?:/[^%/.\\][^%/\\]*)*/?")
 _SUSPECT = re.compile(r"%|/\.")
 _LOOSE = re.compile(r"//|\\|%(?:2[fF]|5[cC])")
 _SLASHES = re.compile(r"(?:[/\\]|%2F|%5C)+")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from proxy.errors import ProxyError
 
-PSEUDONYM = "sluicegate"
+PSEUDONYM: Final = "sluicegate"
 """What we call ourselves, here and in `Via` (RFC 9110 §7.6.3)."""
 
 

@@ -1,6 +1,7 @@
 """The wasmtime engine for every guest: raw calls, limits, traps, machine code on disk. Knows nothing of components."""
 
 from proxy.sandbox import fiber
+from proxy.sandbox.deadline import Deadline
 from proxy.sandbox.engine import CompileError, Engine
 from proxy.sandbox.fiber import FiberCall, may_suspend
 from proxy.sandbox.image import GlobalImage, MemoryImage, Restore
@@ -8,7 +9,6 @@ from proxy.sandbox.limits import Limits
 from proxy.sandbox.linker import HostCallback, ImportSource, Linker
 from proxy.sandbox.module import CoreExtern, CoreFuncType, CoreMemoryType, Module
 from proxy.sandbox.store import CALL_RUNTIME, Memory, RawValues, Store, StoreLayout, call, carry, raw_values_at
-from proxy.sandbox.ticker import Deadline
 from proxy.sandbox.trap import PoolExhausted, Trap, TrapKind
 
 __all__ = [

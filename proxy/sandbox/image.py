@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from proxy.sandbox import raw
 from proxy.sandbox.pages import Pages
 
-_STRETCH = 4096
+_STRETCH: Final = 4096
 """Bytes that are looked at together: where all are zero nothing is kept."""
 
-_MOST_KNOWN = 64
+_MOST_KNOWN: Final = 64
 """Of stretches whose contents are put together once."""
+
+
+_memory_size: Final = raw.memory_data_size
+_set_global: Final = raw.global_set
 
 
 class Restore:
@@ -67,7 +71,7 @@ class _MemoryRestore(Restore):
         self._parts = self._written()
 
     def __call__(self) -> bool:
-        if raw.memory_data_size(self._context, self._address) != self._image.size:
+        if _memory_size(self._context, self._address) != self._image.size:
             return False
         touched = self._pages.read()
         if touched != self._touched:
@@ -102,7 +106,7 @@ class _GlobalRestore(Restore):
         self._address = address
 
     def __call__(self) -> bool:
-        raw.global_set(self._context, self._address, self._value)  # of the same type, so that there is no error
+        _set_global(self._context, self._address, self._value)  # of the same type, so that there is no error
         return True
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from struct import iter_unpack
+from typing import Final
 
 from proxy.sandbox import raw
 
-SIZE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
-_ENTRY = 8
-_IS_THERE = 0b11 << 62
+SIZE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+_ENTRY: Final = 8
+_IS_THERE: Final = 0b11 << 62
 """Of an entry: the page is present, or is swapped out (or on its way)."""
 
 
@@ -37,7 +38,7 @@ class _PageMap:
         return os.pread(self._file, size, offset)
 
 
-_map = _PageMap()
+_map: Final = _PageMap()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_map.forget)
 

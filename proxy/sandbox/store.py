@@ -8,28 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from proxy.sandbox import raw
+from proxy.sandbox.deadline import Deadline
 from proxy.sandbox.limits import Limits
+from proxy.sandbox.ticker import Ticker
 from proxy.sandbox.trap import Trap, TrapKind, take_error, take_trap
 
 if TYPE_CHECKING:
     from proxy.sandbox.engine import Engine
     from proxy.sandbox.linker import ImportSource, Linker
-    from proxy.sandbox.ticker import Deadline
 
-_UNUSED = 10_000
+_UNUSED: Final = 10_000
 """Bounds of the store limiter that the pool's own bounds make superfluous."""
 
-_trap = raw.block(8)
-_trap_address = raw.address_of(_trap)
+_trap: Final = raw.block(8)
+_trap_address: Final = raw.address_of(_trap)
+_call: Final = raw.func_call_unchecked
+_set_deadline: Final = raw.context_set_epoch_deadline
 
-_MAX_VIEWS = 4096
-_views: dict[tuple[int, int], memoryview] = {}
+_MAX_VIEWS: Final = 4096
+_views: Final[dict[tuple[int, int], memoryview]] = {}
 """Views by address and size. The pool hands out the same slots again and again."""
 
-pending: list[BaseException] = []
+pending: Final[list[BaseException]] = []
 """What host functions raised and wasmtime is carrying to the surface as a trap, innermost last."""
 
 
@@ -117,7 +120,7 @@ class Store:
         else:
             block = raw.block(layout.size)
             self._block = block, raw.address_of(block)
-        self._ticker = engine.ticker
+        self._ticker: Ticker = engine.ticker
         self.waits = False
         self._clock: object = _NEVER
         self._ticks = 0
@@ -145,7 +148,7 @@ class Store:
         self._clock, self._ticks = ticker.epoch if seconds is None else None, deadline.ticks
         if self._clock is None:
             self._clock = _NEVER
-        raw.context_set_epoch_deadline(self.context, deadline.ticks if seconds is None else ticker.ticks(seconds))
+        _set_deadline(self.context, deadline.ticks if seconds is None else ticker.ticks(seconds))
 
     def instantiate_pre(self, slot: int, pre: int) -> None:
         error = raw.instance_pre_instantiate(pre, self.context, self.base + slot * raw.INSTANCE_SIZE, _trap_address)
@@ -208,13 +211,13 @@ def failed(error: int, trap: int) -> BaseException:
 def call(context: int, func: int, values: int, count: int) -> None:
     """Calls a function with the `count` raw values at `values`, where the results will be. Unchecked: the link has
     compared the function's type with what the values are."""
-    error = raw.func_call_unchecked(context, func, values, count, _trap_address)
+    error = _call(context, func, values, count, _trap_address)
     if error or _trap[0]:
         raise _failure(error)
 
 
 CALL_RUNTIME: dict[str, Any] = {
-    "CALL": raw.func_call_unchecked,
+    "CALL": _call,
     "TRAP": _trap,
     "TRAP_ADDRESS": _trap_address,
     "failure": _failure,

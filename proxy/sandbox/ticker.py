@@ -11,21 +11,14 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from typing import Final
 
-MIN_PERIOD = 0.001
-MAX_PERIOD = 0.025
+from proxy.sandbox.deadline import Deadline
+
+MIN_PERIOD: Final = 0.001
+MAX_PERIOD: Final = 0.025
 IDLE_TICKS = 100
 """It goes on for so long at least: falling asleep and waking up are not for between two requests."""
-
-
-class Deadline:
-    """A time limit, in `ticks` of the period as it is now."""
-
-    __slots__ = ("__weakref__", "seconds", "ticks")
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.ticks = 0
 
 
 class Ticker:
@@ -43,7 +36,7 @@ class Ticker:
         self.asleep = True
         self.epoch: object = object()
         """Another one for each period. None while it changes, and while the thread sleeps."""
-        self._thread: threading.Thread | None = None
+        self._clock: threading.Thread | None = None
 
     def deadline(self, seconds: float) -> Deadline:
         """A deadline for calls of this limit. The period becomes what the shortest limit in use asks for."""
@@ -62,17 +55,17 @@ class Ticker:
         return max(1, math.ceil(seconds / self._period)) + 1
 
     def wake(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="guest ticker", daemon=True)
-            self._thread.start()
+        if self._clock is None:
+            self._clock = threading.Thread(target=self._run, name="guest ticker", daemon=True)
+            self._clock.start()
         self.asleep = False
         self._wake.set()
 
     def close(self) -> None:
         self._closed = True
         self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
+        if self._clock is not None:
+            self._clock.join()
 
     def _run(self) -> None:
         idle = 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from proxy.exchange import Request, Response
 from proxy.exchange.observation import Source
@@ -27,10 +27,10 @@ FRAMING = frozenset(
 """Fields that say how a message travels (RFC 9110 §7.6.1, RFC 9112 §6). They are the proxy's own."""
 
 
-MOST_WRITTEN = 64 * 1024
+MOST_WRITTEN: Final = 64 * 1024
 """Bytes of names and values that one run may write: more than any server takes in a header section."""
 
-MOST_ASKED = 2 << 20
+MOST_ASKED: Final = 2 << 20
 """Bytes of names that one run may ask for, each reckoned at ASKED more: they are kept, for memo and caches."""
 
 ASKED = 100

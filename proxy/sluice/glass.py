@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any
+from typing import Any, Final
 
 from proxy.exchange.observation import Observation, Source, Value, source_of, text
 from proxy.http.fields import Fields
@@ -27,15 +27,15 @@ from proxy.sluice.run import RESPONSE, Edits, Run, seen, weight
 from proxy.sluice.writing import Written
 from proxy.telemetry import GuestLog
 
-LEVELS = ("debug", "info", "warn", "error")
+LEVELS: Final = ("debug", "info", "warn", "error")
 """The cases of `sluice:filter/log.level`, in order."""
 
 # The memory. It begins with: where the rows are (0: nothing is answered), where the log goes on, how many bytes of it
 # are left, an address beyond the guest's memory that its allocator gave, the questions whose answers have changed, the
 # levels that nobody logs.
-_HEAD = Struct("<III4xQQI")
-LOG = 48 << 10
-BUDGET = 8 << 10
+_HEAD: Final = Struct("<III4xQQI")
+LOG: Final = 48 << 10
+BUDGET: Final = 8 << 10
 """Bytes of a log."""
 MEMORY_SIZE = 40
 AREAS = (1 << 10, 24 << 10)
@@ -60,12 +60,12 @@ LONGEST = 64
 """Bytes of an argument that is kept."""
 _LONGEST_FIXED = 4096
 _MOST_LOGS = 1024
-_LONGEST_LOG = 1024
-MOST_ASKED_HERE = MOST * (ASKED + LONGEST)
+_LONGEST_LOG: Final = 1024
+MOST_ASKED_HERE: Final = MOST * (ASKED + LONGEST)
 
-_word = Struct("<I").unpack_from
+_word: Final = Struct("<I").unpack_from
 _long = Struct("<Q").unpack_from
-_CLOSED = _HEAD.pack(0, LOG, 0, 0, 0, 0)[:12]
+_CLOSED: Final = _HEAD.pack(0, LOG, 0, 0, 0, 0)[:12]
 _EMPTY_LOG = _HEAD.pack(0, LOG, BUDGET, 0, 0, 0)[4:12]
 
 

@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from proxy.component import ExportFunc, HostFunc, Inlaid, Instance
+from proxy.component import HostFunc, Inlaid, Instance
 from proxy.exchange.observation import Source
 from proxy.sandbox import Trap
 from proxy.sluice import reading, writing
@@ -170,21 +170,20 @@ def _reading(function: HostFunc) -> HostFunc:
 
 
 class Through:
-    """An export of a filter, called with a glass before the host. `type`: of the export."""
+    """An export of a filter that takes nothing, called with a glass before the host."""
 
-    def __init__(self, glass: Glass, export: ExportFunc) -> None:
+    def __init__(self, glass: Glass, export: Callable[[Instance], Any]) -> None:
         self._glass = glass
         self._export = export
-        self.type = export.type
 
-    def __call__(self, instance: Instance, /, *arguments: Any) -> Any:
+    def __call__(self, instance: Instance, /) -> Any:
         view = instance.inlay
         assert view is not None
         run, glass = instance.data, self._glass
         assert isinstance(run, Run)
         glass.arm(run, view)
         try:
-            return self._export(instance, *arguments)
+            return self._export(instance)
         except Trap as trap:
             raise glass.cause(run, trap) from trap.__cause__
         finally:

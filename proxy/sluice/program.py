@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from proxy.component import Component, ExportFunc, HostInterface, Instance, Linked, LinkError, link
@@ -47,12 +47,11 @@ class Program:
         self._linked = link(
             component, engine, {**imports(inlaid=lens), **(more_imports or {})}, limits, rewinds=not pooled
         )
-        self.on_request = _export(self._linked, "on-request", "on-request")
-        self.on_response = _export(self._linked, "on-response", "on-response")
+        on_request = _export(self._linked, "on-request", "on-request")
+        on_response = _export(self._linked, "on-response", "on-response")
+        self.on_request = self._through(on_request, AREAS[0])
+        self.on_response = self._through(on_response, AREAS[1])
         self.body = _body(self._linked)
-        if self._linked.inlays:
-            self.on_request = self._through(self.on_request, AREAS[0])
-            self.on_response = self._through(self.on_response, AREAS[1])
         if not (self.on_request or self.on_response or self.body):
             raise LinkError(
                 f"exports none of on-request, on-response and on-body of {PACKAGE}@{VERSION}, so it is no filter"
@@ -61,8 +60,10 @@ class Program:
         self._pooled = pooled
         self._idle: list[Instance] | None = []
 
-    def _through(self, export: ExportFunc | None, area: int) -> ExportFunc | None:
-        return None if export is None else Through(Glass(area, self.guest_log), export)
+    def _through(self, export: ExportFunc | None, area: int) -> Callable[[Instance], Any] | None:
+        if export is None or not self._linked.inlays:
+            return export
+        return Through(Glass(area, self.guest_log), export)
 
     def instance(self, run: Run) -> Instance:
         """An instance to serve one exchange: a new one, one put back to how it was new, or an idle one of the pool."""

@@ -8,7 +8,7 @@ needs to stand in for the step next time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from proxy.exchange import Request, Response
 from proxy.exchange.observation import (
@@ -28,8 +28,8 @@ from proxy.telemetry import GuestLog
 if TYPE_CHECKING:
     from proxy.sluice.glass import Glass
 
-_NO_VIEW = memoryview(b"")
-_NOTHING: frozenset[int] = frozenset()
+_NO_VIEW: Final = memoryview(b"")
+_NOTHING: Final[frozenset[int]] = frozenset()
 
 RESPONSE = "response."
 """Prefix of the accessors that read the response: ("response.header", "vary")."""

@@ -110,8 +110,7 @@ class Session:
             self.spent += perf_counter_ns() - started
 
     def _live_step(self, step: Step, started: int) -> Any:
-        run = self._run or self._live()
-        run.begin()
+        run = self._begun()
         try:
             result = self._call(step)
         except BaseException:
@@ -178,6 +177,16 @@ class Session:
             edit(response, *arguments)
         return response
 
+    def _begun(self) -> Run:
+        """The run, for another step."""
+        run = self._run
+        if run is None:
+            run = self._live()
+            if not self._before:
+                return run  # and nothing is recorded in it yet
+        run.begin()
+        return run
+
     def _live(self) -> Run:
         """Makes the run of a live instance, which then has been through the steps before this one."""
         run = self._run = Run(self._given, self._program.settings, self._program.guest_log)
@@ -203,8 +212,7 @@ class Session:
     def _body_step(self, function: int, *arguments: bytes) -> bytes:
         started = perf_counter_ns()
         try:
-            run = self._run or self._live()
-            run.begin()
+            self._begun()
             transformed: bytes = self._call(lambda program, instance: _body(program)[function](instance, *arguments))
         finally:
             spent = perf_counter_ns() - started

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, Final
 
 from proxy.exchange import Response
 from proxy.exchange.observation import Observation, Value
 from proxy.exchange.story import StepStory
 from proxy.sluice.edits import Edit
 
-FAILED = object()
+FAILED: Final = object()
 """In place of the result of a step that has none."""
 
 Edited = tuple[Iterable[Edit], Iterable[Edit]]

@@ -8,6 +8,7 @@ caches above that what came of it is not to be kept.
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 from proxy import errors
 from proxy.chain.stage import Below
@@ -21,7 +22,7 @@ from proxy.sluice.program import Program
 from proxy.sluice.session import Session
 from proxy.telemetry import FilterTally
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 CHUNK = 64 * 1024
 """Bytes of a body given to a filter at once."""
@@ -32,9 +33,9 @@ _TRANSFORMED_AWAY = (
 )  # fmt: skip
 """What was said of the bytes of a body, and no longer holds once it was transformed (RFC 9110 §7.7, §8.6, §8.8)."""
 
-_CONTENTLESS = (204, 304)
+_CONTENTLESS: Final = (204, 304)
 
-_FAILURES = (Trap, Refused, PoolExhausted)
+_FAILURES: Final = (Trap, Refused, PoolExhausted)
 
 
 class Filter:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from time import perf_counter_ns
+from typing import Final
 
 from proxy import errors
 from proxy.chain.stage import Below
@@ -14,10 +15,10 @@ from proxy.http.fields import Fields
 from proxy.http.hop_by_hop import add_forwarded, add_via, forwarded_lines, is_first_hop
 from proxy.http.proxy_status import PSEUDONYM
 
-MAX_PASSES = 10
+MAX_PASSES: Final = 10
 """How often a request may have come through proxies of our name. Tiers of them are in order, a circle is not."""
 
-_VIA = {version: (b"via", f"{version} {PSEUDONYM}".encode()) for version in ("1.0", "1.1", "2", "3")}
+_VIA: Final = {version: (b"via", f"{version} {PSEUDONYM}".encode()) for version in ("1.0", "1.1", "2", "3")}
 
 
 class Forward:

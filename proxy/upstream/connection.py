@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from typing import cast
+from typing import Final, cast
 
 from proxy import errors
 from proxy.codec.chunked import encode_chunk, encode_last_chunk
@@ -18,13 +18,13 @@ from proxy.exchange import Pipe, Request, Response, Stream
 from proxy.http.fields import Fields
 from proxy.upstream.secure import failure as tls_failure
 
-NEVER = float("inf")
+NEVER: Final = float("inf")
 
 CONTINUE_WAIT = 1.0
 """Seconds that a request with `Expect: 100-continue` waits for the 100 before its body is sent anyway
 (RFC 9110 §10.1.1: an origin that does not know the expectation would never send one)."""
 
-_ONE_WRITE = 16 * 1024
+_ONE_WRITE: Final = 16 * 1024
 """Up to here copying a body behind its head costs less than another write."""
 
 

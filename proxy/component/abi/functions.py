@@ -44,8 +44,6 @@ class Target:
 
 BORROWS = (t.Borrow,)
 
-JOINED = 0xFFFF_FFFF
-
 RETURNED = 2
 """What a call of a function lowered with the option async gives when it is over (Subtask.State)."""
 
@@ -89,8 +87,6 @@ def _export_body(code: Code, kind: t.FuncType, target: Target, args: list[str], 
     kinds = [part for _, part in kind.params]
     borrows = any(t.contains(part, BORROWS) for part in kinds)
     lower = Lower(code, target.encoding)
-    if target.joined is not None and not target.threaded:
-        return _joined_body(code, kind, target)
     if target.threaded:
         code.line(f"state = instance.components[{target.component}]")
         code.line("outer = state.thread, state.storage")
@@ -112,20 +108,6 @@ def _export_body(code: Code, kind: t.FuncType, target: Target, args: list[str], 
     if target.threaded:
         code.line("state.thread, state.storage = outer")
     return [*lower.outlined, *lift.outlined]
-
-
-def _joined_body(code: Code, kind: t.FuncType, target: Target) -> list[Code]:
-    """Where nothing is to be lifted there is nothing more to do."""
-    assert target.joined is not None
-    assert isinstance(kind.result, t.Variant)
-    _call(code, target.joined, 1)
-    with code.block(f"if RAW[0] & 0xFFFFFFFF == {JOINED}:"):
-        code.line(f"result = {(kind.result.cases[0][0], None)!r}")
-    with code.block("else:"):
-        _context(code, layout.needs(kind, lifted=True), target)
-        lift = _lift_result(code, kind, target)
-        _post_return(code, target)
-    return lift.outlined
 
 
 def _post_return(code: Code, target: Target) -> None:
