@@ -1,12 +1,14 @@
 """Which pages of a memory were touched: the system has none yet where nobody has read or written.
 
-Linux says it in /proc/self/pagemap (Documentation/admin-guide/mm/pagemap.rst). Where there is no such file, or no
-descriptor for it, all pages count as touched.
+Linux says it in /proc/self/pagemap (Documentation/admin-guide/mm/pagemap.rst). Where there is no such file, no
+descriptor for it, or one that knows nothing of a page which is there, all pages count as touched.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from struct import iter_unpack
 from typing import Final
 
@@ -23,10 +25,22 @@ class _PageMap:
 
     def __init__(self) -> None:
         self._file = -1
+        self._tells = True
 
     def open(self) -> None:
-        if self._file < 0:
+        if self._file < 0 and self._tells:
             self._file = os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
+            self._tells = self._knows_of_a_page()
+        if not self._tells:
+            raise OSError(errno.ENOTSUP, "it does not say which pages are there")
+
+    def _knows_of_a_page(self) -> bool:
+        """Other systems have files of this name. What is said of one page shows whether it can be believed."""
+        block = raw.block(2 * SIZE)
+        block[:] = bytes(len(block))
+        whole = -(-raw.address_of(block) // SIZE)  # the page that is all in it
+        entry = int.from_bytes(os.pread(self._file, _ENTRY, whole * _ENTRY), sys.byteorder)
+        return bool(entry & _IS_THERE)
 
     def forget(self) -> None:
         if self._file >= 0:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.sandbox.pages import SIZE, Pages
+from proxy.sandbox.pages import SIZE, Pages, _PageMap
 
 needs_page_map = pytest.mark.skipif(
     not Path("/proc/self/pagemap").exists(), reason="the system has no /proc/self/pagemap"
@@ -47,6 +47,16 @@ def test_a_process_is_told_of_its_own_memory_alone(memory: tuple[mmap.mmap, int]
         os._exit(pages.stretches(pages.read()) != [(2 * SIZE, 3 * SIZE)])
     assert os.waitpid(child, 0)[1] == 0
     assert pages.stretches(pages.read()) == []
+
+
+@needs_page_map
+def test_a_file_that_knows_nothing_is_not_believed(
+    memory: tuple[mmap.mmap, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.sandbox.pages._map", _PageMap())
+    monkeypatch.setattr("proxy.sandbox.pages.os.pread", lambda file, size, offset: bytes(size))
+    pages = Pages(memory[1], 8 * SIZE)
+    assert pages.stretches(pages.read()) == [(0, 8 * SIZE)]
 
 
 @pytest.mark.parametrize(("at", "size"), [(0, 8 * SIZE), (16, SIZE), (0, SIZE + 16)])
