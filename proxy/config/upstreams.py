@@ -25,7 +25,8 @@ from proxy.config.values import (
 
 
 class Dns(Options):
-    """How names of origins are looked up. What /etc/hosts says counts first."""
+    """How names are looked up, of origins and of what components are granted to reach by sockets. What /etc/hosts says
+    counts first."""
 
     nameservers: list[ServerAddress] = Field(default_factory=list)
     """host:port of each, by address. By default those of /etc/resolv.conf."""

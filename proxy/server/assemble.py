@@ -42,6 +42,7 @@ from proxy.stages.timed import Timed
 from proxy.telemetry import FilterTally, Metrics
 from proxy.telemetry.tracing import Tracing
 from proxy.upstream import Upstream
+from proxy.upstream.dns import Resolver
 from proxy.wasi.p3.http import Handler
 
 Storage = tuple[str, int, model.Disk | None]
@@ -141,10 +142,12 @@ def assemble(
     one serves.
     """
     assembly = Assembly(file)
+    resolver = lasting.upstreams.resolver(file.config.dns)
     errors: list[ConfigError] = []
     for name, declared in file.config.filters.items():
         try:
-            guest, digest = compiled(name, declared, lasting.engine, partial(_in_filter, file, name), read, previous)
+            error = partial(_in_filter, file, name)
+            guest, digest = compiled(name, declared, lasting.engine, resolver, error, read, previous)
         except ConfigErrors as found:
             errors += found.errors
         else:
@@ -195,6 +198,7 @@ def compiled(
     name: str,
     declared: model.Filter,
     engine: Engine,
+    resolver: Resolver,
     error: Callable[[Path, str], ConfigError],
     read: Callable[[FilePath], bytes] = FilePath.read_bytes,
     previous: Assembly | None = None,
@@ -206,11 +210,12 @@ def compiled(
     try:
         data = read(declared.component)
         found = digest(data)
-        if (same := _same_guest(name, declared, found, previous)) is not None:
+        if (same := _same_guest(name, declared, found, resolver, previous)) is not None:
             return same, found
         component = decode(data)
-        make = served if serves(component) else partial(_program, name)
-        return make(declared, component, engine), found
+        if serves(component):
+            return served(declared, component, engine, resolver), found
+        return _program(name, declared, component, engine), found
     except (OSError, DecodeError, LinkError) as problem:
         raise ConfigErrors([error(("component",), f"{declared.component}: {problem}")]) from problem
 
@@ -220,12 +225,15 @@ def digest(component: bytes) -> str:
     return f"sha256:{hashlib.sha256(component).hexdigest()}"
 
 
-def _same_guest(name: str, declared: model.Filter, digest: str, previous: Assembly | None) -> Program | Served | None:
+def _same_guest(
+    name: str, declared: model.Filter, digest: str, resolver: Resolver, previous: Assembly | None
+) -> Program | Served | None:
     if previous is None or previous.file.config.filters.get(name) != declared:
         return None
     if FilterState(name, digest, "ready") not in previous.filters:
         return None
-    return previous.programs.get(name) or previous.services[name]
+    service = previous.services.get(name)
+    return previous.programs[name] if service is None else service if service.resolver is resolver else None
 
 
 def _unknown_grants(declared: model.Filter) -> Iterator[tuple[int, str]]:

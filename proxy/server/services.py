@@ -26,10 +26,12 @@ CONNECTS = ("wasi:sockets/types@0.3", "wasi:sockets/ip-name-lookup@0.3")
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A component ready to serve, and whom it may ask. `passes`: it is a middleware, which has stages below it."""
+    """A component ready to serve, and whom it may ask. `passes`: it is a middleware, which has stages below it.
+    `resolver`: knows the addresses of the names that its sockets were granted."""
 
     service: Service | Handler
     client: Outgoing
+    resolver: Resolver
     total: float
     passes: bool = False
 
@@ -51,7 +53,7 @@ def serves(component: Component) -> bool:
     return any(name.startswith(f"{HANDLER}.") for name in component.exports) or bool(handler_of(component.exports))
 
 
-def served(declared: model.Filter, component: Component, engine: Engine) -> Served:
+def served(declared: model.Filter, component: Component, engine: Engine, resolver: Resolver) -> Served:
     """Raises LinkError when it cannot be, as it is declared."""
     grants = [grant for grant in declared.grants if isinstance(grant, model.Grant)]
     asks = next((name for name in component.imports if name.partition("@")[0] in ASKS), None)
@@ -73,7 +75,7 @@ def served(declared: model.Filter, component: Component, engine: Engine) -> Serv
     if declared.on_error == "fail_open" and not passes:
         raise LinkError("serves, so there is nothing to go on with without it: it has to be `on_error: fail_closed`")
     limits = Limits(memory=declared.limits.memory, time=declared.limits.time)
-    folders, network = _folders(grants), _network(grants)
+    folders, network = _folders(grants), _network(grants, resolver)
     imports = wasi.service_interfaces(environment(grants), folders, network)
     service: Service | Handler
     if handler_of(component.exports):
@@ -83,7 +85,7 @@ def served(declared: model.Filter, component: Component, engine: Engine) -> Serv
         service = Handler(component, engine, imports, limits, total, **times)
     else:
         service = Service(component, engine, imports, limits)
-    return Served(service, _client(grants), declared.limits.total, passes)
+    return Served(service, _client(grants), resolver, declared.limits.total, passes)
 
 
 def _client(grants: list[model.Grant]) -> Outgoing:
@@ -94,9 +96,8 @@ def _client(grants: list[model.Grant]) -> Outgoing:
     return Outgoing(origins, Secured(client_context(["http/1.1"])))
 
 
-def _network(grants: list[model.Grant]) -> Network:
-    """The system knows the addresses of names."""
-    return Network((grant.sockets for grant in grants if grant.sockets is not None), Resolver())
+def _network(grants: list[model.Grant], resolver: Resolver) -> Network:
+    return Network((grant.sockets for grant in grants if grant.sockets is not None), resolver)
 
 
 def environment(grants: list[model.Grant]) -> dict[str, str]:

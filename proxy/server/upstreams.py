@@ -38,7 +38,7 @@ class Upstreams:
 
     def of(self, config: model.Config, clients: Clients) -> dict[str, Upstream]:
         """By name. Nothing is connected yet. clients: what to shake hands with."""
-        resolver = self._resolvers.setdefault(config.dns.model_dump_json(), _resolver(config.dns))
+        resolver = self.resolver(config.dns)
         found: dict[str, Upstream] = {}
         for name, declared in config.upstreams.items():
             key = _key(name, declared, config.dns)
@@ -46,6 +46,10 @@ class Upstreams:
                 self._known[key] = _upstream(name, declared, resolver, clients.get(name))
             found[name] = self._known[key]
         return found
+
+    def resolver(self, declared: Dns) -> Resolver:
+        """The one for what is declared of look-ups."""
+        return self._resolvers.setdefault(declared.model_dump_json(), _resolver(declared))
 
     def keep(self, kept: Iterable[Upstream]) -> None:
         """These begin, or go on; the others end with the exchanges that use them."""

@@ -20,6 +20,7 @@ from proxy.server.explain import question
 from proxy.server.services import Served
 from proxy.telemetry import FilterTally
 from proxy.telemetry.app_log import GUEST_LOGGER, LEVELS
+from proxy.upstream.dns import Resolver
 from proxy.wasi.p3.http import Handler
 from proxy.workshop import facts
 from proxy.workshop.cases import PATIENCE, Case, CaseFile, show_observation
@@ -44,7 +45,8 @@ def run(file: CaseFile, declared: Declared, cases: Sequence[Case], engine: Engin
 
 async def _run(file: CaseFile, declared: Declared, cases: Sequence[Case], engine: Engine) -> tuple[list[Outcome], bool]:
     name, declared = declared.component.stem, _patient(declared)
-    guest, _ = compiled(name, declared, engine, lambda option, message: file.error(("filter", *option), message))
+    resolver = Resolver()
+    guest, _ = compiled(name, declared, engine, resolver, lambda option, said: file.error(("filter", *option), said))
     tally = FilterTally(name)
     stage = guest_stage(name, guest, declared, tally)
     try:

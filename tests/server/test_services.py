@@ -17,6 +17,7 @@ from proxy.server.assemble import Lasting, assemble
 from proxy.telemetry import Metrics
 from proxy.wasi.http import Service
 from tests.integration.site import BUILT, engine, ok, site
+from tests.upstream.name_server import name_server
 from tests.wasi.sockets.peers import echo, listening
 
 GUESTS = Path(__file__).parents[1] / "wasi" / "guests" / "built"
@@ -177,6 +178,21 @@ def test_it_connects_to_whom_it_was_granted(tmp_path: Path) -> None:
                 assert (
                     await proxy.request("POST", f"/pipe?127.0.0.1:{other}", body=b"no")
                 ).body == b"error AccessDenied"
+
+    asyncio.run(scenario())
+
+
+def test_names_are_looked_up_where_the_configuration_says(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with name_server() as dns:
+            dns.addresses = {"a.example": ["93.184.216.34"]}
+            granted = SOCKETS | {"grants": [{"sockets": {"tcp": ["a.example:80"]}}]}
+            routes: list[dict[str, Any]] = [{"chain": [{"serve": "sockets"}]}]
+            filters, names = {"sockets": granted}, {"nameservers": [dns.where]}
+            async with site(tmp_path, ok(), routes=routes, filters=filters, dns=names) as proxy:
+                for path in ("/resolve", "/std/resolve"):
+                    assert (await proxy.request("POST", f"{path}?a.example")).body == b"93.184.216.34"
+            assert "a.example" in {name for name, *_ in dns.asked}
 
     asyncio.run(scenario())
 
