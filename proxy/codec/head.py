@@ -44,10 +44,11 @@ _SECTIONS: Known[bytes, FixedLines] = Known(4096)
 """What follows the first two lines of heads, where there is nothing particular about it: a client says the same on all
 its connections, and with all its requests of one kind."""
 
+_HEARD: Known[int, None] = Known(4096)
+"""Hashes of those that were said before: one that never comes again need not be kept."""
+
 _LONGEST_SECTION, _MOST_LINES = 1024, 32
 """Bytes and field lines of one that is kept."""
-
-_NO_LINES = FixedLines([])
 
 _OTHER_VERSION = re.compile(rb"[!-~]+ [!-~]+(?: (?!HTTP/1\.[01]\r)[A-Z]+/[0-9.]+)?\r\n")
 """HTTP/0.9 has none."""
@@ -130,7 +131,7 @@ class HeadParser:
         self._section = _Section()
         self._parser = httptools.HttpRequestParser(self._section)
         self._said = b""
-        self._said_lines = _NO_LINES
+        self._said_lines: list[Line] | FixedLines = []
 
     def parse(self, head: bytes) -> RequestHead:
         """head: all of one, with its empty line. Raises ProxyError with status 400, 413, 417, 431, 501 or 505."""
@@ -145,21 +146,27 @@ class HeadParser:
             except NotPlain:
                 return self._parse(head)
             self._said = section
+        elif isinstance(self._said_lines, list):
+            self._said_lines = FixedLines(self._said_lines)
         method, host, path, query = begin
         return RequestHead(method, host, path, query, Fields(self._said_lines), 0, "1.1", True)
 
-    def _plain(self, section: bytes) -> FixedLines:
-        most = self._limits.field_lines
-        known = _SECTIONS.get(section) if most >= _MOST_LINES else None
-        if known is not None:
+    def _plain(self, section: bytes) -> list[Line] | FixedLines:
+        mark, most = hash(section), self._limits.field_lines
+        again = mark in _HEARD
+        if again and most >= _MOST_LINES and (known := _SECTIONS.get(section)) is not None:
             return known
         lines = section[2:-4].split(b"\r\n") if len(section) > 4 else []
         if len(lines) > most:
             raise NotPlain
-        fixed = FixedLines(_KNOWN.parse(lines))
-        if len(section) <= _LONGEST_SECTION and len(lines) <= _MOST_LINES:
+        parsed = _KNOWN.parse(lines)
+        if not again:
+            _HEARD.keep(mark, None)
+        elif len(section) <= _LONGEST_SECTION and len(lines) <= _MOST_LINES:
+            fixed = FixedLines(parsed)
             _SECTIONS.keep(section, fixed)
-        return fixed
+            return fixed
+        return parsed
 
     def _parse(self, head: bytes) -> RequestHead:
         request_line = _REQUEST_LINE.match(head)

@@ -76,16 +76,25 @@ def _get(section: bytes) -> bytes:
 
 def test_what_one_connection_has_said_is_known_on_all() -> None:
     section = b"Connection: keep-alive\r\nCookie: a=1\r\nAccept: */*\r\n"
-    first, second = (HeadParser(Limits(), "here").parse(_get(section)) for _ in range(2))
-    assert first == second
+    once, first, second = (HeadParser(Limits(), "here").parse(_get(section)) for _ in range(3))
+    assert once == first == second
+    assert once.fields.fixed is None
     assert first.fields.fixed is second.fields.fixed is not None
     first.fields.set(b"cookie", b"changed by a stage")
     assert second.fields.lines == [(b"cookie", b"a=1"), (b"accept", b"*/*")]
 
 
+def test_what_a_connection_says_again_is_known_however_long() -> None:
+    parser = HeadParser(Limits(), "here")
+    heads = [parser.parse(_get(b"Cookie: %s\r\n" % (b"x" * 3000))) for _ in range(3)]
+    assert heads[0] == heads[1] == heads[2]
+    assert heads[1].fields.fixed is heads[2].fields.fixed is not None
+
+
 def test_what_is_known_is_held_to_the_limits_of_each_connection() -> None:
     section = b"Connection: keep-alive\r\nCookie: a=2\r\nAccept: */*\r\n"
-    HeadParser(Limits(field_lines=100), "here").parse(_get(section))
+    for _ in range(2):
+        HeadParser(Limits(field_lines=100), "here").parse(_get(section))
     with pytest.raises(ProxyError) as refused:
         HeadParser(Limits(field_lines=1), "here").parse(_get(section))
     assert refused.value.status == 431
@@ -94,8 +103,11 @@ def test_what_is_known_is_held_to_the_limits_of_each_connection() -> None:
 def test_what_is_known_is_bounded() -> None:
     parser = HeadParser(Limits(field_lines=1000), "here")
     for n in range(2000):
-        parser.parse(_get(b"Cookie: n=%d; %s\r\n" % (n, b"x" * n)))
-        parser.parse(_get(b"a: 1\r\n" * (n % 100)))
+        for section in (b"Cookie: n=%d; %s\r\n" % (n, b"x" * n), b"a: 1\r\n" * (n % 100)):
+            for _ in range(3):
+                parser.parse(_get(section))
+                parser.parse(_get(b"Other: 1\r\n"))
     assert len(heads._SECTIONS) <= 4096
+    assert len(heads._HEARD) <= 4096
     assert max(map(len, heads._SECTIONS)) <= 1024
     assert max(len(fixed.lines) for fixed in heads._SECTIONS.values()) <= 32
