@@ -20,7 +20,6 @@ COMPILED = (
     "proxy/codec/**/*.py",
     "proxy/component/bare.py",
     "proxy/component/core_functions.py",
-    "proxy/component/handles.py",
     "proxy/component/instance.py",
     "proxy/component/rewind.py",
     "proxy/component/tasks/state.py",
