@@ -138,6 +138,14 @@ class HostSink:
         raise AssertionError("a sink is not read from")
 
     def write(self, elements: Elements, count: int) -> None:
-        taken = bytes(elements) if isinstance(elements, memoryview) else elements
-        self.elements = taken if self.elements is None else self.elements + taken
         self.remain -= count
+        if self.elements is None:
+            self.elements = bytes(elements) if isinstance(elements, memoryview) else elements
+            return
+        if isinstance(self.elements, bytes):  # which would be copied with each piece that comes
+            self.elements = bytearray(self.elements)
+        self.elements += elements
+
+    def taken(self) -> Elements:
+        """What there is of it, None for nothing."""
+        return bytes(self.elements) if isinstance(self.elements, bytearray) else self.elements

@@ -116,7 +116,7 @@ class StreamReader(_Reader):
             if over:
                 self.drop()
             if sink.elements is not None:
-                return sink.elements
+                return sink.taken()
             if over:
                 return b"" if self._shared.kind is U8 else []
         return None
