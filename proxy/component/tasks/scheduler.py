@@ -52,25 +52,23 @@ class Given(Protocol):
 
 
 class Call:
-    """A call from the host. It has `resolved` when its result is there (None also when it was cancelled: `cancelled`
-    says so), or it has failed with what stopped the instance; it is `over` when nothing of it runs any more, which
-    `on_end` is told."""
+    """A call from the host. It has `resolved` when it is `answered` (its result is there), when it was `cancelled`, or
+    when it has failed; it is `over` when nothing of it runs any more, which `on_end` is told. `failure`: what stopped
+    the instance, before the call was answered or after."""
 
-    __slots__ = ("_error", "_on_result", "_result", "_waiting", "cancelled", "on_end", "over", "resolved", "task")
+    __slots__ = (
+        "_on_result", "_result", "_waiting", "answered", "cancelled", "failure", "on_end", "over", "resolved", "task",
+    )  # fmt: skip
 
     def __init__(self, on_result: Callable[[Any], Any] | None = None) -> None:
         """on_result: makes of the result what is given for it, as soon as the guest gives it, which is on the stack."""
-        self.resolved = self.over = self.cancelled = False
+        self.resolved = self.answered = self.over = self.cancelled = False
         self._on_result = on_result
         self.on_end: Callable[[], None] | None = None
         self.task: Task | None = None
         self._result: Any = None
-        self._error: BaseException | None = None
+        self.failure: BaseException | None = None
         self._waiting: asyncio.Future[None] | None = None
-
-    @property
-    def has_result(self) -> bool:
-        return self.resolved and self._error is None
 
     async def result(self) -> Any:
         """When it is there; given once. Raises what it failed with."""
@@ -80,8 +78,8 @@ class Call:
                 await self._waiting
             finally:
                 self._waiting = None
-        if self._error is not None:
-            raise self._error
+        if not self.answered and self.failure is not None:
+            raise self.failure
         result, self._result = self._result, None
         return result
 
@@ -91,6 +89,7 @@ class Call:
         elif not self.resolved:
             on_result, self._on_result = self._on_result, None
             self._result = result if on_result is None else on_result(result)
+            self.answered = True
         self._resolved()
 
     def _resolved(self) -> None:
@@ -106,8 +105,8 @@ class Call:
             on_end()
 
     def fail(self, error: BaseException) -> None:
+        self.failure = error
         if not self.resolved:
-            self._error = error
             self._resolved()
         if not self.over:
             self.end()
@@ -163,7 +162,7 @@ class Scheduler:
         try:
             self._go(task.thread.resume)
         except Exception:
-            if not call.has_result:
+            if call.failure is None or not call.answered:
                 raise
         return call
 

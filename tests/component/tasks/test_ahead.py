@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
+import pytest
+
 from proxy.component import StreamReader, decode, link
-from proxy.sandbox import Engine, Limits
+from proxy.sandbox import Engine, Limits, Trap, TrapKind
 from tests.component.guests import parse
 
 GUEST = """(component
@@ -41,18 +44,19 @@ GUEST = """(component
     (canon lift (core func $i "run") async)))"""
 
 
+def begun(stream: Any, limit: int = 100) -> StreamReader:
+    reader = StreamReader(stream)
+    reader.begin(limit)
+    return reader
+
+
 def read_ahead(engine: Engine, limit: int, last: int, copied: int) -> list[bytes]:
     """What is read of a guest that writes 1, 2 and `last` bytes, of the last ones `copied` at once."""
-
-    def begun(stream: Any) -> StreamReader:
-        reader = StreamReader(stream)
-        reader.begin(limit)
-        return reader
 
     async def running() -> list[bytes]:
         linked = link(decode(parse(GUEST)), engine, {}, Limits(), suspends=True)
         run: Any = linked.exports[""]["run"]
-        call = run.start(linked.instantiate(None), last, copied, on_result=begun)
+        call = run.start(linked.instantiate(None), last, copied, on_result=partial(begun, limit=limit))
         assert call.over
         reader = await call.result()
         return [await reader.read(limit), await reader.read(limit)]
@@ -62,6 +66,22 @@ def read_ahead(engine: Engine, limit: int, last: int, copied: int) -> list[bytes
 
 def test_what_is_written_bit_by_bit_is_there_together(engine: Engine) -> None:
     assert read_ahead(engine, 100, 3, 3) == [b"abcdef", b""]
+
+
+def test_what_was_written_before_a_trap_is_there(engine: Engine) -> None:
+    async def running() -> None:
+        text = GUEST.replace("(call $drop (local.get $end))))", "unreachable))")
+        linked = link(decode(parse(text)), engine, {}, Limits(), suspends=True)
+        run: Any = linked.exports[""]["run"]
+        call = run.start(linked.instantiate(None), 3, 3, on_result=begun)
+        assert call.answered
+        assert call.failure.kind is TrapKind.UNREACHABLE
+        reader = await call.result()
+        assert await reader.read(100) == b"abcdef"
+        with pytest.raises(Trap, match="unreachable"):
+            await reader.read(100)
+
+    asyncio.run(running())
 
 
 def test_no_more_than_was_asked_for(engine: Engine) -> None:

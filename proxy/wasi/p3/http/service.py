@@ -103,7 +103,10 @@ class Handler:
         try:
             if not run.call.resolved:
                 self._within(run, self._total)
-            response = handling.answered(await run.call.result())
+            answer = await run.call.result()
+            if run.call.failure is not None and handling.body is None:
+                raise run.call.failure  # after it has answered; a body that breaks off says so itself
+            response = handling.answered(answer)
         except asyncio.CancelledError:
             self._cancel(run)
             raise
