@@ -252,7 +252,7 @@ def test_no_cases(write: Write) -> None:
 
 def under_pytest(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", pytest_plugin.__name__, "--rootdir", folder, "-q"],
+        [sys.executable, "-m", "pytest", "-p", pytest_plugin.__name__, "--rootdir", folder, "-q", "--color=no"],
         cwd=folder,
         env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.desync.attacks import SMUGGLED, get, post
 from tests.desync.test_attacks import statuses
 from tests.integration.site import Site, site
+from tests.listening import listening
 from tests.upstream.scripted import Peer, Play, Scripted
 
 NEXT = get(b"Connection: close", line=b"GET /next HTTP/1.1")
@@ -22,13 +23,11 @@ def answer(body: bytes, status: bytes = b"200 OK") -> bytes:
 @asynccontextmanager
 async def in_front(directory: Path, play: Play) -> AsyncIterator[tuple[Site, Scripted]]:
     origin = Scripted(play)
-    server = await asyncio.start_server(origin.serve, "127.0.0.1", 0)
-    endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    upstreams = {"origin": {"endpoints": [endpoint]}}
-    async with site(directory, b"", upstreams=upstreams, routes=[{"chain": [{"forward": "origin"}]}]) as place:
-        yield place, origin
-    server.close()
-    await asyncio.gather(*(peer.over.wait() for peer in origin.peers))
+    async with listening(origin.serve) as port:
+        upstreams = {"origin": {"endpoints": [f"http://127.0.0.1:{port}"]}}
+        async with site(directory, b"", upstreams=upstreams, routes=[{"chain": [{"forward": "origin"}]}]) as place:
+            yield place, origin
+        await asyncio.gather(*(peer.over.wait() for peer in origin.peers))
 
 
 async def careless(peer: Peer) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.site import Answer, Asked, ok, serving, site
+from tests.listening import listening
 
 BUILT = Path(__file__).parents[2] / "filters" / "http" / "built" / "edge-include.wasm"
 PAGE = b'<h1>a</h1><!--#include "/menu?x=1"--><p>b</p><!--#include "/none"-->c'
@@ -23,15 +24,14 @@ def through(directory: Path, answer: bytes, chain: list[dict[str, object]] | Non
 
     async def running() -> tuple[Answer, list[str]]:
         asked: list[Asked] = []
-        fragments = await asyncio.start_server(serving(asked, fragment), "127.0.0.1", 0)
-        origin = f"127.0.0.1:{fragments.sockets[0].getsockname()[1]}"
-        grants = [{"http": [f"http://{origin}"]}, {"environment": {"INCLUDE_FROM": origin}}]
-        include = {"component": str(BUILT), "grants": grants, "limits": {"time": "1s"}}
-        stages = chain or [{"filter": "include"}]
-        async with site(directory, answer, chain=stages, filters={"include": include}) as proxy:
-            await proxy.get("/")
-            page = await proxy.get("/")
-        fragments.close()
+        async with listening(serving(asked, fragment)) as port:
+            origin = f"127.0.0.1:{port}"
+            grants = [{"http": [f"http://{origin}"]}, {"environment": {"INCLUDE_FROM": origin}}]
+            include = {"component": str(BUILT), "grants": grants}
+            stages = chain or [{"filter": "include"}]
+            async with site(directory, answer, chain=stages, filters={"include": include}) as proxy:
+                await proxy.get("/")
+                page = await proxy.get("/")
         return page, [each.target for each in asked]
 
     return asyncio.run(running())

@@ -19,6 +19,7 @@ from proxy.config.loader import load
 from proxy.inspector.interface import Session, serve
 from proxy.server.live import Live
 from tests.integration.site import Answer, Asked, Reply, engine, parse, serving
+from tests.listening import listening
 from tests.patience import PATIENCE
 from tests.ports import free_port
 
@@ -88,36 +89,35 @@ async def inspected(
     **more: Any,
 ) -> AsyncIterator[Inspected]:
     asked: list[Asked] = []
-    origin = await asyncio.start_server(serving(asked, reply), "127.0.0.1", 0)
-    config = {
-        "version": 1,
-        "listeners": [{"address": "127.0.0.1:0"}],
-        "upstreams": {"origin": {"endpoints": [f"http://127.0.0.1:{origin.sockets[0].getsockname()[1]}"]}},
-        "filters": filters or {},
-        "routes": [{"chain": [*chain, {"forward": "origin"}]}],
-    }
-    path = directory / "sluice.yaml"
-    path.write_text(yaml.safe_dump(config, sort_keys=False))
-    masters: list[Master] = []
-    web = free_port()
-    options = (f"confdir={directory / 'mitmproxy'}",)
-    session = Session(("127.0.0.1", 0), interface, ("127.0.0.1", web), options=options, **more)
-    logger = logging.getLogger()
-    level, handlers = logger.level, list(logger.handlers)
-    with closing(Live(load(path), engine(), clock=lambda: 1_000_000.0)) as live:
-        serving_it = asyncio.create_task(serve(session, live, live.wrong, on_master=masters.append))
-        try:
-            yield Inspected(await listening(masters, serving_it), web, path, masters[0], asked)
-        finally:
-            if masters:
-                masters[0].shutdown()
-            await serving_it
-            origin.close()
-            logger.setLevel(level)
-            logger.handlers[:] = handlers
+    async with listening(serving(asked, reply)) as at:
+        config = {
+            "version": 1,
+            "listeners": [{"address": "127.0.0.1:0"}],
+            "upstreams": {"origin": {"endpoints": [f"http://127.0.0.1:{at}"]}},
+            "filters": filters or {},
+            "routes": [{"chain": [*chain, {"forward": "origin"}]}],
+        }
+        path = directory / "sluice.yaml"
+        path.write_text(yaml.safe_dump(config, sort_keys=False))
+        masters: list[Master] = []
+        web = free_port()
+        options = (f"confdir={directory / 'mitmproxy'}",)
+        session = Session(("127.0.0.1", 0), interface, ("127.0.0.1", web), options=options, **more)
+        logger = logging.getLogger()
+        level, handlers = logger.level, list(logger.handlers)
+        with closing(Live(load(path), engine(), clock=lambda: 1_000_000.0)) as live:
+            serving_it = asyncio.create_task(serve(session, live, live.wrong, on_master=masters.append))
+            try:
+                yield Inspected(await port_of(masters, serving_it), web, path, masters[0], asked)
+            finally:
+                if masters:
+                    masters[0].shutdown()
+                await serving_it
+                logger.setLevel(level)
+                logger.handlers[:] = handlers
 
 
-async def listening(masters: list[Master], serving_it: asyncio.Task[None]) -> int:
+async def port_of(masters: list[Master], serving_it: asyncio.Task[None]) -> int:
     """The port, once there is one."""
     while not serving_it.done():
         if masters and (addresses := masters[0].addons.get("proxyserver").listen_addrs()):

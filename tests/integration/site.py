@@ -30,6 +30,7 @@ from proxy.server.sockets import Sockets, bind, close, wanted
 from proxy.server.watching import endpoints
 from proxy.server.worker import Generation
 from proxy.telemetry.families import Family
+from tests.listening import listening
 from tests.patience import PATIENCE
 
 BUILT = Path(__file__).parents[2] / "filters" / "built"
@@ -182,43 +183,54 @@ async def site(
     not shed load for being late: the test runs in the same event loop."""
     asked: list[Asked] = []
 
-    origin = await asyncio.start_server(serving(asked, reply), "127.0.0.1", 0)
-    config = {
-        "version": 1,
-        "listeners": [{"address": "127.0.0.1:0"}],
-        "access_log": "off",
-        "upstreams": {"origin": {"endpoints": [f"http://127.0.0.1:{origin.sockets[0].getsockname()[1]}"]}},
-        "filters": {name: each | {"limits": TIME | each.get("limits", {})} for name, each in (filters or {}).items()},
-        "routes": routes or [{"chain": [*(chain or []), {"forward": "origin"}]}],
-        **more,
-    }
-    path = directory / "sluice.yaml"
-    path.write_text(yaml.safe_dump(config, sort_keys=False))
-    server = Server(load(path), engine(), clock=lambda: 1_000_000.0)
-    sockets = bind(server.config, {}, SocketFiles(), 1)
-    await server.start(sockets)
-    alone = Alone(server, sockets)
-    declared = server.config.admin
-    token, port = None, 0
-    if declared is not None:
-        assert isinstance(declared.address, Address)
-        token, port = declared.token, declared.address.port
-    operations = Operations(alone, alone.reload)
-    more = dict(endpoints(alone, alone.recordings)) | dict(cache_endpoints(operations.caches, operations.purge))
-    admin = await serve(
-        bind_host("127.0.0.1", port), Service(Admin(operations.view(), loopback=True, token=token, more=more))
-    )
-    try:
-        with patch.object(overload, "LATE", float("inf")):
-            yield Site(
-                server.listeners[0].addresses[0][1], admin.addresses[0][1], server, path, sockets, alone.orders, asked
-            )
-    finally:
-        close(sockets)
-        alone.hatch.close()
-        await admin.drain(0)
-        await server.drain(0)
-        origin.close()
+    async with listening(serving(asked, reply)) as at:
+        config = {
+            "version": 1,
+            "listeners": [{"address": "127.0.0.1:0"}],
+            "access_log": "off",
+            "upstreams": {"origin": {"endpoints": [f"http://127.0.0.1:{at}"]}},
+            "filters": {
+                name: each | {"limits": TIME | each.get("limits", {})} for name, each in (filters or {}).items()
+            },
+            "routes": routes or [{"chain": [*(chain or []), {"forward": "origin"}]}],
+            **more,
+        }
+        path = directory / "sluice.yaml"
+        path.write_text(yaml.safe_dump(config, sort_keys=False))
+        server = Server(load(path), engine(), clock=lambda: 1_000_000.0)
+        sockets = bind(server.config, {}, SocketFiles(), 1)
+        await server.start(sockets)
+        alone = Alone(server, sockets)
+        declared = server.config.admin
+        token, port = None, 0
+        if declared is not None:
+            assert isinstance(declared.address, Address)
+            token, port = declared.token, declared.address.port
+        operations = Operations(alone, alone.reload)
+        more = dict(endpoints(alone, alone.recordings)) | dict(cache_endpoints(operations.caches, operations.purge))
+        admin = await serve(
+            bind_host("127.0.0.1", port), Service(Admin(operations.view(), loopback=True, token=token, more=more))
+        )
+        try:
+            with patch.object(overload, "LATE", float("inf")):
+                yield Site(
+                    server.listeners[0].addresses[0][1],
+                    admin.addresses[0][1],
+                    server,
+                    path,
+                    sockets,
+                    alone.orders,
+                    asked,
+                )
+        finally:
+            close(sockets)
+            alone.hatch.close()
+            await admin.drain(0)
+            await server.drain(0)
+
+
+def _in_time(declared: Mapping[str, Any]) -> dict[str, Any]:
+    return {**declared, "limits": TIME | declared.get("limits", {})}
 
 
 _engines: list[Engine] = []
@@ -235,11 +247,8 @@ def engine() -> Engine:
 async def origin(reply: Reply | bytes) -> AsyncIterator[tuple[int, list[Asked]]]:
     """An origin on a port of its own, and what it was asked."""
     asked: list[Asked] = []
-    server = await asyncio.start_server(serving(asked, reply), "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1], asked
-    finally:
-        server.close()
+    async with listening(serving(asked, reply)) as port:
+        yield port, asked
 
 
 def serving(

@@ -23,6 +23,7 @@ from proxy.upstream import Upstream
 from tests.codec.http2.wire import GET, HELLO, headers
 from tests.integration.site import Site, site
 from tests.integration.taken import ASKS, Taken, ask, taken, taken_h2
+from tests.listening import listening
 from tests.patience import PATIENCE
 from tests.server.process import SLUICE, Process, config
 from tests.upstream.scripted import Peer, Scripted
@@ -114,18 +115,14 @@ async def in_front(directory: Path, fault: Fault, chain: list[dict[str, Any]]) -
             await peer.request()
 
     origin = Scripted(play)
-    server = await asyncio.start_server(origin.serve, "127.0.0.1", 0)
-    upstream = {
-        "endpoints": [f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"],
-        "retries": {"attempts": 0},
-    }
     routes = [{"chain": [*chain, {"forward": "origin"}]}]
-    async with site(directory, b"", upstreams={"origin": upstream}, routes=routes) as place:
-        turning = asyncio.create_task(turn_the_clock(origin, place.server.assembly.upstreams["origin"]))
-        yield place, origin
-        turning.cancel()
-    server.close()
-    await asyncio.gather(*(peer.over.wait() for peer in origin.peers))
+    async with listening(origin.serve) as port:
+        upstream = {"endpoints": [f"http://127.0.0.1:{port}"], "retries": {"attempts": 0}}
+        async with site(directory, b"", upstreams={"origin": upstream}, routes=routes) as place:
+            turning = asyncio.create_task(turn_the_clock(origin, place.server.assembly.upstreams["origin"]))
+            yield place, origin
+            turning.cancel()
+        await asyncio.gather(*(peer.over.wait() for peer in origin.peers))
     assert origin.failure is None
 
 

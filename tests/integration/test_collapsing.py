@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.site import Site, parse, site
+from tests.listening import listening
 from tests.patience import PATIENCE
 
 HEAD = b"HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -47,16 +48,10 @@ class Origin:
 @asynccontextmanager
 async def behind(directory: Path, **cache: Any) -> AsyncIterator[tuple[Site, Origin]]:
     origin = Origin()
-    server = await asyncio.start_server(origin.serve, "127.0.0.1", 0)
-    endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with site(
-        directory, b"", chain=[{"cache": {"name": "pages", **cache}}], upstreams={"origin": {"endpoints": [endpoint]}}
-    ) as proxy:
-        yield proxy, origin
-        for each in origin.clients:
-            each.close()
-    server.close()
-    await asyncio.sleep(0)
+    async with listening(origin.serve) as port:
+        upstreams = {"origin": {"endpoints": [f"http://127.0.0.1:{port}"]}}
+        async with site(directory, b"", chain=[{"cache": {"name": "pages", **cache}}], upstreams=upstreams) as proxy:
+            yield proxy, origin
 
 
 async def _client(proxy: Site) -> Connection:

@@ -67,7 +67,7 @@ def test_both_versions_on_one_port() -> None:
         async with listening() as listener:
             origin = "http://{}:{}".format(*listener.addresses[0])
             for http2 in (False, True):
-                async with httpx.AsyncClient(http1=not http2, http2=http2, base_url=origin) as client:
+                async with httpx.AsyncClient(http1=not http2, http2=http2, base_url=origin, timeout=PATIENCE) as client:
                     assert (await client.get("/")).http_version == ("HTTP/2" if http2 else "HTTP/1.1")
 
     asyncio.run(main())

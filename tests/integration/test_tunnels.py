@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 
 from proxy.exchange import Request, Response
 from tests.integration.site import BUILT, Site, site
+from tests.listening import listening
 from tests.patience import PATIENCE
 
 KEY, ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -72,14 +73,10 @@ async def through(
     directory: Path, origin: Serve, *, chain: list[dict[str, Any]] | None = None, **more: Any
 ) -> AsyncIterator[Site]:
     """A proxy in front of this origin."""
-    server = await asyncio.start_server(origin, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    upstreams = {"origin": {"endpoints": [f"http://127.0.0.1:{port}"]}}
-    try:
+    async with listening(origin) as port:
+        upstreams = {"origin": {"endpoints": [f"http://127.0.0.1:{port}"]}}
         async with site(directory, b"", chain=chain, **{"upstreams": upstreams, **more}) as proxy:
             yield proxy
-    finally:
-        server.close()
 
 
 async def opened(proxy: Site, data: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, bytes]:

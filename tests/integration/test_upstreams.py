@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from tests.integration.site import Answer, Asked, Site, ok, parse, serving, site
+from tests.listening import listening
 from tests.ports import free_port
 from tests.upstream.name_server import name_server
 
@@ -22,11 +23,8 @@ UNUSED = "http://127.0.0.1:1"
 @asynccontextmanager
 async def origin(answer: bytes, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[tuple[int, list[Asked]]]:
     asked: list[Asked] = []
-    server = await asyncio.start_server(serving(asked, answer), host, port)
-    try:
-        yield server.sockets[0].getsockname()[1], asked
-    finally:
-        server.close()
+    async with listening(serving(asked, answer), host, port) as at:
+        yield at, asked
 
 
 def forwarding(**upstream: Any) -> dict[str, Any]:

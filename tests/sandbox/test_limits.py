@@ -100,13 +100,15 @@ def test_a_later_shorter_limit_does_not_shorten_others(engine: Engine) -> None:
     assert time.perf_counter() - started >= 0.1
 
 
-def test_the_clock_wakes_after_it_has_slept(engine: Engine) -> None:
-    linked = harmful(engine, Limits(time=0.004))
-    deadline = time.monotonic() + PATIENCE
-    while not engine.ticker.asleep and time.monotonic() < deadline:
-        time.sleep(0.01)  # the real thread, falling asleep for want of calls
-    assert engine.ticker.asleep
-    assert trap(linked, "loop").kind is TrapKind.TIMEOUT
+def test_the_clock_wakes_after_it_has_slept() -> None:
+    with Engine() as engine:  # one in which no longer limit than this keeps it awake
+        linked = harmful(engine, Limits(time=0.004))
+        assert trap(linked, "loop").kind is TrapKind.TIMEOUT
+        deadline = time.monotonic() + PATIENCE
+        while not engine.ticker.asleep and time.monotonic() < deadline:
+            time.sleep(0.01)  # the real thread, falling asleep for want of calls
+        assert engine.ticker.asleep
+        assert trap(linked, "loop").kind is TrapKind.TIMEOUT
 
 
 def test_each_call_has_all_of_its_time(engine: Engine) -> None:

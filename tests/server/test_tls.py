@@ -23,6 +23,7 @@ from proxy.config.loader import load
 from proxy.server.channel import Refused
 from proxy.server.serve import Server
 from tests.integration.site import Asked, Site, engine, ok, serving, site
+from tests.listening import listening
 from tests.tls.certificates import Files, authority, client_context, issue
 
 GET = b"GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n"
@@ -216,9 +217,8 @@ def test_mistakes_have_their_place(
 async def secure_origin(files: Files) -> AsyncIterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files.certificate, files.key)
-    server = await asyncio.start_server(serving([], ok()), "127.0.0.1", 0, ssl=context)
-    yield server.sockets[0].getsockname()[1]
-    server.close()
+    async with listening(serving([], ok()), ssl=context) as port:
+        yield port
 
 
 def test_an_origin_over_tls(tmp_path: Path) -> None:

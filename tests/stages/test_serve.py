@@ -29,6 +29,7 @@ from proxy.wasi.files import Folder
 from proxy.wasi.http import Outgoing, Service
 from tests.component.guests import parse, run
 from tests.integration.site import BUILT, Asked, engine, ok, origin, serving
+from tests.listening import listening
 from tests.tls.certificates import client_context, issue
 
 NO_FIELDS: Mapping[str, str] = MappingProxyType({})
@@ -479,18 +480,15 @@ def test_it_asks_over_tls(tmp_path: Path, named: str, trusted: bool, said: str) 
         served = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         files = issue(tmp_path, named)
         served.load_cert_chain(files.certificate, files.key)
-        server = await asyncio.start_server(serving([], ok(b"secret")), "127.0.0.1", 0, ssl=served)
-        port = server.sockets[0].getsockname()[1]
         context = client_context() if trusted else ssl.create_default_context()
-        client = Outgoing([Endpoint("127.0.0.1", port, secure=True)], Secured(context))
-        serve = stage("service", client)
-        response = await ask(serve, request(f"/fetch?https://127.0.0.1:{port}/"))
-        assert await text(response) == said
-        refused = await ask(serve, request(f"/fetch?http://127.0.0.1:{port}/"))
-        assert await text(refused) == "ErrorCode::HttpRequestDenied"
-        client.close()
-        server.close()
-        await server.wait_closed()  # since Python 3.12 for its connections too, which TLS is not done with at once
+        async with listening(serving([], ok(b"secret")), ssl=served) as port:
+            client = Outgoing([Endpoint("127.0.0.1", port, secure=True)], Secured(context))
+            serve = stage("service", client)
+            response = await ask(serve, request(f"/fetch?https://127.0.0.1:{port}/"))
+            assert await text(response) == said
+            refused = await ask(serve, request(f"/fetch?http://127.0.0.1:{port}/"))
+            assert await text(refused) == "ErrorCode::HttpRequestDenied"
+            client.close()
 
     asyncio.run(scenario())
 

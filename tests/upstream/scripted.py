@@ -16,6 +16,7 @@ from proxy.exchange import Exchange, Request
 from proxy.exchange.body import Body
 from proxy.http.fields import Fields, Line
 from proxy.upstream import Endpoint, Limits, Upstream
+from tests.listening import listening
 from tests.patience import PATIENCE
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -142,8 +143,8 @@ class Scripted:
             self._connected.notify_all()
         try:
             await self._play(peer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # the proxy is done with it
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # the proxy is done with it, or the test is
         except BaseException as error:
             self.failure = error
         finally:
@@ -163,15 +164,13 @@ class Scripted:
 async def scripted(play: Play, limits: Limits = PATIENT) -> AsyncIterator[tuple[Upstream, Scripted]]:
     """An origin, and an upstream of it."""
     origin = Scripted(play)
-    server = await asyncio.start_server(origin.serve, "127.0.0.1", 0)
-    origin.endpoint = Endpoint(*server.sockets[0].getsockname())
-    upstream = Upstream("test", [origin.endpoint], limits)
-    try:
-        yield upstream, origin
-    finally:
-        upstream.close()
-        server.close()
-        await server.wait_closed()
-        await asyncio.sleep(0.01)  # the ends of the connections are told to both sides
+    async with listening(origin.serve) as port:
+        origin.endpoint = Endpoint("127.0.0.1", port)
+        upstream = Upstream("test", [origin.endpoint], limits)
+        try:
+            yield upstream, origin
+        finally:
+            upstream.close()
+            await asyncio.sleep(0.01)  # the ends of the connections are told to both sides
     if origin.failure is not None:
         raise origin.failure

@@ -13,6 +13,7 @@ from proxy.errors import ProxyError
 from proxy.upstream import Endpoint, Limits, Policy, Upstream
 from proxy.upstream import names as names_module
 from proxy.upstream.dns import Resolver
+from tests.listening import listening
 from tests.ports import free_port
 from tests.upstream.name_server import SERVFAIL, NameServer, name_server
 from tests.upstream.scripted import OK, Scripted, answering, request, run
@@ -28,11 +29,8 @@ async def named(
     """An upstream of that name, and origins on one port of 127.0.0.1 and 127.0.0.2."""
     origins = [Scripted(answering(OK)), Scripted(answering(OK))]
     port = free_port()
-    servers = [
-        await asyncio.start_server(each.serve, host, port)
-        for each, host in zip(origins, ("127.0.0.1", "127.0.0.2"), strict=True)
-    ]
-    async with name_server() as dns:
+    one, other = (listening(each.serve, f"127.0.0.{n}", port) for n, each in enumerate(origins, 1))
+    async with one, other, name_server() as dns:
         resolver = Resolver([dns.where])
         upstream = Upstream("test", [Endpoint(NAME, port)], limits, policy=policy, lookup=resolver.lookup)
         try:
@@ -40,9 +38,6 @@ async def named(
         finally:
             upstream.close()
             resolver.close()
-            for server in servers:
-                server.close()
-                await server.wait_closed()
             await asyncio.sleep(0.01)
 
 

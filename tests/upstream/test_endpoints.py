@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
@@ -16,6 +16,7 @@ from proxy.upstream.balance import ConsistentHash
 from proxy.upstream.checks import Check
 from proxy.upstream.health import Ejection, Thresholds
 from proxy.upstream.retry import BURST, Retries
+from tests.listening import listening
 from tests.upstream.scripted import OK, Peer, Play, Scripted, answering, request, run
 
 UNAVAILABLE = b"HTTP/1.1 503 X\r\ncontent-length: 4\r\n\r\nbusy"
@@ -30,18 +31,15 @@ async def several(
 ) -> AsyncIterator[tuple[Upstream, list[Scripted]]]:
     """An upstream, and its origins."""
     origins = [Scripted(play) for play in plays]
-    servers = [await asyncio.start_server(origin.serve, "127.0.0.1", 0) for origin in origins]
-    for origin, server in zip(origins, servers, strict=True):
-        origin.endpoint = Endpoint(*server.sockets[0].getsockname())
-    upstream = Upstream("test", [origin.endpoint for origin in origins], limits, policy=policy)
-    try:
-        yield upstream, origins
-    finally:
-        upstream.close()
-        for server in servers:
-            server.close()
-            await server.wait_closed()
-        await asyncio.sleep(0.01)
+    async with AsyncExitStack() as servers:
+        for origin in origins:
+            origin.endpoint = Endpoint("127.0.0.1", await servers.enter_async_context(listening(origin.serve)))
+        upstream = Upstream("test", [origin.endpoint for origin in origins], limits, policy=policy)
+        try:
+            yield upstream, origins
+        finally:
+            upstream.close()
+            await asyncio.sleep(0.01)
 
 
 async def refuse(peer: Peer) -> None:

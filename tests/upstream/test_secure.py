@@ -23,6 +23,7 @@ from proxy.exchange import collect
 from proxy.tls import client_context
 from proxy.upstream import Endpoint, Limits, Upstream
 from proxy.upstream.secure import Secured
+from tests.listening import listening
 from tests.patience import PATIENCE
 from tests.tls.certificates import authority, issue
 from tests.upstream.scripted import OK, PATIENT, Peer, Play, Scripted, answering, answering_once, request
@@ -59,16 +60,14 @@ async def origin(
     tls: ssl.SSLContext | None, connect: Secured, play: Play, limits: Limits = PATIENT
 ) -> AsyncIterator[tuple[Upstream, Scripted]]:
     scripted = Scripted(play)
-    server = await asyncio.start_server(scripted.serve, "127.0.0.1", 0, ssl=tls)
-    port = server.sockets[0].getsockname()[1]
-    scripted.endpoint = Endpoint(HOST, port, "127.0.0.1", secure=True)
-    upstream = Upstream("test", [scripted.endpoint], limits, connect)
-    try:
-        yield upstream, scripted
-    finally:
-        upstream.close()
-        server.close()
-        await asyncio.sleep(0.01)
+    async with listening(scripted.serve, ssl=tls) as port:
+        scripted.endpoint = Endpoint(HOST, port, "127.0.0.1", secure=True)
+        upstream = Upstream("test", [scripted.endpoint], limits, connect)
+        try:
+            yield upstream, scripted
+        finally:
+            upstream.close()
+            await asyncio.sleep(0.01)
     if scripted.failure is not None and not isinstance(scripted.failure, OSError):
         raise scripted.failure
 

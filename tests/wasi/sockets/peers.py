@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import tests.listening
 from proxy import wasi
 from proxy.component import decode
 from proxy.config.sockets import Sockets
@@ -25,34 +26,20 @@ from proxy.wasi.p3 import handler_interfaces
 from proxy.wasi.p3.http import Handler
 from proxy.wasi.sockets import Network
 from tests.integration.site import engine
+from tests.listening import Talk
 
 GUEST = Path(__file__).parents[1] / "guests" / "built" / "sockets.wasm"
 LIMITS = Limits(memory=32 << 20, time=0.5)
 
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-
-@asynccontextmanager
-async def listening(talk: Talk, host: str = "127.0.0.1") -> AsyncIterator[int]:
+def listening(talk: Talk, host: str = "127.0.0.1") -> AbstractAsyncContextManager[int]:
     """A TCP server; its port."""
-    talks: dict[asyncio.Task[object], asyncio.StreamWriter] = {}
 
     async def talked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        talks[task] = writer
         with suppress(ConnectionError):
             await talk(reader, writer)
 
-    server = await asyncio.start_server(talked, host, 0, limit=1 << 20)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for task, writer in talks.items():
-            task.cancel()
-            writer.transport.abort()
-        await asyncio.gather(*talks, return_exceptions=True)
+    return tests.listening.listening(talked, host, limit=1 << 20)
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
