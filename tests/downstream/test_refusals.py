@@ -21,6 +21,7 @@ from tests.downstream.test_listener import GET, Run, client, listening
 from tests.downstream.test_listener import run as run
 from tests.downstream.test_secure import secure
 from tests.downstream.wire import hello
+from tests.patience import PATIENCE
 from tests.tls.certificates import authority, client_context, issue
 
 Act = Callable[[Listener], None]
@@ -30,7 +31,10 @@ def raw(data: bytes, *, reads: bool = True) -> Act:
     """A client that says this, and leaves when it is answered."""
 
     def act(listener: Listener) -> None:
-        with socket.create_connection(listener.addresses[0], 10) as connection, contextlib.suppress(ConnectionError):
+        with (
+            socket.create_connection(listener.addresses[0], PATIENCE) as connection,
+            contextlib.suppress(ConnectionError),
+        ):
             connection.sendall(data)
             if reads:
                 connection.recv(1000)
@@ -46,7 +50,7 @@ def shaking(**how: object) -> Act:
         for name, value in how.items():
             setattr(context, name, value)
         with (
-            socket.create_connection(listener.addresses[0], 10) as connection,
+            socket.create_connection(listener.addresses[0], PATIENCE) as connection,
             contextlib.suppress(ssl.SSLError, ConnectionError),
             context.wrap_socket(connection, server_hostname="a.example") as tls,
         ):
@@ -59,7 +63,7 @@ def stranger(listener: Listener) -> None:
     context = client_context()
     trustme.CA(key_type=trustme.KeyType.ECDSA).issue_cert("b@a.example").configure_cert(context)
     with (
-        socket.create_connection(listener.addresses[0], 10) as connection,
+        socket.create_connection(listener.addresses[0], PATIENCE) as connection,
         contextlib.suppress(ssl.SSLError, ConnectionError),
         context.wrap_socket(connection, server_hostname="a.example") as tls,
     ):
@@ -68,7 +72,7 @@ def stranger(listener: Listener) -> None:
 
 def distrustful(listener: Listener) -> None:
     with (
-        socket.create_connection(listener.addresses[0], 10) as connection,
+        socket.create_connection(listener.addresses[0], PATIENCE) as connection,
         pytest.raises(ssl.SSLCertVerificationError),
     ):
         ssl.create_default_context().wrap_socket(connection, server_hostname="a.example")

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.downstream.segments import MOST, Datagram, Segments, run
+from tests.patience import PATIENCE
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -21,7 +22,7 @@ def test_they_arrive_as_they_were(together: bool) -> None:
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as there,
     ):
         there.bind(("127.0.0.1", 0))
-        there.settimeout(5)
+        there.settimeout(PATIENCE)
         segments = Segments()
         segments.together = together
         sent: list[Datagram] = [(bytes((n,)) * size, there.getsockname()) for n, size in enumerate(sizes)]

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -59,18 +60,26 @@ class Process:
 
     def kill(self) -> None:
         """All that is left of the group."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.popen.pid, signal.SIGKILL)
+        self._end()
         self.popen.communicate()
 
+    def _end(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+
     def until(self, pattern: str) -> re.Match[str]:
-        """The first line that matches."""
+        """The first line that matches. Who does not print it is ended in time."""
         assert self.popen.stderr is not None
         seen = []
-        for line in self.popen.stderr:
-            seen.append(line)
-            if found := re.search(pattern, line):
-                return found
+        late = threading.Timer(PATIENCE, self._end)
+        late.start()
+        try:
+            for line in self.popen.stderr:
+                seen.append(line)
+                if found := re.search(pattern, line):
+                    return found
+        finally:
+            late.cancel()
         raise AssertionError(f"{pattern!r} was not printed, but: {''.join(seen)}")
 
     def admin(self, method: str, path: str, body: str | None = None) -> tuple[int, str]:

@@ -13,7 +13,7 @@ from proxy.server.changes import Changes, Stamps, stamps
 from tests.server.process import config, respond, running
 from tests.server.test_workers import until
 
-BUILT = Path("filters/built").resolve()
+BUILT = Path(__file__).parents[2] / "filters" / "built"
 FILE = Path("x")
 OLD: Stamps = {FILE: (1, 10, 100)}
 HALF: Stamps = {FILE: (1, 0, 200)}

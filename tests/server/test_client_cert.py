@@ -175,7 +175,7 @@ def test_a_session_that_is_resumed_has_the_certificate_it_began_with(
         session, reused = None, []
         for _ in range(2):
             with (
-                socket.create_connection(("127.0.0.1", port), 10) as connection,
+                socket.create_connection(("127.0.0.1", port), PATIENCE) as connection,
                 context.wrap_socket(connection, server_hostname="a.example", session=session) as tls,
             ):
                 tls.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
