@@ -224,7 +224,7 @@ def _lift_params(code: Code, lift: Lift, kind: t.FuncType, kinds: list[t.ValueTy
             code.line("pointer = slots[0] & 0xFFFFFFFF")
             _check_pointer(code, "pointer", kind.together())
             values = lift.values(kinds, MEMORY, "memory.view", "pointer")
-        names = [code.bind(value) for value in values]
+        names = [value if value.isidentifier() else code.bind(value) for value in values]
     _trap_on_bad_text(code)
     return names
 

@@ -54,7 +54,7 @@ class Kind:
     leaves: bool = True
     """Whether it traps where an instance may not call out."""
     line: str = ""
-    """Instead of a call of the body, where it does no more than this."""
+    """Of one that only reads or writes what its thread keeps, which is all it does."""
 
 
 # The task's own.
@@ -206,8 +206,8 @@ def _always(definition: Builtin) -> bool:
 
 
 BUILTINS = {
-    "context.get": Kind(_core(0, "i32"), _context_get, leaves=False, line="slots[0] = state.storage[{slot}]"),
-    "context.set": Kind(_core(1), _context_set, leaves=False, line="state.storage[{slot}] = slots[0] & 0xFFFFFFFF"),
+    "context.get": Kind(_core(0, "i32"), _context_get, leaves=False, line="SLOTS[address][0] = {storage}"),
+    "context.set": Kind(_core(1), _context_set, leaves=False, line="{storage} = SLOTS[address][0] & 0xFFFFFFFF"),
     "backpressure.inc": Kind(_core(0), _always_as(_backpressure_inc), leaves=False),
     "backpressure.dec": Kind(_core(0), _always_as(_backpressure_dec), leaves=False),
     "task.cancel": Kind(_core(0), _always_as(_task_cancel)),
@@ -259,15 +259,18 @@ def callback(bound: Bound, cell: Cell) -> HostCallback:
     arguments = "".join(f", slots[{2 * number}] & 0xFFFFFFFF" for number in range(len(params)))
     with code.block("def callback(env, caller, address):"):
         with code.block("try:"):
-            code.line("instance = CELL.current")
-            code.line(f"state = instance.components[{bound.component}]")
-            if kind.leaves:
-                with code.block("if not state.may_leave:"):
-                    code.line("raise trap('cannot leave component instance')")
-            if params or results:
-                code.line("slots = SLOTS[address]")
-            called = f"{'slots[0] = ' if results else ''}ACT(instance, state{arguments})"
-            code.line(kind.line.format(slot=bound.definition.slot) or called)
+            if kind.line:
+                kept = f"CELL.current.components[{bound.component}].storage[{bound.definition.slot}]"
+                code.line(kind.line.format(storage=kept))
+            else:
+                code.line("instance = CELL.current")
+                code.line(f"state = instance.components[{bound.component}]")
+                if kind.leaves:
+                    with code.block("if not state.may_leave:"):
+                        code.line("raise trap('cannot leave component instance')")
+                if params or results:
+                    code.line("slots = SLOTS[address]")
+                code.line(f"{'slots[0] = ' if results else ''}ACT(instance, state{arguments})")
         with code.block("except BaseException as error:"):
             code.line("return carry(error)")
         code.line("return 0")
