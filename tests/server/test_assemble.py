@@ -130,7 +130,8 @@ def test_what_was_before_a_reload_is_let_go(tmp_path: Path) -> None:
             path.write_text(path.read_text().replace("name: pages", "name: other"))
             before = alive()
             await proxy.reload()
-            assert alive() == before
+            now = alive()
+            assert all(now[kind] <= before[kind] for kind in before)  # what earlier tests left may be gone meanwhile
             assert (await proxy.get("/")).body == b"<head>x</head>"
 
     asyncio.run(scenario())
