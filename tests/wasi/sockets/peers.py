@@ -36,7 +36,7 @@ def listening(talk: Talk, host: str = "127.0.0.1") -> AbstractAsyncContextManage
     """A TCP server; its port."""
 
     async def talked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
             await talk(reader, writer)
 
     return tests.listening.listening(talked, host, limit=1 << 20)
