@@ -8,7 +8,12 @@ from typing import Any, Final
 from proxy.component.abi.functions import Target, result_lifter
 from proxy.component.instance import IDLE, Instance
 from proxy.component.types import FuncType, Variant
-from proxy.sandbox import RawValues, call
+from proxy.sandbox import CALL_RUNTIME, RawValues, call
+
+_call: Final = CALL_RUNTIME["CALL"]
+_trap: Final = CALL_RUNTIME["TRAP"]
+_trap_address: Final = CALL_RUNTIME["TRAP_ADDRESS"]
+_failure: Final = CALL_RUNTIME["failure"]
 
 _JOINED: Final = 0xFFFF_FFFF
 """What the function of `Target.joined` gives for a variant's first case, which has no payload."""
@@ -16,9 +21,9 @@ _JOINED: Final = 0xFFFF_FFFF
 
 class Bare:
     """`export(instance)` is a call from the host (canon lift). first: what it gives, unless there is something for
-    `lift`, which gets it from `values`."""
+    `lift`, which gets it from the raw values."""
 
-    __slots__ = ("_component", "_first", "_function", "_lift", "_post_return", "_values", "type")
+    __slots__ = ("_address", "_component", "_first", "_function", "_lift", "_post_return", "_raw", "type")
 
     def __init__(
         self,
@@ -32,21 +37,25 @@ class Bare:
         self._function = target.function if target.joined is None else target.joined
         self._post_return = target.post_return or 0
         self._component = target.component
-        self._values = values
+        self._raw: Any = values.buffer
+        self._address = values.address
         self._first: Any = first
         self._lift = lift
 
     def __call__(self, instance: Instance, /) -> Any:
         previous = instance.enter()
         try:
-            values, function = self._values, self._function
-            call(instance.context, instance.funcs[function] or instance.find(function), values.address, 1)
+            function = self._function
+            found = instance.funcs[function] or instance.find(function)
+            error = _call(instance.context, found, self._address, 1, _trap_address)  # as `call`
+            if error or _trap[0]:
+                raise _failure(error)
             result = self._first
-            if self._lift is not None and values.buffer[0] & _JOINED != _JOINED:
+            if self._lift is not None and self._raw[0] & _JOINED != _JOINED:
                 result = self._lift(instance)
                 component = instance.components[self._component]
                 component.may_leave = False
-                call(instance.context, instance.address(self._post_return), values.address, 1)
+                call(instance.context, instance.address(self._post_return), self._address, 1)
                 component.may_leave = True
             instance.state = IDLE
             return result
