@@ -47,8 +47,8 @@ class Kinds(Generic[K]):
 
     together: what several lines in a row are, if they can be taken as one. A client says the same of itself with each
     request, and once all that is in the table, the bytes of it stay the same: what is behind the first literal of a
-    block (its path, most likely) is looked at line by line only until it has come twice. It is then one entry, the
-    last one, whose line is empty. None: lines are always told one by one.
+    block (its path, most likely), or all of one that ends with it, is looked at line by line only until it has come
+    twice. It is then one entry, the last one, whose line is empty. None: lines are always told one by one.
     literals: lines by their bytes, of those that no table is to keep though they are no secret (RFC 7541 §6.2.2), as
     paths are sent: many clients ask for the same ones.
     """
@@ -116,7 +116,7 @@ class Decoder(Generic[K]):
                 left -= entry[2]
                 if left >= 0:
                     entries.append(entry)
-                if rest is block:
+                if rest is block and at < end:
                     rest, before = block[at:], len(entries)
                     run = runs.get(rest)
         except IndexError:
