@@ -52,7 +52,7 @@ class _PageMap:
         return os.pread(self._file, size, offset)
 
 
-_map: Final = _PageMap()
+_map = _PageMap()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_map.forget)
 

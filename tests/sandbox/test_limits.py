@@ -8,6 +8,7 @@ import pytest
 
 from proxy.component import Linked, decode, link
 from proxy.sandbox import Engine, Limits, Trap, TrapKind
+from tests.compiled import no_patch
 from tests.component.guests import parse
 from tests.patience import PATIENCE
 from tests.sandbox.guests import harmful
@@ -66,6 +67,7 @@ def test_a_deep_backtrace_is_cut(engine: Engine) -> None:
     assert len(trap(harmful(engine, Limits()), "recurse").backtrace.splitlines()) <= 30
 
 
+@no_patch
 @pytest.mark.parametrize("limit", [0.01, 0.05])
 def test_an_endless_loop_ends_between_its_limit_and_twice_that(
     engine: Engine, limit: float, monkeypatch: pytest.MonkeyPatch
