@@ -162,7 +162,10 @@ def test_it_stops_both() -> None:
     while "Below:" not in (line := process.stdout.readline()):
         assert line, "the demo ended"
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=PATIENCE)
+    try:
+        process.communicate(timeout=PATIENCE)
+    finally:
+        process.terminate()  # of use when it has not heard
 
     assert process.returncode == 0
     for each in (port, origin, admin):
