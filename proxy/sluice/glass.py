@@ -351,7 +351,10 @@ class Glass:
                 sources[setter.on_response].add(replaced)
         request, response = (Edits(tuple(each), frozenset(of)) for each, of in zip(edits, sources, strict=True))
         observations = tuple([self._observations[index] for index in reads])
-        return Told(tuple(reads), observations, sum(map(weight, observations)), request, response)
+        asked = sum(
+            map(weight, set(observations))
+        )  # two questions may be one: names of fields are the same in any case
+        return Told(tuple(reads), observations, asked, request, response)
 
 
 def _fill(values: list[Value], wanted: Mapping[bytes, int], fields: Fields) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from proxy.component import decode
@@ -121,10 +121,15 @@ def told(story: object) -> object:
     return story.log, steps, story.request, story.response
 
 
+TWO_SPELLINGS = [Call("request.header", "x-a"), Call("request.header", "X-A")]
+"""Of one field: asked for once, as far as the bounds go."""
+
+
 @pytest.mark.parametrize("options", [{"pooled": True}, {"memo": False}, {}], ids=["pooled", "fresh", "remembered"])
 def test_nobody_can_tell_where_calls_are_answered(engine: Engine, options: dict[str, bool]) -> None:
     @settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
     @given(calls, calls, exchanges)
+    @example(TWO_SPELLINGS, [], [("/", None, [], False)] * 3)
     def same(down: list[Call], up: list[Call], asked: Exchanges) -> None:
         made = [program(engine, down, up, lens=lens, **options) for lens in (True, False)]
         try:
