@@ -35,7 +35,8 @@ COMPILED = (
     "proxy/upstream/*.py",
 )
 """What every exchange passes through. No class of these may derive from another library's: where a wheel is built in
-isolation that is not there, mypyc takes the base for nothing, and the class is broken. telemetry/metrics.py has one."""
+isolation that is not there, mypyc takes the base for nothing, and the class is broken. telemetry/metrics.py has one.
+Nor may an interpreted class derive from one of these: tasks do from one of component/handles.py."""
 
 INTERPRETED = {
     "**/__init__.py": "only imports",
