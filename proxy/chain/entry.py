@@ -87,14 +87,10 @@ def failed(error: ProxyError, exchange: Exchange, method: str) -> Response:
 
 
 def _signed(response: Response, exchange: Exchange) -> Response:
-    fixed, lines = response.fields.fixed, response.fields.lines
-    signed = Fields()
-    if fixed is not None and lines is fixed.lines:
-        signed.fixed = fixed = fixed.after(_with_via)
-        begun = fixed.lines
-    else:
-        begun = _with_via(lines)
-    signed.lines = [*begun, (b"x-request-id", exchange.id.encode())]
+    signed = response.fields.after(_with_via)
+    if signed is None:
+        signed = Fields(_with_via(response.fields.lines))
+    signed.append(b"x-request-id", exchange.id.encode())
     return Response(response.status, signed, response.body, response.tags)
 
 

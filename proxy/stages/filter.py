@@ -94,7 +94,7 @@ class Filter:
                 raise
             return response
         self._over(session, request)
-        return _bodyless(changed) if changed.status in _CONTENTLESS else changed
+        return _bodyless(changed)
 
     def _failed(self, session: Session, request: Request, error: Exception) -> None:
         """A run failed: log it, then raise, or with `fail_open` return."""
