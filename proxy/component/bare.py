@@ -12,7 +12,7 @@ from proxy.sandbox import CALL_RUNTIME, RawValues, call
 
 _call: Final = CALL_RUNTIME["CALL"]
 _trap: Final = CALL_RUNTIME["TRAP"]
-_trap_address: Final = CALL_RUNTIME["TRAP_ADDRESS"]
+_trap_argument: Final = CALL_RUNTIME["TRAP_ARGUMENT"]
 _failure: Final = CALL_RUNTIME["failure"]
 
 _JOINED: Final = 0xFFFF_FFFF
@@ -23,7 +23,7 @@ class Bare:
     """`export(instance)` is a call from the host (canon lift). first: what it gives, unless there is something for
     `lift`, which gets it from the raw values."""
 
-    __slots__ = ("_address", "_component", "_first", "_function", "_lift", "_post_return", "_raw", "type")
+    __slots__ = ("_component", "_count", "_first", "_function", "_lift", "_post_return", "_raw", "_start", "type")
 
     def __init__(
         self,
@@ -38,7 +38,8 @@ class Bare:
         self._post_return = target.post_return or 0
         self._component = target.component
         self._raw: Any = values.buffer
-        self._address = values.address
+        self._start = values.start
+        self._count = values.count
         self._first: Any = first
         self._lift = lift
 
@@ -47,7 +48,7 @@ class Bare:
         try:
             function = self._function
             found = instance.funcs[function] or instance.find(function)
-            error = _call(instance.context, found, self._address, 1, _trap_address)  # as `call`
+            error = _call(instance.context, found, self._start, self._count, _trap_argument)  # as `call`
             if error or _trap[0]:
                 raise _failure(error)
             result = self._first
@@ -55,7 +56,7 @@ class Bare:
                 result = self._lift(instance)
                 component = instance.components[self._component]
                 component.may_leave = False
-                call(instance.context, instance.address(self._post_return), self._address, 1)
+                call(instance.context, instance.address(self._post_return), self._start, self._count)
                 component.may_leave = True
             instance.state = IDLE
             return result

@@ -215,7 +215,7 @@ class Binder:
         def mismatch(error: Exception) -> TypeError:
             return TypeError(f"an argument of {name} is not of its type {func.type}: {error}")
 
-        raw = {"VALUES": values, "RAW": values.buffer, "ADDRESS": values.address}
+        raw = {"VALUES": values, "RAW": values.buffer, "START": values.start, "COUNT": values.count}
         return {**raw, "mismatch": mismatch, "trap": trap, "HANDLE": Handle, "SYNC_THREAD": SYNC_THREAD, **CALL_RUNTIME}
 
     def reckon(self, func: FuncType) -> None:

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from proxy.component.handles import GuestResource, Handle, trap
 from proxy.component.plan import ResourceOperation
 from proxy.component.types import ResourceType
-from proxy.sandbox import CoreFuncType, HostCallback, ImportSource, Linker, RawValues, Trap, call, carry, raw_values_at
+from proxy.sandbox import (
+    CoreFuncType,
+    HostCallback,
+    ImportSource,
+    Linker,
+    RawValues,
+    Trap,
+    argument,
+    call,
+    carry,
+    raw_values_at,
+)
 
 if TYPE_CHECKING:
     from proxy.component.instance import Cell, Instance
@@ -20,13 +31,13 @@ _one_at = raw_values_at(1)
 def forward(number: int, kind: CoreFuncType, cell: Cell) -> HostCallback:
     """A function that is another core function, found when called: what it breaks the cycle with, a shim did in
     Wasm."""
-    count = max(len(kind.params), len(kind.results))
+    count = argument(max(len(kind.params), len(kind.results)))
 
     def callback(env: int, caller: int, address: int) -> int:
         try:
             instance = cell.current
             function = instance.funcs[number] or instance.find(number)
-            call(instance.context, function, address, count)
+            call(instance.context, function, argument(address), count)
         except BaseException as error:
             return carry(error)
         return 0
@@ -98,7 +109,7 @@ def guest_destructor(number: int | None) -> Callable[[Instance, Any], None]:
     def destroy(instance: Instance, representation: Any) -> None:
         if number is not None:
             values.buffer[0] = representation
-            call(instance.context, instance.address(number), values.address, 1)
+            call(instance.context, instance.address(number), values.start, values.count)
 
     return destroy
 
@@ -126,7 +137,7 @@ def start(number: int) -> Callable[[Instance], None]:
     values = RawValues(1)
 
     def step(instance: Instance) -> None:
-        call(instance.context, instance.find(number), values.address, 0)
+        call(instance.context, instance.find(number), values.start, values.count)
 
     return step
 

@@ -17,7 +17,7 @@ from proxy.component.tasks.scheduler import Scheduler
 from proxy.component.tasks.state import ComponentState
 from proxy.component.tasks.writer import HostReadable
 from proxy.component.types import ResourceType, ValueType
-from proxy.sandbox import CALL_RUNTIME, Deadline, Memory, RawValues, Restore, Store
+from proxy.sandbox import CALL_RUNTIME, Argument, Deadline, Memory, RawValues, Restore, Store
 
 if TYPE_CHECKING:
     from proxy.component.link import Linked
@@ -28,13 +28,15 @@ OVER: Final = 2
 
 _many = RawValues(SLOTS)
 _many_raw: Final = _many.buffer
-_many_address: Final = _many.address
+_many_start: Final = _many.start
+_many_count: Final = _many.count
 _values = RawValues(4)
-_realloc_address: Final = _values.address
+_realloc_start: Final = _values.start
+_realloc_count: Final = _values.count
 _realloc_raw: Final = _values.buffer
 _call: Final = CALL_RUNTIME["CALL"]
 _trap: Final = CALL_RUNTIME["TRAP"]
-_trap_address: Final = CALL_RUNTIME["TRAP_ADDRESS"]
+_trap_argument: Final = CALL_RUNTIME["TRAP_ARGUMENT"]
 _failure: Final = CALL_RUNTIME["failure"]
 _REALLOC: Final = Struct("<Q8xQ8xI12xI12x")
 
@@ -71,7 +73,7 @@ class Context:
         self.component = instance.components[plan.component]
         self.handles = self.component.handles
         self.left = instance.linked.limits.memory
-        self._realloc = 0 if plan.realloc is None else instance.address(plan.realloc)
+        self._realloc = None if plan.realloc is None else instance.address(plan.realloc)
         self._batches = plan.batches or 0
         self.memory: Any = _NoMemory()
         if plan.memory is not None:
@@ -79,12 +81,12 @@ class Context:
 
     def realloc(self, alignment: int, size: int) -> int:
         """Fresh memory of the guest, by its `cabi_realloc`."""
-        if not self._realloc:
+        if self._realloc is None:
             raise trap("the function has no realloc")
         _REALLOC.pack_into(_realloc_raw, 0, 0, 0, alignment, size)
         component = self.component
         component.may_leave = False
-        error = _call(self.context, self._realloc, _realloc_address, 4, _trap_address)
+        error = _call(self.context, self._realloc, _realloc_start, _realloc_count, _trap_argument)
         if error or _trap[0]:
             raise _failure(error)
         component.may_leave = True
@@ -122,7 +124,7 @@ class Context:
                 done = len(pointers)
                 ARGUMENTS[count].pack_into(_many_raw, 0, 1, *sizes[done : done + count])
                 function = instance.funcs[number] or instance.find(number)
-                error = _call(self.context, function, _many_address, count + 1, _trap_address)
+                error = _call(self.context, function, _many_start, _many_count, _trap_argument)
                 if error or _trap[0]:
                     raise _failure(error)
                 pointers += RESULTS[count].unpack_from(_many_raw)
@@ -228,7 +230,7 @@ class Instance:
         self._deadline: Deadline = linked.deadline
         self.data = data
         self.state = IDLE
-        self.funcs: list[int] = [0] * binding.externs
+        self.funcs: list[Argument | None] = [None] * binding.externs
         self.contexts: list[Context | None] = [None] * len(binding.contexts)
         self.components = [ComponentState() for _ in range(binding.components)]
         self._begun = self.made = 0
@@ -331,11 +333,11 @@ class Instance:
         """The core instance was made."""
         return bool(self.made & 1 << slot)
 
-    def address(self, number: int) -> int:
+    def address(self, number: int) -> Argument:
         """Of the extern with this number."""
         return self.funcs[number] or self.find(number)
 
-    def find(self, number: int) -> int:
+    def find(self, number: int) -> Argument:
         """The address of the extern with this number, on first use."""
         slot, name = self.linked.binding.names[number]
         if not self.made & 1 << slot:

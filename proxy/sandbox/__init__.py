@@ -8,11 +8,13 @@ from proxy.sandbox.image import GlobalImage, MemoryImage, Restore
 from proxy.sandbox.limits import Limits
 from proxy.sandbox.linker import HostCallback, ImportSource, Linker
 from proxy.sandbox.module import CoreExtern, CoreFuncType, CoreMemoryType, Module
+from proxy.sandbox.raw import Argument, argument
 from proxy.sandbox.store import CALL_RUNTIME, Memory, RawValues, Store, StoreLayout, call, carry, raw_values_at
 from proxy.sandbox.trap import PoolExhausted, Trap, TrapKind
 
 __all__ = [
     "CALL_RUNTIME",
+    "Argument",
     "CompileError",
     "CoreExtern",
     "CoreFuncType",
@@ -35,6 +37,7 @@ __all__ = [
     "StoreLayout",
     "Trap",
     "TrapKind",
+    "argument",
     "call",
     "carry",
     "fiber",

@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from proxy.sandbox import raw
+from proxy.sandbox.raw import Argument
 from proxy.sandbox.store import failed
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class FiberCall:
 
     __slots__ = ("_block", "_future", "_kind", "_results", "resumed")
 
-    def __init__(self, context: int, func: int, kind: CoreFuncType, values: Any) -> None:
+    def __init__(self, context: Argument, func: Argument, kind: CoreFuncType, values: Any) -> None:
         """`values`: a buffer of raw values, two words each, that holds the arguments."""
         self.resumed = False
         self._kind = kind
@@ -40,7 +41,8 @@ class FiberCall:
             raw.set_word(place, raw.VALUE_KINDS[name])
             raw.set_word(place + raw.VALUE_OF, values[2 * index])
         self._results = first + params * raw.VALUE_SIZE
-        self._future = raw.func_call_async(context, func, first, params, self._results, results, at, at + 8)
+        numbers = (first, params, self._results, results, at, at + 8)
+        self._future = raw.func_call_async(context, func, *map(raw.argument, numbers))
 
     def poll(self) -> bool:
         """Runs the guest until it waits (False) or is over (True). Raises what it failed with."""
@@ -95,16 +97,16 @@ _continuation = raw.Continuation(_resumed)
 _continuation_address = raw.code_address(_continuation)
 
 
-def arm(store: Store, linker: Linker, table: int) -> None:
+def arm(store: Store, linker: Linker, table: Argument) -> None:
     """Puts the function that suspends into the first element of a table. After that nothing can be instantiated in the
     store any more."""
     extern, value = raw.block(raw.EXTERN_SIZE), raw.block(raw.VALUE_SIZE)
     at, place = raw.address_of(extern), raw.address_of(value)
-    linker.get(store.context, b"", SUSPEND.encode(), at)
+    linker.get(store.pointer, b"", SUSPEND.encode(), at)
     raw.set_word(place, raw.FUNCREF)
     for offset in range(0, raw.FUNC_SIZE, 8):
         raw.set_word(place + raw.VALUE_OF + offset, raw.word(at + raw.EXTERN_OF + offset))
-    error = raw.table_set(store.context, table, 0, place)
+    error = raw.table_set(store.context, table, raw.argument(0), raw.argument(place))
     if error:
         raise failed(error, 0)
     store.waits = True

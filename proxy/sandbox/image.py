@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from proxy.sandbox import raw
 from proxy.sandbox.pages import Pages
+from proxy.sandbox.raw import Argument
 
 _STRETCH: Final = 4096
 """Bytes that are looked at together: where all are zero nothing is kept."""
@@ -30,8 +31,8 @@ class Restore:
 class MemoryImage:
     """Of a memory as it is made: `size` bytes, of which most are zero."""
 
-    def __init__(self, context: int, address: int) -> None:
-        self.size: int = raw.memory_data_size(context, address)
+    def __init__(self, context: Argument, address: Argument) -> None:
+        self.size = raw.memory_data_size(context, address)
         self.contents = list(_contents(bytes(raw.view(raw.memory_data(context, address), self.size))))
         self._known: dict[tuple[int, int], bytes] = {}
 
@@ -49,7 +50,7 @@ class MemoryImage:
             known = self._known[begin, end] = bytes(stretch)
         return known
 
-    def into(self, context: int, address: int) -> Restore:
+    def into(self, context: Argument, address: Argument) -> Restore:
         """For the memory at an address, which was made like this one. One that has grown cannot be put back: memories
         do not shrink."""
         return _MemoryRestore(self, context, address)
@@ -58,11 +59,11 @@ class MemoryImage:
 class _MemoryRestore(Restore):
     """Guests touch few of their pages, and in exchange after exchange the same. All others are as they were made."""
 
-    def __init__(self, image: MemoryImage, context: int, address: int) -> None:
+    def __init__(self, image: MemoryImage, context: Argument, address: Argument) -> None:
         self._image = image
         self._context = context
         self._address = address
-        base: int = raw.memory_data(context, address)  # it stays there, as the pool has its place
+        base = raw.memory_data(context, address)  # it stays there, as the pool has its place
         self._view = raw.view(base, image.size)
         self._pages = Pages(base, image.size)
         for at, content in image.contents:
@@ -90,18 +91,18 @@ class _MemoryRestore(Restore):
 class GlobalImage:
     """Of a global that is a number."""
 
-    def __init__(self, context: int, address: int) -> None:
+    def __init__(self, context: Argument, address: Argument) -> None:
         self._value = raw.block(raw.VALUE_SIZE)
-        raw.global_get(context, address, raw.address_of(self._value))
+        raw.global_get(context, address, raw.argument(raw.address_of(self._value)))
 
-    def into(self, context: int, address: int) -> Restore:
+    def into(self, context: Argument, address: Argument) -> Restore:
         return _GlobalRestore(self._value, context, address)
 
 
 class _GlobalRestore(Restore):
-    def __init__(self, value: Any, context: int, address: int) -> None:
+    def __init__(self, value: Any, context: Argument, address: Argument) -> None:
         self._keep = value
-        self._value: int = raw.address_of(value)
+        self._value = raw.argument(raw.address_of(value))
         self._context = context
         self._address = address
 

@@ -1,6 +1,9 @@
 """wasmtime's C API (crates/c-api, version 50) as plain functions on addresses: the only place that knows ctypes.
 
 Every pointer is an int, 0 for NULL, so that a call costs as little as ctypes can: no pointer objects, no conversions.
+Of each int, though, ctypes makes an argument first, and five of them cost more than the call. So what is called again
+and again with the same addresses is given arguments that were made once (`Argument`, `_ready`).
+
 The library is loaded straight from the wasmtime package's folder; its Python part, which would take a tenth of a second
 to import and keeps global state, is not.
 
@@ -17,7 +20,7 @@ import sys
 from collections.abc import Callable
 from ctypes import c_bool, c_int64, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
 from pathlib import Path
-from typing import Any
+from typing import Any, NewType
 
 VERSION = importlib.metadata.version("wasmtime")
 SUPPORTED_MAJOR = "50"
@@ -61,6 +64,19 @@ def _blocking(name: str, result: Any, *arguments: Any) -> Raw:
 
 P = c_size_t
 """A pointer, as an int in both directions."""
+
+Argument = NewType("Argument", object)
+"""An address or a size as ctypes passes it on."""
+
+argument: Callable[[int], Argument] = P.from_param  # type: ignore[assignment]
+
+
+def _ready(library: ctypes.CDLL, name: str, result: Any) -> Raw:
+    """A function that is given Arguments alone. (ctypes would take an int for a C int, and cut it off.)"""
+    function = getattr(library, name)
+    function.restype = result
+    return function  # type: ignore[no-any-return]
+
 
 # Sizes and layouts of the structures that cross the boundary (wasmtime/extern.h, val.h, instance.h; wasm.h).
 RAW_VALUE_SIZE = 16  # wasmtime_val_raw_t
@@ -215,19 +231,21 @@ instance_new = _blocking("wasmtime_instance_new", P, P, P, P, c_size_t, P, P)
 instance_export_get = _quick("wasmtime_instance_export_get", c_bool, P, P, c_void_p, c_size_t, P)
 
 # Functions and memories of an instance.
-func_call_unchecked = _blocking("wasmtime_func_call_unchecked", P, P, P, P, c_size_t, P)
-memory_data = _quick("wasmtime_memory_data", P, P, P)
-memory_data_size = _quick("wasmtime_memory_data_size", c_size_t, P, P)
-global_get = _quick("wasmtime_global_get", None, P, P, P)
-global_set = _quick("wasmtime_global_set", P, P, P, P)
+func_call_unchecked: Callable[[Argument, Argument, Argument, Argument, Argument], int] = _ready(
+    _releasing, "wasmtime_func_call_unchecked", P
+)
+memory_data: Callable[[Argument, Argument], int] = _ready(_keeping, "wasmtime_memory_data", P)
+memory_data_size: Callable[[Argument, Argument], int] = _ready(_keeping, "wasmtime_memory_data_size", c_size_t)
+global_get: Callable[[Argument, Argument, Argument], None] = _ready(_keeping, "wasmtime_global_get", None)
+global_set: Callable[[Argument, Argument, Argument], int] = _ready(_keeping, "wasmtime_global_set", P)
 
 # Calls on a stack of their own (wasmtime/async.h).
 linker_define_async_func = _quick(
     "wasmtime_linker_define_async_func", P, P, c_void_p, c_size_t, c_void_p, c_size_t, P, c_void_p, c_void_p, c_void_p
 )
-func_call_async = _quick("wasmtime_func_call_async", P, P, P, P, c_size_t, P, c_size_t, P, P)
+func_call_async: Callable[..., int] = _ready(_keeping, "wasmtime_func_call_async", P)
 call_future_poll = _blocking("wasmtime_call_future_poll", c_bool, P)
-table_set = _quick("wasmtime_table_set", P, P, P, c_uint64, P)
+table_set: Callable[[Argument, Argument, Argument, Argument], int] = _ready(_keeping, "wasmtime_table_set", P)
 call_future_delete = _blocking("wasmtime_call_future_delete", None, P)
 
 # Errors and traps.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from proxy.sandbox import raw
 from proxy.sandbox.deadline import Deadline
 from proxy.sandbox.limits import Limits
+from proxy.sandbox.raw import Argument
 from proxy.sandbox.ticker import Ticker
 from proxy.sandbox.trap import Trap, TrapKind, take_error, take_trap
 
@@ -25,6 +26,7 @@ _UNUSED: Final = 10_000
 
 _trap: Final = raw.block(8)
 _trap_address: Final = raw.address_of(_trap)
+_trap_argument: Final = raw.argument(_trap_address)
 _call: Final = raw.func_call_unchecked
 _set_deadline: Final = raw.context_set_epoch_deadline
 
@@ -37,13 +39,16 @@ pending: Final[list[BaseException]] = []
 
 
 class RawValues:
-    """Room for the raw values of a call: `buffer` has two 64-bit words for each. An extern takes as much as two."""
+    """Room for the raw values of a call: `buffer` has two 64-bit words for each. An extern takes as much as two.
+    `start` and `count` are what `call` is given."""
 
-    __slots__ = ("address", "buffer")
+    __slots__ = ("address", "buffer", "count", "start")
 
     def __init__(self, count: int) -> None:
         self.buffer = raw.block(count * raw.RAW_VALUE_SIZE)
         self.address: int = raw.address_of(self.buffer)
+        self.start = raw.argument(self.address)
+        self.count = raw.argument(count)
 
 
 class _Slots(dict[int, Any]):
@@ -70,15 +75,15 @@ class Memory:
 
     __slots__ = ("_address", "_context", "size", "view")
 
-    def __init__(self, context: int, address: int) -> None:
+    def __init__(self, context: Argument, address: Argument) -> None:
         self._context = context
         self._address = address
         self.size = 0
         self.view = self.refresh()
 
     def refresh(self) -> memoryview:
-        base: int = raw.memory_data(self._context, self._address)
-        size: int = raw.memory_data_size(self._context, self._address)
+        base = raw.memory_data(self._context, self._address)
+        size = raw.memory_data_size(self._context, self._address)
         view = _views.get((base, size))
         if view is None:
             if len(_views) >= _MAX_VIEWS:
@@ -110,9 +115,10 @@ class StoreLayout:
 
 
 class Store:
-    """`slot` below numbers core instances, `index` externs."""
+    """`slot` below numbers core instances, `index` externs. `pointer` is of its context, which is `context` as an
+    argument."""
 
-    __slots__ = ("_block", "_clock", "_layout", "_store", "_ticker", "_ticks", "base", "context", "waits")
+    __slots__ = ("_block", "_clock", "_layout", "_store", "_ticker", "_ticks", "base", "context", "pointer", "waits")
 
     def __init__(self, engine: Engine, limits: Limits, memories: int, layout: StoreLayout) -> None:
         if layout.blocks:
@@ -127,7 +133,8 @@ class Store:
         self._layout = layout
         self.base = self._block[1]
         self._store = raw.store_new(engine.address, None, None)
-        self.context: int = raw.store_context(self._store)
+        self.pointer: int = raw.store_context(self._store)
+        self.context = raw.argument(self.pointer)
         raw.store_limiter(self._store, limits.memory // memories, limits.tables, _UNUSED, _UNUSED, _UNUSED)
 
     def close(self) -> None:
@@ -148,10 +155,10 @@ class Store:
         self._clock, self._ticks = ticker.epoch if seconds is None else None, deadline.ticks
         if self._clock is None:
             self._clock = _NEVER
-        _set_deadline(self.context, deadline.ticks if seconds is None else ticker.ticks(seconds))
+        _set_deadline(self.pointer, deadline.ticks if seconds is None else ticker.ticks(seconds))
 
     def instantiate_pre(self, slot: int, pre: int) -> None:
-        error = raw.instance_pre_instantiate(pre, self.context, self.base + slot * raw.INSTANCE_SIZE, _trap_address)
+        error = raw.instance_pre_instantiate(pre, self.pointer, self.base + slot * raw.INSTANCE_SIZE, _trap_address)
         if error or _trap[0]:
             raise _failure(error)
 
@@ -162,7 +169,7 @@ class Store:
         for number, source in enumerate(sources):
             self.put(source, linker, room.address + number * raw.EXTERN_SIZE)
         at = self.base + slot * raw.INSTANCE_SIZE
-        error = raw.instance_new(self.context, module, room.address, len(sources), at, _trap_address)
+        error = raw.instance_new(self.pointer, module, room.address, len(sources), at, _trap_address)
         if error or _trap[0]:
             raise _failure(error)
 
@@ -171,16 +178,16 @@ class Store:
         where, name = source
         if isinstance(where, int):
             at = self.base + where * raw.INSTANCE_SIZE
-            raw.instance_export_get(self.context, at, name, len(name), extern)
+            raw.instance_export_get(self.pointer, at, name, len(name), extern)
         elif linker is not None:
-            linker.get(self.context, where, name, extern)
+            linker.get(self.pointer, where, name, extern)
 
-    def find(self, slot: int, name: bytes, index: int) -> int:
+    def find(self, slot: int, name: bytes, index: int) -> Argument:
         """Puts an export of a core instance into extern `index`; the address of what it holds. The link has checked
         that it is there."""
         extern = self.base + self._layout.externs + index * raw.EXTERN_SIZE
-        raw.instance_export_get(self.context, self.base + slot * raw.INSTANCE_SIZE, name, len(name), extern)
-        return extern + raw.EXTERN_OF
+        raw.instance_export_get(self.pointer, self.base + slot * raw.INSTANCE_SIZE, name, len(name), extern)
+        return raw.argument(extern + raw.EXTERN_OF)
 
 
 def _failure(error: int) -> BaseException:
@@ -208,10 +215,10 @@ def failed(error: int, trap: int) -> BaseException:
     return _failure(error)
 
 
-def call(context: int, func: int, values: int, count: int) -> None:
-    """Calls a function with the `count` raw values at `values`, where the results will be. Unchecked: the link has
-    compared the function's type with what the values are."""
-    error = _call(context, func, values, count, _trap_address)
+def call(context: Argument, func: Argument, start: Argument, count: Argument) -> None:
+    """Calls a function with the raw values that are at `start`, where its results will be; there is room for `count`.
+    Unchecked: the link has compared the function's type with what the values are."""
+    error = _call(context, func, start, count, _trap_argument)
     if error or _trap[0]:
         raise _failure(error)
 
@@ -219,11 +226,11 @@ def call(context: int, func: int, values: int, count: int) -> None:
 CALL_RUNTIME: dict[str, Any] = {
     "CALL": _call,
     "TRAP": _trap,
-    "TRAP_ADDRESS": _trap_address,
+    "TRAP_ARGUMENT": _trap_argument,
     "failure": _failure,
 }
 """The parts of `call`, for generated code that has it inline:
-error = CALL(context, func, values, count, TRAP_ADDRESS), and raise failure(error) when error or TRAP[0]."""
+error = CALL(context, func, start, count, TRAP_ARGUMENT), and raise failure(error) when error or TRAP[0]."""
 
 
 _HOST_TRAP = b"host function failed"

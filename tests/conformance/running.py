@@ -102,7 +102,7 @@ class RunningModule:
             struct.pack_into(form, raw, 16 * index, int(given["value"]) % (1 << bits))
         self._store.start_clock(self._deadline)
         function = self._store.find(0, name.encode(), self._numbers[name])
-        call(self._store.context, function, values.address, max(1, len(params), len(results)))
+        call(self._store.context, function, values.start, values.count)
         return [struct.unpack_from(FORMS[kind][0], raw, 16 * index)[0] for index, kind in enumerate(results)]
 
     def expect(self, name: str, result: list[int], expected: Sequence[Literal]) -> None:

@@ -62,8 +62,8 @@ def _budget(code: Code, kinds: list[t.ValueType]) -> bool:
 
 
 def export_function(kind: t.FuncType, target: Target, runtime: dict[str, Any], *, outermost: bool) -> Any:
-    """`call(instance, *args)`: lowers, calls, lifts (canon lift). The raw values go through `RAW`, a buffer at
-    `ADDRESS`.
+    """`call(instance, *args)`: lowers, calls, lifts (canon lift). The raw values go through `RAW`, a buffer
+    that `START` and `COUNT` stand for in calls.
 
     `outermost` is for calls from the host, which enter the instance; calls from another component in it do not."""
     code = Code(RUNTIME | runtime | {"MISMATCH": MISMATCH})
@@ -100,7 +100,7 @@ def _export_body(code: Code, kind: t.FuncType, target: Target, args: list[str], 
         with code.block("except MISMATCH as error:"):
             code.line(on_mismatch)
             code.line("raise mismatch(error) from error")
-    _call(code, target.function, max(1, *map(len, layout.lifted_signature(kind))))
+    _call(code, target.function)
     lift = _lift_result(code, kind, target)
     if borrows:
         code.line("scope.close()")
@@ -113,7 +113,7 @@ def _export_body(code: Code, kind: t.FuncType, target: Target, args: list[str], 
 def _post_return(code: Code, target: Target) -> None:
     if target.post_return is not None:
         code.line(f"instance.components[{target.component}].may_leave = False")
-        _call(code, target.post_return, 1)
+        _call(code, target.post_return)
         code.line(f"instance.components[{target.component}].may_leave = True")
 
 
@@ -127,10 +127,10 @@ def _context(code: Code, needs: layout.Needs, target: Target) -> None:
         code.line("realloc = cx.realloc")
 
 
-def _call(code: Code, function: int, slots: int) -> None:
+def _call(code: Code, function: int) -> None:
     """Calls the core function on the raw values in RAW."""
     found = f"instance.funcs[{function}] or instance.find({function})"
-    code.line(f"error = CALL(instance.context, {found}, ADDRESS, {slots}, TRAP_ADDRESS)")
+    code.line(f"error = CALL(instance.context, {found}, START, COUNT, TRAP_ARGUMENT)")
     with code.block("if error or TRAP[0]:"):
         code.line("raise failure(error)")
 

@@ -58,12 +58,9 @@ class Lifted:
     on_fibers: bool
     """Whether its component instance imports anything that blocks."""
     needs_exclusive: bool = field(init=False)
-    slots: int = field(init=False)
-    """Raw values that its core function takes or gives."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "needs_exclusive", not self.options.is_async or self.callback is not None)
-        object.__setattr__(self, "slots", max(1, len(self.core.params), len(self.core.results)))
 
 
 class State(Enum):
@@ -117,7 +114,7 @@ class Task(BorrowScope):
             yield from self._call_on_fiber(lifted.function, lifted.core)
         else:
             found = instance.funcs[lifted.function] or instance.find(lifted.function)
-            call_core(instance, found, lifted.values.address, lifted.slots)
+            call_core(instance, found, lifted.values)
         if not lifted.options.is_async:
             flat = lifted.values.buffer[0]
             self.returns(lifted.lift_result(instance))
@@ -136,12 +133,12 @@ class Task(BorrowScope):
         instance, component = self.instance, self.component
         self.lifted.values.buffer[0] = flat
         component.may_leave = False
-        call_core(instance, instance.funcs[function] or instance.find(function), self.lifted.values.address, 1)
+        call_core(instance, instance.funcs[function] or instance.find(function), self.lifted.values)
         component.may_leave = True
 
     def _event_loop(self, callback: int, packed: int) -> Steps:
         component, instance, lifted, thread = self.component, self.instance, self.lifted, self.thread
-        values, address, on_fibers = lifted.values.buffer, lifted.values.address, lifted.on_fibers
+        values, on_fibers = lifted.values.buffer, lifted.on_fibers
         while code := packed & 0xF:
             component.exclusive = None
             if code == WAIT:
@@ -165,7 +162,7 @@ class Task(BorrowScope):
             if on_fibers:
                 yield from self._call_on_fiber(callback, _CALLBACK)
             else:
-                call_core(instance, instance.funcs[callback] or instance.find(callback), address, 3)
+                call_core(instance, instance.funcs[callback] or instance.find(callback), lifted.values)
             packed = values[0]
 
     def _enters_at_once(self) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from proxy.component.instance import Instance
     from proxy.component.tasks.state import ComponentState
     from proxy.component.tasks.task import Task
-    from proxy.sandbox import CoreFuncType, RawValues
+    from proxy.sandbox import Argument, CoreFuncType, RawValues
 
 
 def always() -> bool:
@@ -90,7 +90,7 @@ class Thread:
             scheduler.depth -= 1
             state.thread, state.storage, instance.data = outer, storage, data
 
-    def call(self, instance: Instance, func: int, kind: CoreFuncType, values: RawValues) -> Steps:
+    def call(self, instance: Instance, func: Argument, kind: CoreFuncType, values: RawValues) -> Steps:
         """Calls a core function on a fiber: arguments and results are in `values`."""
         instance.arm()
         running = FiberCall(instance.context, func, kind, values.buffer)
@@ -167,10 +167,10 @@ SYNC_THREAD = SyncThread()
 
 
 _call, _failure = CALL_RUNTIME["CALL"], CALL_RUNTIME["failure"]
-_trap, _trap_address = CALL_RUNTIME["TRAP"], CALL_RUNTIME["TRAP_ADDRESS"]
+_trap, _trap_argument = CALL_RUNTIME["TRAP"], CALL_RUNTIME["TRAP_ARGUMENT"]
 
 
-def call_core(instance: Instance, func: int, values: int, count: int) -> None:
-    error = _call(instance.context, func, values, count, _trap_address)
+def call_core(instance: Instance, func: Argument, values: RawValues) -> None:
+    error = _call(instance.context, func, values.start, values.count, _trap_argument)
     if error or _trap[0]:
         raise _failure(error)
