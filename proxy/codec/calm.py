@@ -7,25 +7,27 @@ exchanges and bodies that get on earn, time earns a little, and who is overdrawn
 
 from __future__ import annotations
 
-FRAME = 1
+from typing import Final
+
+FRAME: Final = 1
 """Costs a frame that carries no message."""
 
-RESET = 10
+RESET: Final = 10
 """Costs a stream that the peer gave up, or made us give up, before it was over."""
 
-REQUEST = 2
+REQUEST: Final = 2
 """Earns a request: browsers send a few PRIORITY or PRIORITY_UPDATE frames around each."""
 
-ANSWERED = 5
+ANSWERED: Final = 5
 """Earns a response that was wanted to its end: up to a third of all requests may be given up, at any rate."""
 
-CARRIED = 2
+CARRIED: Final = 2
 """Earns a DATA frame of at least WORTH bytes, either way: it calls for an update of one or two windows."""
 
-WORTH = 64
+WORTH: Final = 64
 
-_BURST = 1000
-_PER_SECOND = 100
+_BURST: Final = 1000
+_PER_SECOND: Final = 100
 
 
 class Calm:

@@ -7,6 +7,8 @@ the messages in front of it in the same read are whole and are to be handled fir
 
 `stream` tells the messages of one connection apart; in HTTP/1.1 it is always 0. In HTTP/2 and HTTP/3 a message can also
 come to nothing by itself, with a Reset, and a ProxyError is about the whole connection.
+
+The events of every exchange have their `__init__` written out: one that `dataclass` makes is not compiled.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from proxy.http.fields import Fields
 from proxy.http.upgrade import Offer
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class RequestHead:
     """The head of a request, checked: what may not be passed on was refused before.
 
@@ -39,8 +41,32 @@ class RequestHead:
     length: int | None
     version: str
     keep_alive: bool
-    stream: int = 0
-    upgrade: Offer | None = None
+    stream: int
+    upgrade: Offer | None
+
+    def __init__(
+        self,
+        method: str,
+        authority: str,
+        path: str,
+        query: str | None,
+        fields: Fields,
+        length: int | None,
+        version: str,
+        keep_alive: bool,
+        stream: int = 0,
+        upgrade: Offer | None = None,
+    ) -> None:
+        self.method = method
+        self.authority = authority
+        self.path = path
+        self.query = query
+        self.fields = fields
+        self.length = length
+        self.version = version
+        self.keep_alive = keep_alive
+        self.stream = stream
+        self.upgrade = upgrade
 
 
 class ResponseHead(NamedTuple):
@@ -75,18 +101,28 @@ class Switched(NamedTuple):
     stream: int = 0
 
 
-class Data(NamedTuple):
+@dataclass(slots=True, init=False)
+class Data:
     """A piece of a body, not empty, without transfer coding."""
 
     data: bytes
-    stream: int = 0
+    stream: int
+
+    def __init__(self, data: bytes, stream: int = 0) -> None:
+        self.data = data
+        self.stream = stream
 
 
-class End(NamedTuple):
+@dataclass(slots=True, init=False)
+class End:
     """The message is whole. trailers: None when there were none."""
 
-    trailers: Fields | None = None
-    stream: int = 0
+    trailers: Fields | None
+    stream: int
+
+    def __init__(self, trailers: Fields | None = None, stream: int = 0) -> None:
+        self.trailers = trailers
+        self.stream = stream
 
 
 class Reset(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from proxy.codec.events import Data, End, Event, RequestHead, Reset
 from proxy.downstream.service import Company, Service
@@ -12,12 +12,12 @@ from proxy.errors import ProxyError
 from proxy.exchange import Exchange, Request, Response
 from proxy.http.fields import Fields, Line
 
-ONE_WRITE = 64 * 1024
+ONE_WRITE: Final = 64 * 1024
 """Bytes that are put together for one write."""
 
 C = TypeVar("C", bound=Codec)
 
-NOTICE = 1.0
+NOTICE: Final = 1.0
 """Seconds that a client gets to hear that the connection is about to end, when it does not answer."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, Final
 
 from proxy.codec.hpack import huffman, integer
 from proxy.codec.hpack.decoder import OVERHEAD, TABLE_SIZE
@@ -12,29 +13,29 @@ from proxy.errors import ProxyError
 from proxy.http.fields import Line
 from proxy.http.known import Known
 
-_VOLATILE = frozenset((
+_VOLATILE: Final = frozenset((
     b":path", b"age", b"cache-status", b"content-length", b"content-range", b"date", b"etag", b"expires",
     b"last-modified", b"link", b"location", b"proxy-status", b"retry-after", b"traceparent", b"x-request-id",
 ))  # fmt: skip
 """Whose values seldom come again on the same connection: not worth a place in the table."""
 
-_SECRET = frozenset((b"authorization", b"cookie", b"proxy-authorization", b"set-cookie"))
+_SECRET: Final = frozenset((b"authorization", b"cookie", b"proxy-authorization", b"set-cookie"))
 """Never in a table, here or further on: whoever can make requests on the same connection could find them out by the
 sizes of blocks (RFC 7541 §7.1.3)."""
 
-_NAMES = {line[0]: index for index, line in reversed(list(enumerate(STATIC, 1)))}
-_STATIC = {line: bytes((0x80 | index,)) for index, line in enumerate(STATIC, 1) if line[1]}
+_NAMES: Final = {line[0]: index for index, line in reversed(list(enumerate(STATIC, 1)))}
+_STATIC: Final = {line: bytes((0x80 | index,)) for index, line in enumerate(STATIC, 1) if line[1]}
 
-_MOST_KEPT = 4096
-_LONGEST_KEPT = 1024
+_MOST_KEPT: Final = 4096
+_LONGEST_KEPT: Final = 1024
 
-_known: Known[Line, bytes] = Known(_MOST_KEPT, _STATIC)
+_known: Final[Known[Line, bytes]] = Known(_MOST_KEPT, _STATIC)
 """Lines that no dynamic table holds, as they are sent on every connection: those of the static table, and volatile ones
 as literals. Coding one costs more than all the rest of a response, and most lines come again and again."""
 
-_INDEXED = tuple(bytes((0x80 | index,)) for index in range(127))
+_INDEXED: Final = tuple(bytes((0x80 | index,)) for index in range(127))
 
-_literals: Known[Line, bytes] = Known(_MOST_KEPT)
+_literals: Final[Known[Line, bytes]] = Known(_MOST_KEPT)
 """Other lines, for those connections that do not index them."""
 
 
@@ -77,28 +78,31 @@ class Encoder:
             self._resized = True
             raise
 
-    def _encode(self, lines: Iterable[Line]) -> bytes:
+    def _encode(self, lines: Iterable[Any]) -> bytes:
+        # Any: compiled, a Line is two values, which would be made a tuple again for every look-up.
         pieces: list[bytes] = self._resizings() if self._resized else []
         own, inserted = self._lines, self._inserted
         for line in lines:
-            if (piece := _known.get(line)) is not None:
-                pieces.append(piece)
-                continue
-            if (number := own.get(line)) is not None:
-                index = 61 + inserted - number
-                pieces.append(_INDEXED[index] if index < 127 else integer.write(index, 7, 0x80))
-                continue
-            name = line[0]
-            if name in _VOLATILE:
-                pieces.append(_volatile(line))
-            elif name in _SECRET:
-                pieces.append(_coded(line, 4, 0x10))
-            elif self._indexing:
-                pieces.append(self._insert(line))
-                inserted = self._inserted
-            else:
-                pieces.append(_literal(line))
+            piece = _known.get(line)
+            if piece is None:
+                number = own.get(line)
+                if number is not None:
+                    index = 61 + inserted - number
+                    piece = _INDEXED[index] if index < 127 else integer.write(index, 7, 0x80)
+                else:
+                    piece = self._new(line)
+                    inserted = self._inserted
+            pieces.append(piece)
         return b"".join(pieces)
+
+    def _new(self, line: Line) -> bytes:
+        """One that neither all connections know nor this one."""
+        name = line[0]
+        if name in _VOLATILE:
+            return _volatile(line)
+        if name in _SECRET:
+            return _coded(line, 4, 0x10)
+        return self._insert(line) if self._indexing else _literal(line)
 
     def _insert(self, line: Line) -> bytes:
         size = len(line[0]) + len(line[1]) + OVERHEAD
@@ -128,7 +132,8 @@ class Encoder:
 def _volatile(line: Line) -> bytes:
     """Some come again within the second, some never: those that never do are not kept, nor Huffman coded."""
     if line[0] == b"x-request-id":
-        return _REQUEST_ID + integer.write(len(line[1]), 7, 0) + line[1]
+        size = len(line[1])
+        return (_REQUEST_ID[size] if size < 127 else _NAMED + integer.write(size, 7, 0)) + line[1]
     return _kept(line, _known)
 
 
@@ -158,4 +163,6 @@ def _string(text: bytes) -> bytes:
     return integer.write(len(text), 7, 0) + text
 
 
-_REQUEST_ID = b"\0" + _string(b"x-request-id")
+_NAMED: Final = b"\0" + _string(b"x-request-id")
+_REQUEST_ID: Final = tuple(_NAMED + bytes((size,)) for size in range(127))
+"""Name and size of one, by its size."""

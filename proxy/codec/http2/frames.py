@@ -3,54 +3,65 @@
 from __future__ import annotations
 
 from struct import Struct
+from typing import Final
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """What a client sends first (§3.4)."""
 
-DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
+# §6
+DATA: Final = 0x0
+HEADERS: Final = 0x1
+PRIORITY: Final = 0x2
+RST_STREAM: Final = 0x3
+SETTINGS: Final = 0x4
+PUSH_PROMISE: Final = 0x5
+PING: Final = 0x6
+GOAWAY: Final = 0x7
+WINDOW_UPDATE: Final = 0x8
+CONTINUATION: Final = 0x9
 
-END_STREAM = 0x01
-ACK = 0x01
-END_HEADERS = 0x04
-PADDED = 0x08
-HAS_PRIORITY = 0x20
+END_STREAM: Final = 0x01
+ACK: Final = 0x01
+END_HEADERS: Final = 0x04
+PADDED: Final = 0x08
+HAS_PRIORITY: Final = 0x20
 
 # §7
-NO_ERROR = 0x0
-PROTOCOL_ERROR = 0x1
-INTERNAL_ERROR = 0x2
-FLOW_CONTROL_ERROR = 0x3
-STREAM_CLOSED = 0x5
-FRAME_SIZE_ERROR = 0x6
-REFUSED_STREAM = 0x7
-CANCEL = 0x8
-COMPRESSION_ERROR = 0x9
-ENHANCE_YOUR_CALM = 0xB
-INADEQUATE_SECURITY = 0xC
-HTTP_1_1_REQUIRED = 0xD
+NO_ERROR: Final = 0x0
+PROTOCOL_ERROR: Final = 0x1
+INTERNAL_ERROR: Final = 0x2
+FLOW_CONTROL_ERROR: Final = 0x3
+STREAM_CLOSED: Final = 0x5
+FRAME_SIZE_ERROR: Final = 0x6
+REFUSED_STREAM: Final = 0x7
+CANCEL: Final = 0x8
+COMPRESSION_ERROR: Final = 0x9
+ENHANCE_YOUR_CALM: Final = 0xB
+INADEQUATE_SECURITY: Final = 0xC
+HTTP_1_1_REQUIRED: Final = 0xD
 
 # §6.5.2, and RFC 9218 §2.1
-HEADER_TABLE_SIZE = 0x1
-ENABLE_PUSH = 0x2
-MAX_CONCURRENT_STREAMS = 0x3
-INITIAL_WINDOW_SIZE = 0x4
-MAX_FRAME_SIZE = 0x5
-MAX_HEADER_LIST_SIZE = 0x6
-NO_RFC7540_PRIORITIES = 0x9
+HEADER_TABLE_SIZE: Final = 0x1
+ENABLE_PUSH: Final = 0x2
+MAX_CONCURRENT_STREAMS: Final = 0x3
+INITIAL_WINDOW_SIZE: Final = 0x4
+MAX_FRAME_SIZE: Final = 0x5
+MAX_HEADER_LIST_SIZE: Final = 0x6
+NO_RFC7540_PRIORITIES: Final = 0x9
 
-DEFAULT_WINDOW = 65_535
-LARGEST_WINDOW = (1 << 31) - 1
-SMALLEST_MAX_FRAME = 16_384
-LARGEST_MAX_FRAME = (1 << 24) - 1
-LARGEST_STREAM = (1 << 31) - 1
+DEFAULT_WINDOW: Final = 65_535
+LARGEST_WINDOW: Final = (1 << 31) - 1
+SMALLEST_MAX_FRAME: Final = 16_384
+LARGEST_MAX_FRAME: Final = (1 << 24) - 1
+LARGEST_STREAM: Final = (1 << 31) - 1
 
-HEADER = Struct(">HBBBL")
+HEADER: Final = Struct(">HBBBL")
 """Length (high 16 bits, low 8 bits), type, flags, stream: 9 bytes."""
 
-_LONG = Struct(">L")
-_SETTING = Struct(">HL")
-_TWO = Struct(">LL")
-_pack = HEADER.pack
+_LONG: Final = Struct(">L")
+_SETTING: Final = Struct(">HL")
+_TWO: Final = Struct(">LL")
+_pack: Final = HEADER.pack
 
 
 def header(length: int, type: int, flags: int, stream: int) -> bytes:
@@ -65,7 +76,7 @@ def read_settings(payload: bytes) -> list[tuple[int, int]]:
     return list(_SETTING.iter_unpack(payload))
 
 
-SETTINGS_ACK = header(0, SETTINGS, ACK, 0)
+SETTINGS_ACK: Final = header(0, SETTINGS, ACK, 0)
 
 
 def ping(opaque: bytes, *, ack: bool) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 
 from proxy.codec import calm
 from proxy.codec.calm import Calm
@@ -12,10 +13,10 @@ from proxy.codec.http2.stream import Stream
 from proxy.errors import ProxyError
 from proxy.http.fields import Fields, Line
 
-FRAME = frames.SMALLEST_MAX_FRAME
+FRAME: Final = frames.SMALLEST_MAX_FRAME
 """Bytes of the largest frame either side sends. Larger ones would only make streams wait longer for each other."""
 
-_REMEMBERED = 1000
+_REMEMBERED: Final = 1000
 """Streams that we have ended and the other side may not know of yet."""
 
 

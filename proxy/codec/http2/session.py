@@ -5,7 +5,7 @@ The two ends, `server` and `client`, say what the header sections mean.
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from proxy.codec import calm
 from proxy.codec.events import Data, End, Event, Reset
@@ -18,19 +18,19 @@ from proxy.http.fields import Fields
 
 K = TypeVar("K")
 
-STREAMS = 100
+STREAMS: Final = 100
 """How many the other side may have open at once (RFC 9113 §6.5.2 recommends no fewer)."""
 
-STREAM_WINDOW = 256 * 1024
+STREAM_WINDOW: Final = 256 * 1024
 """Bytes of one body that are taken in before somebody has read any of it."""
 
-WINDOW = 1024 * 1024
+WINDOW: Final = 1024 * 1024
 """The same for all bodies of a connection together."""
 
-MAX_CONTINUATIONS = 32
+MAX_CONTINUATIONS: Final = 32
 """Frames that one header section may come in, beyond its first."""
 
-_unpack = frames.HEADER.unpack_from
+_unpack: Final = frames.HEADER.unpack_from
 
 
 class Violation(Exception):
@@ -94,7 +94,8 @@ class Session(Sending, Generic[K]):
     def _read(self, data: bytes) -> None:
         at, end = self._begin(data), len(data)
         while end - at >= 9:
-            high, low, kind, flags, stream = _unpack(data, at)
+            header: tuple[int, int, int, int, int] = _unpack(data, at)
+            high, low, kind, flags, stream = header
             length = high << 8 | low
             if length > FRAME:
                 raise Violation(frames.FRAME_SIZE_ERROR, f"a frame of {length} bytes")
@@ -383,7 +384,7 @@ class Session(Sending, Generic[K]):
         self._spend(calm.RESET)
 
 
-_HANDLERS = (
+_HANDLERS: Final = (
     Session._data,
     Session._headers,
     Session._priority,
