@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import Final
 
 from proxy.codec.hpack import huffman, integer
 from proxy.codec.hpack.static_table import STATIC
 from proxy.http.fields import Line
 from proxy.http.known import Known
 
-K = TypeVar("K")
-
-Entry = tuple[Line, K, int]
-"""A line, of what kind it is, and its size (RFC 7541 §4.1)."""
-
-OVERHEAD = 32
+OVERHEAD: Final = 32
 """What each line counts for beyond its bytes."""
 
-TABLE_SIZE = 4096
+
+class Entry:
+    """A line, and what was found out about it once. kind: what it is, a number by whoever made it. size: RFC 7541 §4.1.
+    wrong: why no message may have it."""
+
+    __slots__ = ("kind", "line", "size", "wrong")
+
+    def __init__(self, line: Line, kind: int, wrong: str | None = None) -> None:
+        self.line = line
+        self.kind = kind
+        self.size = len(line[0]) + len(line[1]) + OVERHEAD
+        self.wrong = wrong
+
+
+TABLE_SIZE: Final = 4096
 """The size of the dynamic table that we let the other side use: what it is when nothing is said (RFC 9113 §6.5.2)."""
 
 
@@ -26,66 +35,65 @@ class HpackError(ValueError):
     """The block means nothing, nor does any later one: COMPRESSION_ERROR (RFC 9113 §4.3)."""
 
 
-_LONGEST_KNOWN = 126
+_LONGEST_KNOWN: Final = 126
 """Bytes of a value in a literal that is kept: as many as a length in one byte can say."""
 
-_MOST_KNOWN = 4096
+_MOST_KNOWN: Final = 4096
 """Literals that are kept."""
 
-_LONGEST_SAID, _MOST_SAID = 1024, 8
+_LONGEST_SAID: Final = 1024
+_MOST_SAID: Final = 8
 """Bytes of a literal, and how many of them, that are kept for one connection."""
 
-
-_LONGEST_RUN, _MOST_RUNS = 2048, 8
+_LONGEST_RUN: Final = 2048
+_MOST_RUNS: Final = 8
 """Size of the lines of a run, and how many of them, that are kept for one connection."""
 
-_OF_A_RUN: Line = (b"", b"")
 
+class Kinds:
+    """What lines are: `entry` makes one of name and value, once for each line that is read in full.
 
-class Kinds(Generic[K]):
-    """What lines are, by a function of name and value that is asked once for each line that is read in full.
-
-    together: what several lines in a row are, if they can be taken as one. A client says the same of itself with each
+    together: several lines in a row as one, if they can be taken so. A client says the same of itself with each
     request, and once all that is in the table, the bytes of it stay the same: what is behind the first literal of a
     block (its path, most likely), or all of one that ends with it, is looked at line by line only until it has come
-    twice. It is then one entry, the last one, whose line is empty. None: lines are always told one by one.
+    twice. It is then one entry, the last one, as large as all of them. None: lines are always told one by one.
     literals: lines by their bytes, of those that no table is to keep though they are no secret (RFC 7541 §6.2.2), as
     paths are sent: many clients ask for the same ones.
     """
 
     def __init__(
-        self, kind: Callable[[bytes, bytes], K], together: Callable[[Sequence[Entry[K]]], K | None] | None = None
+        self, entry: Callable[[bytes, bytes], Entry], together: Callable[[list[Entry]], Entry | None] | None = None
     ) -> None:
-        self.kind = kind
+        self.entry = entry
         self.together = together
-        self.static = tuple((line, kind(*line), size_of(line)) for line in ((b"", b""), *STATIC))
-        self.literals: Known[bytes, Entry[K]] = Known(_MOST_KNOWN)
+        self.static = [entry(*line) for line in ((b"", b""), *STATIC)]
+        self.literals: Known[bytes, Entry] = Known(_MOST_KNOWN)
 
 
-class Decoder(Generic[K]):
+class Decoder:
     """Decodes the blocks of one connection, in their order."""
 
     __slots__ = (
         "_capacity", "_changes", "_dynamic", "_kinds", "_last_rest", "_literals", "_runs", "_said", "_size", "_static",
     )  # fmt: skip
 
-    def __init__(self, kinds: Kinds[K]) -> None:
+    def __init__(self, kinds: Kinds) -> None:
         self._kinds = kinds
         self._literals = kinds.literals
-        self._said: Known[bytes, Entry[K]] = Known(_MOST_SAID)
+        self._said: Known[bytes, Entry] = Known(_MOST_SAID)
         self._static = kinds.static
-        self._dynamic: list[Entry[K]] = []  # the newest is last
+        self._dynamic: list[Entry] = []  # the newest is last
         self._size = 0
         self._capacity = TABLE_SIZE
         self._changes = 0  # of the table
-        self._runs: Known[bytes, Entry[K]] = Known(_MOST_RUNS)  # as long as it does not change
+        self._runs: Known[bytes, Entry] = Known(_MOST_RUNS)  # as long as it does not change
         self._last_rest = b""
 
-    def decode(self, block: bytes, most: int) -> list[Entry[K]] | None:
+    def decode(self, block: bytes, most: int) -> list[Entry] | None:
         """The lines of a block; None when their sizes add up to more than `most`. The block is then read to its end
         all the same, for the table, and its lines are not kept. Raises HpackError."""
         static, dynamic, literals, runs = self._static, self._dynamic, self._literals, self._runs
-        entries: list[Entry[K]] = []
+        entries: list[Entry] = []
         at, end, left, changes = 0, len(block), most, self._changes
         rest, before, run = block, 0, runs.get(block)
         try:
@@ -95,7 +103,7 @@ class Decoder(Generic[K]):
                     at += 1
                     index = first & 0x7F
                     entry = static[index] if index < 62 else dynamic[61 - index]
-                    left -= entry[2]
+                    left -= entry.size
                     if left >= 0:
                         entries.append(entry)
                     continue
@@ -113,7 +121,7 @@ class Decoder(Generic[K]):
                     continue
                 else:
                     entry, at = self._literal(block, at)
-                left -= entry[2]
+                left -= entry.size
                 if left >= 0:
                     entries.append(entry)
                 if rest is block and at < end:
@@ -124,13 +132,13 @@ class Decoder(Generic[K]):
         except (huffman.HuffmanError, integer.IntegerError) as error:
             raise HpackError(str(error)) from None
         if run is not None:
-            left -= run[2]
+            left -= run.size
             entries.append(run)
         elif left >= 0 and len(entries) - before > 1 and changes == self._changes:
             self._keep(rest, entries[before:])
         return entries if left >= 0 else None
 
-    def _keep(self, rest: bytes, entries: list[Entry[K]]) -> None:
+    def _keep(self, rest: bytes, entries: list[Entry]) -> None:
         """What a block ended with, if the last one ended like that too."""
         together = self._kinds.together
         if together is None:
@@ -138,10 +146,9 @@ class Decoder(Generic[K]):
         if rest != self._last_rest:
             self._last_rest = rest
             return
-        size = sum([size for _, _, size in entries])
-        kind = together(entries) if size <= _LONGEST_RUN else None
-        if kind is not None:
-            self._runs.keep(rest, (_OF_A_RUN, kind, size))
+        run = together(entries) if sum([entry.size for entry in entries]) <= _LONGEST_RUN else None
+        if run is not None:
+            self._runs.keep(rest, run)
 
     def _changed(self) -> None:
         """What indexes stand for is not what it was."""
@@ -149,27 +156,27 @@ class Decoder(Generic[K]):
         self._runs.clear()
         self._last_rest = b""
 
-    def _indexed(self, index: int) -> Entry[K]:
+    def _indexed(self, index: int) -> Entry:
         if index == 0:
             raise HpackError("index 0")
         return self._static[index] if index < 62 else self._dynamic[61 - index]
 
-    def _literal(self, block: bytes, at: int) -> tuple[Entry[K], int]:
+    def _literal(self, block: bytes, at: int) -> tuple[Entry, int]:
         start, indexing = at, block[at] & 0x40
         index, at = integer.read(block, at, 6 if indexing else 4)
         if 0 < index < 62 and not indexing:
             return self._repeated(block, start, index, at)
         if index:
-            name = self._indexed(index)[0][0]
+            name = self._indexed(index).line[0]
         else:
             name, at = _string(block, at)
         value, at = _string(block, at)
-        entry = self._entry(name, value)
+        entry = self._kinds.entry(name, value)
         if indexing:
             self._insert(entry)
         return entry, at
 
-    def _repeated(self, block: bytes, start: int, index: int, at: int) -> tuple[Entry[K], int]:
+    def _repeated(self, block: bytes, start: int, index: int, at: int) -> tuple[Entry, int]:
         """A literal that may have been said on this connection before, such as a token that is never indexed."""
         length, end = integer.read(block, at, 7)
         end += length
@@ -177,32 +184,28 @@ class Decoder(Generic[K]):
         entry = self._said.get(literal)
         if entry is None:
             value, _ = _string(block, at)
-            entry = self._entry(self._static[index][0][0], value)
+            entry = self._kinds.entry(self._static[index].line[0], value)
             if length <= _LONGEST_SAID:
                 self._said.keep(literal, entry)
         return entry, end
 
-    def _static_literal(self, block: bytes, start: int, end: int) -> Entry[K]:
+    def _static_literal(self, block: bytes, start: int, end: int) -> Entry:
         value, _ = _string(block, start + 1)
-        entry = self._entry(self._static[block[start]][0][0], value)
+        entry = self._kinds.entry(self._static[block[start]].line[0], value)
         self._literals.keep(block[start:end], entry)
         return entry
 
-    def _entry(self, name: bytes, value: bytes) -> Entry[K]:
-        line = (name, value)
-        return line, self._kinds.kind(name, value), size_of(line)
-
-    def _insert(self, entry: Entry[K]) -> None:
+    def _insert(self, entry: Entry) -> None:
         self._changed()
         self._dynamic.append(entry)
-        self._size += entry[2]
+        self._size += entry.size
         if self._size > self._capacity:
             self._evict()
 
     def _evict(self) -> None:
         dropped = 0
         while self._size > self._capacity:
-            self._size -= self._dynamic[dropped][2]
+            self._size -= self._dynamic[dropped].size
             dropped += 1
         del self._dynamic[:dropped]
 
@@ -213,11 +216,6 @@ class Decoder(Generic[K]):
             raise HpackError(f"a table of more than {TABLE_SIZE} bytes")
         self._evict()
         return at
-
-
-def size_of(line: Line) -> int:
-    """What a line counts for (RFC 7541 §4.1)."""
-    return len(line[0]) + len(line[1]) + OVERHEAD
 
 
 def _string(block: bytes, at: int) -> tuple[bytes, int]:

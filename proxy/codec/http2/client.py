@@ -11,7 +11,7 @@ from proxy.codec.hpack.decoder import Entry
 from proxy.codec.http2 import frames
 from proxy.codec.http2.session import STREAM_WINDOW, Session, Violation
 from proxy.codec.http2.stream import Stream
-from proxy.codec.section.kinds import CONTENT_LENGTH, DROPPED, METHOD, RESPONSE, STATUS, TE, Kind
+from proxy.codec.section.kinds import CONTENT_LENGTH, DROPPED, METHOD, RESPONSE, STATUS, TE
 from proxy.errors import ProxyError
 from proxy.http import framing
 from proxy.http.fields import Fields, Line
@@ -58,7 +58,7 @@ def request_lines(
     return head + kept
 
 
-class Http2Client(Session[Kind]):
+class Http2Client(Session):
     """Responses of one connection, any number at a time.
 
     `open` a stream, then send its request on it. going: the origin takes no more requests on this connection.
@@ -111,7 +111,7 @@ class Http2Client(Session[Kind]):
         error = ProxyError(failure, f"the origin reset the stream with code {code}")
         self._events.append(Reset(error, stream.id, unprocessed=code == frames.REFUSED_STREAM))
 
-    def _fields(self, number: int, entries: list[Entry[Kind]] | None, end: bool) -> None:
+    def _fields(self, number: int, entries: list[Entry] | None, end: bool) -> None:
         stream = self.streams.get(number)
         if stream is None or not stream.receiving:
             if self._is_idle(number):
@@ -128,7 +128,7 @@ class Http2Client(Session[Kind]):
         except Malformed as error:
             self.malformed(stream, str(error))
 
-    def _head(self, stream: Stream, entries: list[Entry[Kind]], end: bool) -> None:
+    def _head(self, stream: Stream, entries: list[Entry], end: bool) -> None:
         status, lines, length = _response(entries)
         fields = Fields(lines)
         if status < 200:
@@ -153,25 +153,26 @@ class Http2Client(Session[Kind]):
         if end:
             self._received_end(stream, None)
 
-    def _trailers(self, stream: Stream, entries: list[Entry[Kind]], end: bool) -> None:
+    def _trailers(self, stream: Stream, entries: list[Entry], end: bool) -> None:
         if not end or stream.left:
             raise Malformed("trailers that are not the end of the response")
         lines: list[Line] = []
-        for line, kind, _ in entries:
-            if kind.__class__ is str or kind >= METHOD:  # type: ignore[operator]
-                raise Malformed(f"{line[0]!r} in the trailers")
-            lines.append(line)
+        for entry in entries:
+            if entry.wrong is not None or entry.kind >= METHOD:
+                raise Malformed(f"{entry.line[0]!r} in the trailers")
+            lines.append(entry.line)
         self._received_end(stream, framing.trailers(lines))
 
 
-def _response(entries: list[Entry[Kind]]) -> tuple[int, list[Line], int | None]:
+def _response(entries: list[Entry]) -> tuple[int, list[Line], int | None]:
     """Status, fields and the length that is announced. Raises Malformed."""
     status: bytes | None = None
     length: int | None = None
     lines: list[Line] = []
-    for line, kind, _ in entries:
-        if kind.__class__ is str:
-            raise Malformed(kind)
+    for entry in entries:
+        kind, line = entry.kind, entry.line
+        if entry.wrong is not None:
+            raise Malformed(entry.wrong)
         if kind == STATUS:
             if status is not None or lines:
                 raise Malformed("the status twice, or behind a field")

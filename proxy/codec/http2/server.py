@@ -10,12 +10,12 @@ from proxy.codec.http2 import frames
 from proxy.codec.http2.session import STREAM_WINDOW, STREAMS, Session, Violation
 from proxy.codec.http2.stream import Stream
 from proxy.codec.limits import Limits
-from proxy.codec.section.kinds import REQUEST, Kind
+from proxy.codec.section.kinds import REQUEST
 from proxy.codec.section.request import Malformed, request_head, singly, trailers
 from proxy.errors import ProxyError
 
 
-class Http2Server(Session[Kind]):
+class Http2Server(Session):
     """Requests of one connection, any number at a time.
 
     What a request came to is ended with `send_fields` or `send`, or else `reset`. draining: no more requests are taken.
@@ -59,7 +59,7 @@ class Http2Server(Session[Kind]):
     def _highest(self) -> int:
         return self.last if self._last_taken is None else self._last_taken
 
-    def _fields(self, number: int, entries: list[Entry[Kind]] | None, end: bool) -> None:
+    def _fields(self, number: int, entries: list[Entry] | None, end: bool) -> None:
         stream = self.streams.get(number)
         if stream is not None:
             self._trailers(stream, entries, end)
@@ -76,7 +76,7 @@ class Http2Server(Session[Kind]):
             else:
                 self._request(number, entries, end)
 
-    def _request(self, number: int, entries: list[Entry[Kind]] | None, end: bool) -> None:
+    def _request(self, number: int, entries: list[Entry] | None, end: bool) -> None:
         stream = self.streams[number] = Stream(number, self._peer_window, STREAM_WINDOW)
         stream.headed = True
         try:
@@ -109,14 +109,14 @@ class Http2Server(Session[Kind]):
             self.refuse(stream, ProxyError(self.failure, f"body is longer than {most} bytes", status=413))
         super()._body(stream, data, end)
 
-    def _trailers(self, stream: Stream, entries: list[Entry[Kind]] | None, end: bool) -> None:
+    def _trailers(self, stream: Stream, entries: list[Entry] | None, end: bool) -> None:
         if not stream.receiving:
             raise Violation(frames.STREAM_CLOSED, "HEADERS behind the end of a request")
         if not end:
             self.malformed(stream, "a second head")
         elif stream.left:
             self.malformed(stream, "the body is not as long as its content-length says")
-        elif entries is None or len(entries := list(singly(entries))) > self._limits.field_lines:
+        elif entries is None or len(entries := singly(entries)) > self._limits.field_lines:
             self.refuse(stream, ProxyError(self.failure, "trailer section is too long", status=431))
             stream.receiving = False
         else:

@@ -5,7 +5,7 @@ The two ends, `server` and `client`, say what the header sections mean.
 
 from __future__ import annotations
 
-from typing import Final, Generic, TypeVar
+from typing import Final
 
 from proxy.codec import calm
 from proxy.codec.events import Data, End, Event, Reset
@@ -15,8 +15,6 @@ from proxy.codec.http2.sending import FRAME, Sending
 from proxy.codec.http2.stream import Stream
 from proxy.errors import Failure, ProxyError
 from proxy.http.fields import Fields
-
-K = TypeVar("K")
 
 STREAMS: Final = 100
 """How many the other side may have open at once (RFC 9113 §6.5.2 recommends no fewer)."""
@@ -42,7 +40,7 @@ class Violation(Exception):
         self.detail = detail
 
 
-class Session(Sending, Generic[K]):
+class Session(Sending):
     """One connection. `receive` what was read; then `pump`; then send `take()`.
 
     over: nothing is received or sent any more. last: the highest stream that the other side (of a client: we ourselves)
@@ -52,7 +50,7 @@ class Session(Sending, Generic[K]):
     failure: Failure
     """What it is called when the other side breaks the rules."""
 
-    def __init__(self, kinds: Kinds[K], settings: dict[int, int], most_fields: int, *, indexing: bool) -> None:
+    def __init__(self, kinds: Kinds, settings: dict[int, int], most_fields: int, *, indexing: bool) -> None:
         super().__init__(indexing=indexing)
         self.last = 0
         self.over = False
@@ -224,7 +222,7 @@ class Session(Sending, Generic[K]):
             raise Violation(frames.COMPRESSION_ERROR, str(error)) from None
         self._fields(stream, entries, end)
 
-    def _fields(self, number: int, entries: list[Entry[K]] | None, end: bool) -> None:
+    def _fields(self, number: int, entries: list[Entry] | None, end: bool) -> None:
         """A header section is whole. None: it was too long."""
         raise NotImplementedError
 

@@ -9,16 +9,13 @@ by the bytes it was sent as.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
 
 from proxy.codec.hpack import huffman, integer
-from proxy.codec.hpack.decoder import Entry, size_of
+from proxy.codec.hpack.decoder import Entry
 from proxy.codec.http3.static_table import STATIC
 from proxy.codec.section.lines import check
 from proxy.http.fields import Line
 from proxy.http.known import Known
-
-K = TypeVar("K")
 
 _KEPT = 4096
 """Bytes of lines, as they are counted in a table (RFC 7541 §4.1), that a decoder remembers."""
@@ -30,18 +27,18 @@ class QpackError(ValueError):
     """The section means nothing: QPACK_DECOMPRESSION_FAILED (§2.2)."""
 
 
-class Decoder(Generic[K]):
-    """Of one connection. kind: of each line, asked once while the line is remembered."""
+class Decoder:
+    """Of one connection. entry: of each line, asked for once while the line is remembered."""
 
-    __slots__ = ("_kind", "_known", "_size", "_static")
+    __slots__ = ("_entry", "_known", "_size", "_static")
 
-    def __init__(self, kind: Callable[[bytes, bytes], K]) -> None:
-        self._kind = kind
-        self._static: dict[int, Entry[K]] = {}
-        self._known: dict[bytes, Entry[K]] = {}
+    def __init__(self, entry: Callable[[bytes, bytes], Entry]) -> None:
+        self._entry = entry
+        self._static: dict[int, Entry] = {}
+        self._known: dict[bytes, Entry] = {}
         self._size = 0
 
-    def decode(self, section: bytes, most: int) -> list[Entry[K]] | None:
+    def decode(self, section: bytes, most: int) -> list[Entry] | None:
         """The lines of a section; None when their sizes add up to more than `most`. Raises QpackError."""
         try:
             return self._decode(section, most)
@@ -50,10 +47,10 @@ class Decoder(Generic[K]):
         except (huffman.HuffmanError, integer.IntegerError) as error:
             raise QpackError(str(error)) from None
 
-    def _decode(self, section: bytes, most: int) -> list[Entry[K]] | None:
+    def _decode(self, section: bytes, most: int) -> list[Entry] | None:
         if section[0] or section[1]:  # §4.5.1: how many insertions it needs, and where it counts from
             raise QpackError("a section that needs a dynamic table, which there is not")
-        entries: list[Entry[K]] = []
+        entries: list[Entry] = []
         at, end, left = 2, len(section), most
         while at < end:
             first = section[at]
@@ -64,18 +61,17 @@ class Decoder(Generic[K]):
                 begin = at
                 name_at, value_at, at = _parts(section, at)
                 entry = self._known.get(section[begin:at]) or self._literal(section, begin, name_at, value_at, at)
-            left -= entry[2]
+            left -= entry.size
             if left < 0:
                 return None
             entries.append(entry)
         return entries
 
-    def _indexed(self, index: int) -> Entry[K]:
-        line = STATIC[index]
-        entry = self._static[index] = (line, self._kind(*line), size_of(line))
+    def _indexed(self, index: int) -> Entry:
+        entry = self._static[index] = self._entry(*STATIC[index])
         return entry
 
-    def _literal(self, section: bytes, begin: int, name_at: int, value_at: int, end: int) -> Entry[K]:
+    def _literal(self, section: bytes, begin: int, name_at: int, value_at: int, end: int) -> Entry:
         if section[begin] & 0xC0 == 0x40:  # §4.5.4
             name = STATIC[integer.read(section, begin, 4)[0]][0]
         else:  # §4.5.6
@@ -84,18 +80,17 @@ class Decoder(Generic[K]):
         _, text_at = integer.read(section, value_at, 7)
         text = section[text_at:end]
         value = huffman.decode(text) if section[value_at] & 0x80 else text
-        line = (name, value)
-        entry = (line, self._kind(name, value), size_of(line))
+        entry = self._entry(name, value)
         self._remember(section[begin:end], entry)
         return entry
 
-    def _remember(self, coded: bytes, entry: Entry[K]) -> None:
-        if entry[2] > _KEPT // 4:
+    def _remember(self, coded: bytes, entry: Entry) -> None:
+        if entry.size > _KEPT // 4:
             return
-        self._size += entry[2]
+        self._size += entry.size
         if self._size > _KEPT:
             self._known.clear()
-            self._size = entry[2]
+            self._size = entry.size
         self._known[coded] = entry
 
 

@@ -17,7 +17,7 @@ from proxy.codec.http3.control import Control, Violation
 from proxy.codec.http3.stream import Stream
 from proxy.codec.limits import Limits
 from proxy.codec.quic.connection import Quic
-from proxy.codec.section.kinds import REQUEST, Kind
+from proxy.codec.section.kinds import REQUEST
 from proxy.codec.section.request import Malformed, request_head, trailers
 from proxy.errors import ProxyError
 from proxy.http.fields import Fields, Line
@@ -53,7 +53,7 @@ class Http3Server:
         self._limits = limits
         self._route = route
         self._events: list[Event] = []
-        self._decoder: qpack.Decoder[Kind] = qpack.Decoder(REQUEST.kind)
+        self._decoder = qpack.Decoder(REQUEST.entry)
         self._calm = Calm()
         self._control = Control(self._not_wanted, self._spend)
         self._control_stream: int | None = None
@@ -211,19 +211,19 @@ class Http3Server:
             self._spend()
         return at
 
-    def _decoded(self, section: bytes) -> list[Entry[Kind]] | None:
+    def _decoded(self, section: bytes) -> list[Entry] | None:
         try:
             return self._decoder.decode(section, self._limits.field_section)
         except qpack.QpackError as error:
             raise Violation(frames.QPACK_DECOMPRESSION_FAILED, str(error)) from None
 
-    def _section(self, stream: Stream, entries: list[Entry[Kind]] | None, end: bool) -> None:
+    def _section(self, stream: Stream, entries: list[Entry] | None, end: bool) -> None:
         if stream.headed:
             self._trailers(stream, entries)
         else:
             self._head(stream, entries, end)
 
-    def _head(self, stream: Stream, entries: list[Entry[Kind]] | None, end: bool) -> None:
+    def _head(self, stream: Stream, entries: list[Entry] | None, end: bool) -> None:
         stream.headed = True
         try:
             if entries is None:
@@ -240,7 +240,7 @@ class Http3Server:
         stream.left = head.length
         self._calm.earn(calm.REQUEST)
 
-    def _trailers(self, stream: Stream, entries: list[Entry[Kind]] | None) -> None:
+    def _trailers(self, stream: Stream, entries: list[Entry] | None) -> None:
         stream.over = True
         if entries is None or len(entries) > self._limits.field_lines:
             self.refuse(stream, ProxyError(self.failure, "trailer section is too long", status=431))

@@ -4,30 +4,58 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Final
 
 from proxy.codec.hpack.decoder import Entry, Kinds
+from proxy.errors import ProxyError
+from proxy.http import target
 from proxy.http.fields import FixedLines, Line
 from proxy.http.syntax import is_field_value
 
-PLAIN, COOKIE, CONTENT_LENGTH, HOST, TE, EXPECT, DROPPED, METHOD, SCHEME, AUTHORITY, PATH, STATUS = range(12)
+PLAIN: Final = 0
+COOKIE: Final = 1
+CONTENT_LENGTH: Final = 2
+HOST: Final = 3
+TE: Final = 4
+EXPECT: Final = 5
+DROPPED: Final = 6
+RUN: Final = 7
+METHOD: Final = 8
+SCHEME: Final = 9
+AUTHORITY: Final = 10
+PATH: Final = 11
+STATUS: Final = 12
+"""Pseudo-header fields from METHOD on."""
 
 
-class Run:
-    """Lines in a row that were said before, and with which nothing is wrong, as the kind of one. pseudo: kind and value
-    of their pseudo-header fields. fixed: all others, as a request has them. entries: the same, one by one."""
+class Pseudo(Entry):
+    """A pseudo-header field of a request. text: the value as a request has it, None when that takes another look.
+    query: of a path."""
+
+    __slots__ = ("query", "text")
+
+    def __init__(self, line: Line, kind: int, text: str | None, query: str | None = None) -> None:
+        super().__init__(line, kind)
+        self.text = text
+        self.query = query
+
+
+_OF_A_RUN: Final[Line] = (b"", b"")
+
+
+class Run(Entry):
+    """Lines in a row that were said before, and with which nothing is wrong, as one. pseudo: the pseudo-header fields
+    among them. fixed: all others, as a request has them. entries: the same, one by one."""
 
     __slots__ = ("entries", "fixed", "pseudo")
 
-    def __init__(self, pseudo: Sequence[tuple[int, bytes]], fixed: FixedLines, entries: Sequence[Entry[Kind]]) -> None:
+    def __init__(self, pseudo: list[Pseudo], fixed: FixedLines, entries: list[Entry]) -> None:
+        super().__init__(_OF_A_RUN, RUN)
+        self.size = sum([entry.size for entry in entries])
         self.pseudo = pseudo
         self.fixed = fixed
         self.entries = entries
 
-
-Kind = int | str | Run
-"""One of the above, or what is wrong with the line."""
-
-PSEUDO = frozenset((METHOD, SCHEME, AUTHORITY, PATH, STATUS))
 
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 """RFC 9110 §5.6.2, RFC 9113 §8.2.1 and RFC 9114 §4.2: a token in lower case."""
@@ -50,20 +78,55 @@ _SPECIAL = {
 
 _REQUEST = {b":method": METHOD, b":scheme": SCHEME, b":authority": AUTHORITY, b":path": PATH}
 
+_METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
+_SCHEMES = {name.encode(): name for name in ("http", "https")}
 
-def _in_request(name: bytes, value: bytes) -> Kind:
-    return _pseudo(name, _REQUEST) if name[:1] == b":" else _field(name, value)
-
-
-def _in_response(name: bytes, value: bytes) -> Kind:
-    return _pseudo(name, {b":status": STATUS}) if name[:1] == b":" else _field(name, value)
+_PATH = re.compile(rb'(/[!"$->@-~]*)(?:\?([!"$-~]*))?')
+"""As a request line may have it: visible ASCII, no fragment; and in origin form only."""
 
 
-def _pseudo(name: bytes, known: dict[bytes, int]) -> Kind:
-    return known.get(name) or f"unknown pseudo-header field {name!r}"
+def _in_request(name: bytes, value: bytes) -> Entry:
+    if name[:1] != b":":
+        return _field(name, value)
+    line, kind = (name, value), _REQUEST.get(name)
+    if kind == METHOD:
+        return Pseudo(line, METHOD, _METHODS.get(value))
+    if kind == SCHEME:
+        return Pseudo(line, SCHEME, _SCHEMES.get(value))
+    if kind == AUTHORITY:
+        return Pseudo(line, AUTHORITY, _authority(value))
+    if kind == PATH:
+        match = _PATH.fullmatch(value)
+        if match is None:
+            return Pseudo(line, PATH, None)
+        path, query = match.groups()
+        return Pseudo(line, PATH, path.decode(), None if query is None else query.decode())
+    return _unknown(line)
 
 
-def _field(name: bytes, value: bytes) -> Kind:
+def _in_response(name: bytes, value: bytes) -> Entry:
+    if name[:1] != b":":
+        return _field(name, value)
+    line = (name, value)
+    return Entry(line, STATUS) if name == b":status" else _unknown(line)
+
+
+def _unknown(line: Line) -> Entry:
+    return Entry(line, PLAIN, f"unknown pseudo-header field {line[0]!r}")
+
+
+def _authority(value: bytes) -> str | None:
+    try:
+        return target.authority(value)
+    except ProxyError:
+        return None
+
+
+def _field(name: bytes, value: bytes) -> Entry:
+    return Entry((name, value), _SPECIAL.get(name, PLAIN), _wrong(name, value))
+
+
+def _wrong(name: bytes, value: bytes) -> str | None:
     if not _NAME.fullmatch(name):
         return f"{name!r} is not the name of a field"
     if not is_field_value(value):
@@ -72,21 +135,23 @@ def _field(name: bytes, value: bytes) -> Kind:
         return f"{name!r}, which only HTTP/1.1 has"
     if name == b"te" and value.lower() != b"trailers":
         return "te with more than trailers"
-    return _SPECIAL.get(name, PLAIN)
+    return None
 
 
-def _together(entries: Sequence[Entry[Kind]]) -> Run | None:
+def _together(entries: list[Entry]) -> Run | None:
     """None when there is anything particular about them."""
-    pseudo: list[tuple[int, bytes]] = []
+    pseudo: list[Pseudo] = []
     lines: list[Line] = []
     cookies: list[bytes] = []
-    for line, kind, _ in entries:
-        if kind == PLAIN:
-            lines.append(line)
-        elif kind == COOKIE:
-            cookies.append(line[1])
-        elif isinstance(kind, int) and kind in PSEUDO and not lines and not cookies:
-            pseudo.append((kind, line[1]))
+    for entry in entries:
+        if entry.wrong is not None:
+            return None
+        if entry.kind == PLAIN:
+            lines.append(entry.line)
+        elif entry.kind == COOKIE:
+            cookies.append(entry.line[1])
+        elif isinstance(entry, Pseudo) and not lines and not cookies:
+            pseudo.append(entry)
         else:
             return None
     if cookies:
@@ -99,5 +164,5 @@ def cookie(crumbs: Sequence[bytes]) -> Line:
     return b"cookie", b"; ".join(crumbs)
 
 
-REQUEST: Kinds[Kind] = Kinds(_in_request, _together)
-RESPONSE: Kinds[Kind] = Kinds(_in_response)
+REQUEST: Final = Kinds(_in_request, _together)
+RESPONSE: Final = Kinds(_in_response)

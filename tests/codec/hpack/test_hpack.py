@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.codec.hpack import huffman, integer
-from proxy.codec.hpack.decoder import Decoder, HpackError, Kinds
+from proxy.codec.hpack.decoder import Decoder, Entry, HpackError, Kinds
 from proxy.codec.hpack.encoder import Encoder
+from proxy.codec.section.kinds import Run
 from proxy.errors import ProxyError
-from proxy.http.fields import Line
+from proxy.http.fields import FixedLines, Line
 
-KINDS: Kinds[None] = Kinds(lambda name, value: None)
+KINDS = Kinds(lambda name, value: Entry((name, value), 0))
 PLENTY = 1 << 20
 
 names = st.sampled_from([
@@ -31,9 +32,9 @@ lines = st.lists(st.tuples(names, values), max_size=12)
 blocks = st.lists(st.tuples(lines, st.sampled_from([None, None, None, 0, 100, 4096, 65536])), max_size=8)
 
 
-def decoded(decoder: Decoder[None], block: bytes) -> list[Line] | None:
+def decoded(decoder: Decoder, block: bytes) -> list[Line] | None:
     entries = decoder.decode(block, PLENTY)
-    return None if entries is None else [entry[0] for entry in entries]
+    return None if entries is None else [entry.line for entry in entries]
 
 
 @given(st.binary(max_size=300))
@@ -121,10 +122,10 @@ def test_literals_that_come_again(pool: list[bytes], blocks: list[list[int]], cu
             assert decoded(ours, piece) == read
 
 
-TOGETHER: Kinds[object] = Kinds(lambda name, value: None, list)
+TOGETHER = Kinds(KINDS.entry, lambda entries: Run([], FixedLines([entry.line for entry in entries]), entries))
 
 
-def singly(decoder: Decoder[object], block: bytes, most: int) -> object:
+def singly(decoder: Decoder, block: bytes, most: int) -> object:
     """Lines and sizes, or why there are none; those of a run as well."""
     try:
         entries = decoder.decode(block, most)
@@ -133,13 +134,13 @@ def singly(decoder: Decoder[object], block: bytes, most: int) -> object:
     if entries is None:
         return None
     told: list[tuple[Line, int]] = []
-    for n, (line, kind, size) in enumerate(entries):
-        if isinstance(kind, list):
+    for n, entry in enumerate(entries):
+        if isinstance(entry, Run):
             assert n == len(entries) - 1
-            assert size == sum(entry[2] for entry in kind)
-            told += [(entry[0], entry[2]) for entry in kind]
+            assert entry.size == sum(each.size for each in entry.entries)
+            told += [(each.line, each.size) for each in entry.entries]
         else:
-            told.append((line, size))
+            told.append((entry.line, entry.size))
     return told
 
 
@@ -154,7 +155,7 @@ pieces = st.one_of(literals, indexed, indexed, indexed, resized, st.binary(max_s
     st.sampled_from([100, 300, 100_000]),
 )
 def test_a_run_is_what_its_lines_are(pool: list[bytes], blocks: list[tuple[list[int], int]], most: int) -> None:
-    ours, alone = Decoder(TOGETHER), Decoder(Kinds[object](TOGETHER.kind))
+    ours, alone = Decoder(TOGETHER), Decoder(Kinds(TOGETHER.entry))
     for numbers, times in blocks:
         block = b"".join([pool[number % len(pool)] for number in numbers])
         for _ in range(times):
@@ -172,7 +173,7 @@ def test_what_comes_again_is_one_run_until_the_table_changes() -> None:
     def kinds(path: bytes, rest: bytes = end) -> list[bool]:
         entries = decoder.decode(literal(0x00, 4, 4, path, coded=False) + rest, PLENTY)
         assert entries is not None
-        return [kind is not None for _, kind, _ in entries]
+        return [isinstance(entry, Run) for entry in entries]
 
     single, run = [False] * 4, [False, True]
     assert [kinds(b"/a"), kinds(b"/b"), kinds(b"/c"), kinds(b"/a")] == [single, single, run, run]
@@ -190,7 +191,7 @@ def test_runs_that_are_kept_are_bounded() -> None:
         for _ in range(3):
             decoder.decode(path + rest, PLENTY)
     assert 0 < len(decoder._runs) <= 8
-    assert max(size for _, _, size in decoder._runs.values()) <= 2048
+    assert max(run.size for run in decoder._runs.values()) <= 2048
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.codec.hpack.decoder import Entry
 from proxy.codec.http3 import frames
 from proxy.codec.http3.qpack import Decoder, QpackError, encode
 from proxy.codec.http3.static_table import STATIC
@@ -21,7 +22,7 @@ MUCH = 1 << 20
 
 def lines_of(entries: object) -> list[tuple[bytes, bytes]]:
     assert isinstance(entries, list)
-    return [entry[0] for entry in entries]
+    return [entry.line for entry in entries]
 
 
 def test_the_static_table_is_the_other_ones() -> None:
@@ -37,26 +38,29 @@ def test_what_we_write_the_other_reads(lines: list[tuple[bytes, bytes]]) -> None
 
 @given(st.lists(LINES, max_size=4))
 def test_what_the_other_writes_we_read(sections: list[list[tuple[bytes, bytes]]]) -> None:
-    encoder, decoder = pylsqpack.Encoder(), Decoder(lambda name, value: len(name))
+    encoder, decoder = pylsqpack.Encoder(), Decoder(lambda name, value: Entry((name, value), len(name)))
     for number, lines in enumerate(sections):
         _, section = encoder.encode(number, lines)
         entries = decoder.decode(section, MUCH)
         assert lines_of(entries) == lines
         assert entries is not None
-        assert all(kind == len(line[0]) and size == len(b"".join(line)) + 32 for line, kind, size in entries)
+        assert all(
+            (entry.kind, entry.size) == (len(name), len(name + value) + 32)
+            for entry, (name, value) in zip(entries, lines, strict=True)
+        )
         assert lines_of(decoder.decode(section, MUCH)) == lines, "remembered"
-        assert decoder.decode(section, sum(entry[2] for entry in entries) - 1) is None
+        assert decoder.decode(section, sum(entry.size for entry in entries) - 1) is None
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_section_or_an_error(data: bytes) -> None:
-    decoder = Decoder(lambda name, value: None)
+    decoder = Decoder(lambda name, value: Entry((name, value), 0))
     for section in (data, b"\0\0" + data):
         try:
             entries = decoder.decode(section, 1000)
         except QpackError:
             continue
-        assert entries is None or sum(entry[2] for entry in entries) <= 1000
+        assert entries is None or sum(entry.size for entry in entries) <= 1000
 
 
 @pytest.mark.parametrize("line", [(b"A", b""), (b"a b", b""), (b"", b""), (b"a", b"\n"), (b"a", b" b"), (b"a", b"\0")])

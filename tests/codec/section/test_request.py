@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from proxy.codec.hpack.decoder import Decoder, Kinds
 from proxy.codec.hpack.encoder import Encoder
 from proxy.codec.limits import Limits
-from proxy.codec.section.kinds import REQUEST, Kind, Run
+from proxy.codec.section.kinds import REQUEST, Run
 from proxy.codec.section.request import Malformed, request_head, singly, trailers
 from proxy.errors import ProxyError
 from proxy.http.fields import Line
@@ -24,7 +24,7 @@ LINES = [
 ]  # fmt: skip
 
 
-def outcome(decoder: Decoder[Kind], block: bytes, limits: Limits, *, end: bool) -> object:
+def outcome(decoder: Decoder, block: bytes, limits: Limits, *, end: bool) -> object:
     entries = decoder.decode(block, 10_000)
     assert entries is not None
     try:
@@ -44,7 +44,7 @@ def test_what_comes_again_is_the_same_request(
 ) -> None:
     limits = Limits(field_lines=most)
     encoder = hpack.Encoder()
-    ours, alone = Decoder(REQUEST), Decoder(Kinds(REQUEST.kind))
+    ours, alone = Decoder(REQUEST), Decoder(Kinds(REQUEST.entry))
     for lines in [*usual, *usual, *usual, *unusual, *unusual, *unusual]:
         for _ in range(2):
             block = encoder.encode([HeaderTuple(*line) for line in lines])
@@ -74,7 +74,7 @@ def test_a_run_in_trailers() -> None:
     for _ in range(4):
         entries = decoder.decode(encoder.encode([(b"sum", b"1"), (b"other", b"2")]), 10_000)
     assert entries is not None
-    assert isinstance(entries[0][1], Run)
+    assert isinstance(entries[0], Run)
     fields = trailers(singly(entries))
     assert fields is not None
     assert fields.lines == [(b"sum", b"1"), (b"other", b"2")]
