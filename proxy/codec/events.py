@@ -69,7 +69,8 @@ class RequestHead:
         self.upgrade = upgrade
 
 
-class ResponseHead(NamedTuple):
+@dataclass(slots=True, init=False)
+class ResponseHead:
     """The head of a final response, checked.
 
     fields: without hop-by-hop fields and `transfer-encoding`; `content-length` stays. length: of the body that
@@ -82,7 +83,17 @@ class ResponseHead(NamedTuple):
     length: int | None
     version: str
     keep_alive: bool
-    stream: int = 0
+    stream: int
+
+    def __init__(
+        self, status: int, fields: Fields, length: int | None, version: str, keep_alive: bool, stream: int = 0
+    ) -> None:
+        self.status = status
+        self.fields = fields
+        self.length = length
+        self.version = version
+        self.keep_alive = keep_alive
+        self.stream = stream
 
 
 class Interim(NamedTuple):

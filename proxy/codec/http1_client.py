@@ -6,13 +6,13 @@ other people's requests. What may be read in two ways is an error, and the conne
 
 from __future__ import annotations
 
-from operator import itemgetter
 from typing import Final, cast
 
 import httptools
 
 from proxy import errors
 from proxy.codec.events import END, Data, End, Event, Interim, ResponseHead, Switched
+from proxy.codec.line_breaks import check
 from proxy.codec.plain_response import plain_head
 from proxy.errors import Failure, ProxyError
 from proxy.http.fields import Fields, FixedLines, Line
@@ -30,8 +30,6 @@ _EXPECT_BODY: Final = frozenset(("POST", "PUT", "PATCH"))
 _OURS: Final = frozenset((b"content-length", b"host", b"transfer-encoding"))
 _LOOKED_AT: Final = _OURS | {b"te"}
 _NOT_FIXED: Final = _OURS | HOP_BY_HOP
-_NAME: Final = itemgetter(0)
-_COLON: Final = b": "
 _END: Final = b"\r\n"
 _ORDINARY = frozenset((b"close", b"keep-alive"))
 _H: Final = ord("H")
@@ -47,24 +45,21 @@ def encode_head(
     (proxy_internal_error) when a part would not stay in its place on the wire: nothing that a stage made up
     can become another field or another request.
     """
-    start = f"{method} {target} HTTP/1.1\r\nhost: {authority}"
-    if start.count(" ") != 3 or not start.isascii():
+    start, host = f"{method} {target} HTTP/1.1", f"host: {authority}"
+    if start.count(" ") != 2 or host.count(" ") != 1 or not (start.isascii() and host.isascii()):
         raise ProxyError(errors.PROXY_INTERNAL_ERROR, "a stage made a request line that is not three words of ASCII")
     lines, fixed, begun = fields.lines, fields.fixed, b""
-    if (
-        fixed is not None
-        and fixed.lines
-        and _NOT_FIXED.isdisjoint(fixed.names)
-        and fixed.lines == lines[: len(fixed.lines)]
-    ):
-        begun = fixed.http1 or _encode(fixed)
+    if fixed is not None and lines[: len(fixed.lines)] == fixed.lines and _NOT_FIXED.isdisjoint(fixed.names):
+        begun = _encode(fixed) if fixed.http1 is None else fixed.http1
         lines = lines[len(fixed.lines) :]
+    parts = [start.encode(), host.encode()]
     offered = False
-    if not _LOOKED_AT.isdisjoint(map(_NAME, lines)):
-        lines = [line for line in lines if line[0] not in _OURS]
-        offered = (b"te", b"trailers") in lines  # the one form of it that is passed on
-    own = start.encode()
-    parts = [own, *map(_COLON.join, lines)]
+    for name, value in lines:
+        if name in _LOOKED_AT:
+            if name in _OURS:
+                continue
+            offered = offered or value == b"trailers"  # the one form of `te` that is passed on
+        parts.append(name + b": " + value)
     if upgrade is not None:
         parts += (b"connection: upgrade, te" if offered else b"connection: upgrade", b"upgrade: " + upgrade)
     elif offered:
@@ -73,20 +68,17 @@ def encode_head(
         parts.append(b"transfer-encoding: chunked")
     elif length or method in _EXPECT_BODY:  # RFC 9110 §8.6
         parts.append(b"content-length: %d" % length)
+    check(parts)
+    parts[1] += begun
     parts.append(_END)
-    head = _checked(_END.join(parts), len(parts) + 1)
-    return own + begun + head[len(own) :] if begun else head
+    return _END.join(parts)
 
 
 def _encode(fixed: FixedLines) -> bytes:
-    fixed.http1 = _checked(_END.join([b"", *map(_COLON.join, fixed.lines)]), len(fixed.lines))
+    section = [b"", *[name + b": " + value for name, value in fixed.lines]]
+    check(section)
+    fixed.http1 = _END.join(section)
     return fixed.http1
-
-
-def _checked(part: bytes, breaks: int) -> bytes:
-    if part.count(b"\r") != breaks or part.count(b"\n") != breaks or b"\0" in part:
-        raise ProxyError(errors.PROXY_INTERNAL_ERROR, "a stage made a request with CR, LF or NUL in it")
-    return part
 
 
 class Http1Client:

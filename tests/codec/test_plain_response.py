@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from proxy.codec import http1_client
 from proxy.codec.events import ResponseHead
 from proxy.codec.http1_client import MAX_SECTION, Http1Client
-from proxy.codec.plain_response import plain_head
+from proxy.codec.plain_response import _HEADS, plain_head
 from proxy.http.fields import Fields
 from tests.compiled import no_patch
 
@@ -56,7 +56,9 @@ def test_all_else_is_left_to_llhttp(data: bytes) -> None:
 LINES = st.sampled_from(
     [b"Content-Length: 5", b"content-length:0", b"Content-Length: 05", b"Connection: keep-alive", b"Connection: x-a",
      b"Connection: close", b"Keep-Alive: 1", b"X-A: 1", b"x-b:\t\x80 \t", b"x-c: a\tb", b"x-d: \x01", b"x-e: \x7f",
-     b"x f: 1", b"Transfer-Encoding: chunked", b"Trailer: x-g", b"x-h:", b":", b" x-i: 1", b"x-j: a\rb"]
+     b"Date: Sun, 06 Nov 1994 08:49:37 GMT", b"date: Sun, 06 Nov 1994 08:49:38 GMT", b"Date: now",
+     b"Date: x\r\nx-k: 3456789 123456789 123", b"Date: Sun, 06 Nov 1994 08:49:3\x01 GMT", b"x f: 1",
+     b"Transfer-Encoding: chunked", b"Trailer: x-g", b"x-h:", b":", b" x-i: 1", b"x-j: a\rb"]
 )  # fmt: skip
 
 
@@ -77,6 +79,42 @@ def test_as_llhttp_reads_it(status_line: bytes, lines: list[bytes], body: bytes,
         events = [str(event) for read in reads for event in codec.receive(read)]
         return [*events, *map(str, codec.receive_eof())], codec.reusable
 
-    quickly = said()
+    quickly = [said() for _ in range(3)]  # one that comes again is kept
     with patch.object(http1_client, "plain_head", lambda data, longest: None):
-        assert quickly == said()
+        assert quickly == [said()] * 3
+
+
+DATED = b"HTTP/1.1 200 OK\r\nA: 1\r\nDate: Sun, 06 Nov 1994 08:49:%02d GMT\r\nContent-Length: 2\r\n\r\n"
+
+
+def test_one_that_comes_again_has_its_own_date() -> None:
+    said = [plain_head(DATED % second, MAX_SECTION) for second in (1, 2, 3, 3, 4)]
+    heads = [one[0] for one in said if one is not None]
+    assert [head.fields.get(b"date") for head in heads] == [
+        b"Sun, 06 Nov 1994 08:49:%02d GMT" % second for second in (1, 2, 3, 3, 4)
+    ]
+    assert [[name for name, _ in head.fields] for head in heads] == [[b"a", b"date", b"content-length"]] * 5
+    assert heads[2].fields.fixed is heads[3].fields.fixed is not None
+
+
+def test_a_date_elsewhere_stays_there() -> None:
+    date = b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+    first = b"HTTP/1.1 200 OK\r\n" + date + b"B: 1\r\nContent-Length: 2\r\n\r\n"
+    second = b"HTTP/1.1 200 OK\r\nB: 1\r\n" + date + b"Content-Length: 2\r\n\r\n"
+    for data in (first, first, first, second, second, second, first):
+        said = plain_head(data, MAX_SECTION)
+        assert said is not None
+        names = [name for name, _ in said[0].fields]
+        assert names.index(b"date") == (0 if data is first else 1)
+
+
+def test_what_is_kept_is_bounded() -> None:
+    for number in range(5000):
+        for _ in range(2):
+            assert plain_head(b"HTTP/1.1 200 OK\r\netag: %d\r\ncontent-length: 2\r\n\r\n" % number, MAX_SECTION)
+    assert len(_HEADS) <= 2048
+    kept = len(_HEADS)
+    for _ in range(3):
+        assert plain_head(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx: " + b"y" * 2000 + b"\r\n\r\n", MAX_SECTION)
+        assert plain_head(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n" + b"x: y\r\n" * 40 + b"\r\n", MAX_SECTION)
+    assert len(_HEADS) == kept
