@@ -129,10 +129,10 @@ class Multiplexed(Generic[C]):
 
     # What exchanges call.
 
-    def ended(self, exchange: StreamExchange) -> None:
+    def ended(self, exchange: StreamExchange, now: float) -> None:
         """An exchange is over, and its answer written as far as it will be."""
         del self._exchanges[exchange.stream.id]
-        self._idle_since = self._service.clock.monotonic()
+        self._idle_since = now
         self.flush_soon()
 
     def flush_soon(self) -> None:

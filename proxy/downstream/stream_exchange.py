@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from proxy import errors
 from proxy.codec.events import RequestHead
@@ -19,7 +19,10 @@ from proxy.exchange import Body, Exchange, Request, Response
 from proxy.exchange import Stream as BodyStream
 from proxy.exchange.running import Running, run
 from proxy.exchange.windowed import WindowedPipe
-from proxy.http.fields import Fields, Line
+from proxy.http.fields import Fields, FixedLines, Line
+
+if TYPE_CHECKING:
+    from proxy.downstream.multiplexed import Multiplexed
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +31,8 @@ class Codec(Protocol):
     """The server's side of a connection, as exchanges see it. A stream that it is given is one of its own.
 
     CANCELLED, BROKEN: codes of a `reset`, when the client is given up, and when a response is not whole. paused: the
-    client takes less than is written. size: bytes written that are not on their way.
+    client takes less than is written. size: bytes written that are not on their way. streams: those that are open, by
+    number.
     """
 
     CANCELLED: int
@@ -36,13 +40,11 @@ class Codec(Protocol):
     paused: bool
     over: bool
     size: int
+    streams: dict[int, Any]
 
-    @property
-    def streams(self) -> Mapping[int, Stream]: ...
-
-    def send_fields(self, stream: Any, lines: list[Line], *, end: bool) -> int:
-        """A header section. Returns its size as it is sent. Raises ProxyError (proxy_internal_error) when a line is
-        none that a message may have, and nothing is sent."""
+    def send_fields(self, stream: Any, lines: list[Line], *, end: bool, begun: FixedLines | None = None) -> int:
+        """A header section: lines in front that are likely to come again, and these. Returns its size as it is sent.
+        Raises ProxyError (proxy_internal_error) when a line is none that a message may have, and nothing is sent."""
 
     def send(self, stream: Any, data: bytes, *, end: bool, trailers: Fields | None = None) -> None:
         """The next piece of the body, when nothing of it waits. end: it is the last one, and trailers follow it."""
@@ -54,22 +56,6 @@ class Codec(Protocol):
 
     def consumed(self, number: int, size: int) -> None:
         """So much of the body of a stream, which may be gone, was read and is out of memory."""
-
-
-class Carrier(Protocol):
-    """The connection, as its exchanges see it."""
-
-    client: str
-    certificate: Line | None
-    """What is told of the client's (`client_cert`)."""
-
-    @property
-    def codec(self) -> Codec: ...
-
-    def flush_soon(self) -> None:
-        """Something is to be sent, or a window has to be told of."""
-
-    def ended(self, exchange: StreamExchange) -> None: ...
 
 
 class StreamBody(WindowedPipe):
@@ -108,7 +94,7 @@ class StreamExchange:
 
     request: Request
 
-    def __init__(self, service: Service, carrier: Carrier, head: RequestHead, stream: Stream) -> None:
+    def __init__(self, service: Service, carrier: Multiplexed[Any], head: RequestHead, stream: Stream) -> None:
         self._service = service
         self._carrier = carrier
         self._head = head
@@ -180,7 +166,7 @@ class StreamExchange:
         """Write the head. Returns whether a body is to follow."""
         codec, stream = self._carrier.codec, self.stream
         try:
-            lines, has_body = response_lines(
+            begun, lines, has_body = response_lines(
                 self._head.method,
                 response.status,
                 response.fields,
@@ -188,7 +174,7 @@ class StreamExchange:
                 length,
             )
             more = has_body and length != 0
-            self._head_size += codec.send_fields(stream, lines, end=not more)
+            self._head_size += codec.send_fields(stream, lines, end=not more, begun=begun)
         except ProxyError as error:
             self._response = Response(error.status, Fields())
             self.request.exchange.failure = (error.failure.type, error.detail)
@@ -322,11 +308,11 @@ class StreamExchange:
         response = self._response or Response(499, Fields())
         if self.body is not None:
             self._unwanted()
-        self._carrier.ended(self)
+        now = service.clock.monotonic()
+        self._carrier.ended(self, now)
         if service.on_done is not None:
             try:
-                seconds = service.clock.monotonic() - self._started
-                service.on_done(request, response, self._head_size + stream.sent, complete, seconds)
+                service.on_done(request, response, self._head_size + stream.sent, complete, now - self._started)
             except Exception:
                 logger.exception("on_done", extra={"request_id": exchange.id})
 

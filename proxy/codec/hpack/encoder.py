@@ -10,7 +10,7 @@ from proxy.codec.hpack.decoder import OVERHEAD, TABLE_SIZE
 from proxy.codec.hpack.static_table import STATIC
 from proxy.codec.section.lines import check
 from proxy.errors import ProxyError
-from proxy.http.fields import Line
+from proxy.http.fields import FixedLines, Line
 from proxy.http.known import Known
 
 _VOLATILE: Final = frozenset((
@@ -28,6 +28,7 @@ _STATIC: Final = {line: bytes((0x80 | index,)) for index, line in enumerate(STAT
 
 _MOST_KEPT: Final = 4096
 _LONGEST_KEPT: Final = 1024
+_MOST_BEGUN: Final = 8
 
 _known: Final[Known[Line, bytes]] = Known(_MOST_KEPT, _STATIC)
 """Lines that no dynamic table holds, as they are sent on every connection: those of the static table, and volatile ones
@@ -46,7 +47,7 @@ class Encoder:
     each other share the connection.
     """
 
-    __slots__ = ("_capacity", "_indexing", "_inserted", "_lines", "_resized", "_size", "_smallest")
+    __slots__ = ("_begun", "_capacity", "_indexing", "_inserted", "_lines", "_resized", "_size", "_smallest")
 
     def __init__(self, *, indexing: bool) -> None:
         self._indexing = indexing
@@ -56,6 +57,7 @@ class Encoder:
         self._capacity = TABLE_SIZE
         self._smallest = TABLE_SIZE
         self._resized = False
+        self._begun: Known[FixedLines, bytes] = Known(_MOST_BEGUN)  # as long as the table does not change
 
     def allow(self, size: int) -> None:
         """The other side has said how large the table may be. We do not make it larger than usual."""
@@ -65,22 +67,37 @@ class Encoder:
         self._smallest = min(self._smallest, size)
         self._capacity = size
         self._resized = True
+        self._begun.clear()
         self._evict()
 
-    def encode(self, lines: Iterable[Line]) -> bytes:
-        """Raises ProxyError (proxy_internal_error) when a line is none that a message may have."""
+    def encode(self, lines: Iterable[Line], begun: FixedLines | None = None) -> bytes:
+        """begun: lines in front of these, which are likely to come again as they are.
+
+        Raises ProxyError (proxy_internal_error) when a line is none that a message may have."""
         try:
-            return self._encode(lines)
+            pieces = self._resizings() if self._resized else []
+            if begun is not None:
+                pieces.append(self._begun.get(begun) or self._begin(begun))
+            self._encode(lines, pieces)
+            return b"".join(pieces)
         except ProxyError:
             # Lines before it may be in our table, and will never be in the other side's: both begin anew.
             self._lines.clear()
+            self._begun.clear()
             self._size = self._smallest = 0
             self._resized = True
             raise
 
-    def _encode(self, lines: Iterable[Any]) -> bytes:
+    def _begin(self, fixed: FixedLines) -> bytes:
+        inserted, pieces = self._inserted, list[bytes]()
+        self._encode(fixed.lines, pieces)
+        block = b"".join(pieces)
+        if self._inserted == inserted and len(block) <= _LONGEST_KEPT:
+            self._begun.keep(fixed, block)
+        return block
+
+    def _encode(self, lines: Iterable[Any], pieces: list[bytes]) -> None:
         # Any: compiled, a Line is two values, which would be made a tuple again for every look-up.
-        pieces: list[bytes] = self._resizings() if self._resized else []
         own, inserted = self._lines, self._inserted
         for line in lines:
             piece = _known.get(line)
@@ -93,7 +110,6 @@ class Encoder:
                     piece = self._new(line)
                     inserted = self._inserted
             pieces.append(piece)
-        return b"".join(pieces)
 
     def _new(self, line: Line) -> bytes:
         """One that neither all connections know nor this one."""
@@ -109,6 +125,7 @@ class Encoder:
         if size > self._capacity // 4:  # it would drive out what is worth more
             return _literal(line)
         piece = _coded(line, 6, 0x40)
+        self._begun.clear()
         self._lines[line] = self._inserted
         self._inserted += 1
         self._size += size

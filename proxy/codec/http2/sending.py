@@ -11,7 +11,7 @@ from proxy.codec.hpack.encoder import Encoder
 from proxy.codec.http2 import frames
 from proxy.codec.http2.stream import Stream
 from proxy.errors import ProxyError
-from proxy.http.fields import Fields, Line
+from proxy.http.fields import Fields, FixedLines, Line
 
 FRAME: Final = frames.SMALLEST_MAX_FRAME
 """Bytes of the largest frame either side sends. Larger ones would only make streams wait longer for each other."""
@@ -47,11 +47,12 @@ class Sending:
         self.size = 0
         return data
 
-    def send_fields(self, stream: Stream, lines: list[Line], *, end: bool) -> int:
-        """A header section. Returns the bytes it takes. Raises ProxyError (proxy_internal_error) when a line is none
-        that a message may have, and nothing is sent: nothing that a stage made up can become another field or another
-        message further on."""
-        data = frames.headers(stream.id, self._encoder.encode(lines), end, FRAME)
+    def send_fields(self, stream: Stream, lines: list[Line], *, end: bool, begun: FixedLines | None = None) -> int:
+        """A header section: lines in front that are likely to come again, and these. Returns the bytes it takes.
+
+        Raises ProxyError (proxy_internal_error) when a line is none that a message may have, and nothing is sent:
+        nothing that a stage made up can become another field or another message further on."""
+        data = frames.headers(stream.id, self._encoder.encode(lines, begun), end, FRAME)
         size = len(data)
         self._out.append(data)
         self.size += size

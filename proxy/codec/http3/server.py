@@ -20,7 +20,7 @@ from proxy.codec.quic.connection import Quic
 from proxy.codec.section.kinds import REQUEST
 from proxy.codec.section.request import Malformed, request_head, trailers
 from proxy.errors import ProxyError
-from proxy.http.fields import Fields, Line
+from proxy.http.fields import Fields, FixedLines, Line
 
 PIECE = 16 * 1024
 """Bytes of the largest DATA frame sent."""
@@ -339,10 +339,11 @@ class Http3Server:
 
     # Sending.
 
-    def send_fields(self, stream: Stream, lines: list[Line], *, end: bool) -> int:
-        """A header section. Returns its size. Raises ProxyError (proxy_internal_error) when a line is none that a
-        message may have, and nothing is sent."""
-        data = frames.frame(frames.HEADERS, qpack.encode(lines))
+    def send_fields(self, stream: Stream, lines: list[Line], *, end: bool, begun: FixedLines | None = None) -> int:
+        """A header section: lines in front that are likely to come again, and these. Returns its size.
+
+        Raises ProxyError (proxy_internal_error) when a line is none that a message may have, and nothing is sent."""
+        data = frames.frame(frames.HEADERS, qpack.encode(lines if begun is None else [*begun.lines, *lines]))
         if end:
             self.quic.send_stream_data(stream.id, stream.head + data, True)
             self._sent_end(stream)

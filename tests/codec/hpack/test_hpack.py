@@ -63,6 +63,22 @@ def test_hpack_reads_what_we_write(blocks: list[tuple[list[Line], int | None]]) 
             assert [(bytes(name), bytes(value)) for name, value in read] == block
 
 
+@given(blocks.filter(bool), st.lists(st.tuples(st.integers(0, 10), st.integers(0, 10)), max_size=30))
+def test_lines_that_come_again_are_what_they_are_one_by_one(
+    blocks: list[tuple[list[Line], int | None]], order: list[tuple[int, int]]
+) -> None:
+    fixed = [FixedLines(block) for block, _ in blocks]
+    ours, theirs = Encoder(indexing=True), hpack.Decoder(max_header_list_size=PLENTY)
+    for first, second in order:
+        begun, (block, size) = fixed[first % len(fixed)], blocks[second % len(blocks)]
+        if size is not None:
+            ours.allow(size)
+            theirs.max_allowed_table_size = size
+        for _ in range(2):
+            read = theirs.decode(ours.encode(block, begun), raw=True)
+            assert [(bytes(name), bytes(value)) for name, value in read] == begun.lines + block
+
+
 @given(blocks, st.booleans())
 def test_we_read_what_hpack_writes(blocks: list[tuple[list[Line], int | None]], coded: bool) -> None:
     theirs, ours = hpack.Encoder(), Decoder(KINDS)
