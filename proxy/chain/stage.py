@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from functools import partial
 from typing import Any, Protocol
 
 from proxy.exchange import Request, Response
@@ -32,5 +31,12 @@ def link(stages: Sequence[Stage]) -> Handler:
     """The stages, first one outermost, as one callable."""
     handler: Handler = _nothing_below
     for stage in reversed(stages):
-        handler = partial(stage.__call__, below=handler)
+        handler = _linked(stage.__call__, handler)
+    return handler
+
+
+def _linked(call: Callable[[Request, Below], Coroutine[Any, Any, Response]], below: Handler) -> Handler:
+    def handler(request: Request) -> Coroutine[Any, Any, Response]:
+        return call(request, below)
+
     return handler

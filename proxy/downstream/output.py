@@ -6,8 +6,9 @@ import asyncio
 import socket
 import struct
 from contextlib import suppress
+from typing import Final
 
-_TOGETHER = 64 * 1024
+_TOGETHER: Final = 64 * 1024
 """Bytes that are copied together to be one write."""
 
 _RESETS, _ENDS = (struct.pack("ii", on, 0) for on in (1, 0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import secrets
 import ssl
@@ -29,17 +28,18 @@ _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 class RequestIds:
     """For `x-request-id`: a random part for the listener, and a number."""
 
-    __slots__ = ("_numbers", "_prefix")
+    __slots__ = ("_latest", "_prefix")
 
     def __init__(self) -> None:
         self._prefix = secrets.token_hex(8)
-        self._numbers = itertools.count(1)
+        self._latest = 0
 
     def of(self, given: bytes | None) -> str:
         """The id the client gave, if it is fit to stand in logs and fields; else a new one."""
         if given is not None and _REQUEST_ID.fullmatch(given):
             return given.decode()
-        return f"{self._prefix}-{next(self._numbers)}"
+        self._latest += 1
+        return f"{self._prefix}-{self._latest}"
 
 
 OnDone = Callable[[Request, Response, int, bool, float], None]

@@ -49,7 +49,7 @@ class _Suspended(Coroutine[Any, Any, T]):
         if self._waiting_for is not None:
             (waiting_for,) = self._waiting_for
             self._waiting_for = None
-            if isinstance(waiting_for, asyncio.Future):
+            if asyncio.isfuture(waiting_for):
                 waiting_for.cancel()  # as its task would have, had it known of it
         return self._coroutine.throw(*error)
 

@@ -15,6 +15,7 @@ from proxy.codec.http1_client import Http1Client
 from proxy.errors import ProxyError, Repeat
 from proxy.exchange import End as TunnelEnd
 from proxy.exchange import Pipe, Request, Response, Stream
+from proxy.exchange.running import Answer
 from proxy.http.fields import Fields
 from proxy.upstream.secure import failure as tls_failure
 
@@ -65,7 +66,7 @@ class Connection(asyncio.Protocol):
 
     def _reset(self) -> None:
         """Between exchanges."""
-        self._answer: asyncio.Future[Response] | None = None  # there is one while there is an exchange
+        self._answer: Answer | None = None  # there is one while there is an exchange
         self._request: Request | None = None
         self._head: ResponseHead | None = None
         self._chunks: list[bytes] = []  # of a body for which there is no pipe yet
@@ -78,14 +79,16 @@ class Connection(asyncio.Protocol):
 
     # For whoever has taken it from the pool.
 
-    async def send(self, request: Request, head: bytes) -> Response:
-        """The response to this request; `head` is the request's, encoded. Cancelling closes the connection."""
+    def ask(self, request: Request, head: bytes) -> Answer:
+        """What comes of this request; `head` is the request's, encoded. Whoever is cancelled while waiting for it has
+        to `abandon` it."""
         self._heard = self._body_read = False
+        answer = Answer(self.loop)
         if self.closed:
-            raise ProxyError(errors.CONNECTION_TERMINATED, "the origin closed the connection")
+            answer.set_exception(ProxyError(errors.CONNECTION_TERMINATED, "the origin closed the connection"))
+            return answer
         self._codec.expect(request.method, None if request.switch is None else request.switch.offer)
         self._request = request
-        answer: asyncio.Future[Response] = self.loop.create_future()
         self._answer = answer
         body = request.body
         if not isinstance(body, bytes):
@@ -98,21 +101,24 @@ class Connection(asyncio.Protocol):
                 self._transport.write(head)
                 self._transport.write(body)
             self._request_sent()
-        try:
-            return await answer
-        except asyncio.CancelledError:
-            self._abandon(answer)
-            raise
+        return answer
+
+    def abandon(self, answer: Answer | None) -> None:
+        """Nobody wants it any more: closes the connection, unless the exchange is over already."""
+        if self._answer is answer and answer is not None:
+            self._stop_sending()
+            self._reset()
+            self._shut()
 
     @property
     def stale(self) -> bool:
         """It had been closed by the origin, as it turned out when it was used again; and the request it was used for
-        can be sent on another one: nothing of its body is gone. Asked after `send` failed."""
+        can be sent on another one: nothing of its body is gone. Asked after `ask` failed."""
         return self.closed and self._served > 0 and not self._heard and not self._body_read
 
     @property
     def repeat(self) -> Repeat:
-        """Which requests may be sent again after `send` failed."""
+        """Which requests may be sent again after `ask` failed."""
         return Repeat.NEVER if self._heard or self._body_read else Repeat.IDEMPOTENT
 
     def check(self, now: float) -> None:
@@ -289,7 +295,7 @@ class Connection(asyncio.Protocol):
         pipe = self._pipe = self._open_pipe(head.length)
         for chunk in self._chunks:
             pipe.feed(chunk)
-        self._deliver(head, pipe)
+        _deliver(self._answer, head, pipe)
 
     def _open_pipe(self, length: int | None) -> Pipe:
         """Its reader may hold it longer than the connection is busy with it, or be gone long before."""
@@ -306,7 +312,7 @@ class Connection(asyncio.Protocol):
 
         def abandon() -> None:
             if self._pipe is pipe:
-                self._abandon(self._answer)
+                self.abandon(self._answer)
 
         pipe = Pipe(length, pause=pause, resume=resume, on_close=abandon)
         return pipe
@@ -316,27 +322,12 @@ class Connection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
 
-    def _deliver(self, head: ResponseHead, body: bytes | Pipe) -> None:
-        answer = self._answer
-        if answer is not None and not answer.done():
-            answer.set_result(Response(head.status, head.fields, body))
-
     # The end of an exchange.
 
     def _finish(self, trailers: Fields | None) -> None:
         """The response is whole."""
-        head = cast(ResponseHead, self._head)
-        if self._pipe is not None:
-            self._pipe.end(trailers)
-        elif trailers is not None:
-            pipe = Pipe()
-            for chunk in self._chunks:
-                pipe.feed(chunk)
-            pipe.end(trailers)
-            self._deliver(head, pipe)
-        else:
-            chunks = self._chunks
-            self._deliver(head, chunks[0] if len(chunks) == 1 else b"".join(chunks))
+        head, answer = cast(ResponseHead, self._head), self._answer
+        body = self._whole_body(trailers)
         self._stop_sending()
         self._resume_reading()
         reusable = self._sent and self._codec.reusable
@@ -346,6 +337,22 @@ class Connection(asyncio.Protocol):
             self._free(self)
         else:
             self._shut()
+        if body is not None:
+            _deliver(answer, head, body)
+
+    def _whole_body(self, trailers: Fields | None) -> bytes | Pipe | None:
+        """None: it was passed on before its end."""
+        if self._pipe is not None:
+            self._pipe.end(trailers)
+            return None
+        chunks = self._chunks
+        if trailers is None:
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        pipe = Pipe()
+        for chunk in chunks:
+            pipe.feed(chunk)
+        pipe.end(trailers)
+        return pipe
 
     def _fail(self, error: Exception) -> None:
         answer, pipe = self._answer, self._pipe
@@ -358,18 +365,17 @@ class Connection(asyncio.Protocol):
             answer.set_exception(error)
         self._shut()
 
-    def _abandon(self, answer: asyncio.Future[Response] | None) -> None:
-        """Nobody wants the response any more, unless the exchange is over already."""
-        if self._answer is answer and answer is not None:
-            self._stop_sending()
-            self._reset()
-            self._shut()
-
     def _shut(self) -> None:
         if not self.closed:
             self.closed = True
             self._transport.abort()
             self._lost(self)
+
+
+def _deliver(answer: Answer | None, head: ResponseHead, body: bytes | Pipe) -> None:
+    """The exchange goes on in it, so it comes last."""
+    if answer is not None and not answer.done():
+        answer.set_result(Response(head.status, head.fields, body))
 
 
 def _as_failure(error: Exception) -> ProxyError:

@@ -79,18 +79,20 @@ class Origin:
             None if request.switch is None else request.switch.offer.protocol,
         )
         connection = self._pool.take() or await self._wait(fresh=False, by=connect_by)
-        try:
-            return await connection.send(request, head)
-        except ProxyError as error:
-            if not connection.stale or request.method not in IDEMPOTENT:
-                self._failed(error, connection.repeat)
+        again = False
+        while True:
+            answer = connection.ask(request, head)
+            try:
+                return await answer
+            except asyncio.CancelledError:
+                connection.abandon(answer)
                 raise
-        connection = await self._wait(fresh=True, by=connect_by)
-        try:
-            return await connection.send(request, head)
-        except ProxyError as error:
-            self._failed(error, connection.repeat)
-            raise
+            except ProxyError as error:
+                if again or not connection.stale or request.method not in IDEMPOTENT:
+                    self._failed(error, connection.repeat)
+                    raise
+            again = True
+            connection = await self._wait(fresh=True, by=connect_by)
 
     async def probe(self, request: Request) -> Response:
         """For a health check: on a connection of its own, which nobody else will get. Has no time limit but that of
@@ -100,7 +102,7 @@ class Origin:
         connection = await self._connected(Connection.close)
         try:
             head = encode_head(request.method, request.target, request.authority, request.fields, 0)
-            return await connection.send(request, head)
+            return await connection.ask(request, head)
         finally:
             connection.close()
 

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
-from proxy.exchange.running import Running, run
+from proxy.exchange import Response
+from proxy.exchange.eager import start
+from proxy.exchange.running import Answer, Running, run
+from proxy.http.fields import Fields
 
 Body = Callable[["Transcript"], Coroutine[Any, Any, None]]
 
@@ -191,3 +194,85 @@ def test_an_order_to_stop_the_process_is_not_kept_from_it() -> None:
     with pytest.raises(SystemExit):
         asyncio.run(main())
     assert [repr(error) for error in heard] == ["SystemExit(3)"]
+
+
+def waiting_for(answer: Answer) -> Body:
+    async def body(told: Transcript) -> None:
+        try:
+            told.append(repr(await answer))
+        except asyncio.CancelledError:
+            told.append("cancelled")
+            raise
+
+    return body
+
+
+def an_answer() -> Answer:
+    return Answer(asyncio.get_running_loop())
+
+
+def test_it_goes_on_as_soon_as_an_answer_is_there() -> None:
+    async def main(told: Transcript) -> None:
+        answer = an_answer()
+        told.begin(waiting_for(answer))
+        answer.set_result(Response(204, Fields()))
+        told.append("after")
+
+    assert transcript(main) == ["<Response 204>", "ended: None", "after"]
+
+
+def test_an_answer_that_is_there_is_not_waited_for() -> None:
+    async def main(told: Transcript) -> None:
+        answer = an_answer()
+        answer.set_result(Response(204, Fields()))
+        told.begin(waiting_for(answer))
+        assert told.running is None
+
+    assert transcript(main) == ["<Response 204>"]
+
+
+def test_what_comes_instead_of_an_answer_takes_a_turn() -> None:
+    async def main(told: Transcript) -> None:
+        answer = an_answer()
+        told.begin(waiting_for(answer))
+        answer.set_exception(ValueError("no"))
+        told.append("after")
+
+    assert transcript(main) == ["after", "ended: ValueError('no')"]
+
+
+def test_cancelled_where_it_waits_for_an_answer() -> None:
+    async def main(told: Transcript) -> None:
+        answer = an_answer()
+        told.begin(waiting_for(answer))
+        told.cancel()
+        assert answer.done()
+        told.append("soon")
+
+    assert transcript(main) == ["soon", "cancelled", "ended: CancelledError()"]
+
+
+def test_an_answer_is_a_future_for_tasks() -> None:
+    async def main(told: Transcript) -> None:
+        answer, other = an_answer(), an_answer()
+        tasks = [asyncio.create_task(waiting_for(each)(told)) for each in (answer, answer, other)]
+        await asyncio.sleep(0)
+        answer.set_result(Response(204, Fields()))
+        told.append("after")
+        tasks[2].cancel()
+        await asyncio.wait(tasks)
+        assert [task.cancelled() for task in tasks] == [False, False, True]
+
+    assert transcript(main) == ["after", "<Response 204>", "<Response 204>", "cancelled"]
+
+
+def test_a_task_that_takes_a_begun_coroutine_over_can_be_cancelled_before_it_begins() -> None:
+    async def main(told: Transcript) -> None:
+        answer = an_answer()
+        task = start(waiting_for(answer)(told))
+        assert isinstance(task, asyncio.Task)
+        task.cancel()
+        await asyncio.wait([task])
+        assert answer.done()
+
+    assert transcript(main) == ["cancelled"]
