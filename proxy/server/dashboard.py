@@ -61,8 +61,10 @@ def _route(index: int, route: model.Route, metrics: Metrics) -> dict[str, Any]:
 def _counts(route: str, metrics: Metrics) -> dict[str, Any]:
     tally = metrics.routes.get(route, RouteTally())
     statuses: defaultdict[str, int] = defaultdict(int)
-    for (_, digit), count in tally.requests.items():
-        statuses[f"{digit}xx"] += count
+    for digits in tally.requests.values():
+        for digit, count in enumerate(digits):
+            if count:
+                statuses[f"{digit}xx"] += count
     return {
         "statuses": dict(statuses),
         "sent": tally.sent,
@@ -74,8 +76,8 @@ def _counts(route: str, metrics: Metrics) -> dict[str, Any]:
 
 def _caches(metrics: Metrics) -> dict[str, dict[str, int]]:
     caches: dict[str, dict[str, int]] = {}
-    for (name, outcome), count in metrics.cache.items():
-        caches.setdefault(name, {})[outcome] = count
+    for (name, outcome), tally in metrics.cache.items():
+        caches.setdefault(name, {})[outcome] = tally.requests
     return caches
 
 

@@ -54,7 +54,9 @@ class _Families(Collector):
             (
                 ((route, method, f"{digit}xx"), n)
                 for route, tally in routes
-                for (method, digit), n in tally.requests.items()
+                for method, digits in tally.requests.items()
+                for digit, n in enumerate(digits)
+                if n
             ),
         )  # fmt: skip
         yield _counter(
@@ -65,7 +67,10 @@ class _Families(Collector):
             "sluice_aborted", "Exchanges cut short", ("route",),
             (((route,), tally.aborted) for route, tally in routes if tally.aborted),
         )  # fmt: skip
-        yield _counter("sluice_cache_requests", "Outcomes at a cache", ("cache", "outcome"), metrics.cache.items())
+        yield _counter(
+            "sluice_cache_requests", "Outcomes at a cache", ("cache", "outcome"),
+            ((outcome, tally.requests) for outcome, tally in metrics.cache.items()),
+        )  # fmt: skip
         yield _counter(
             "sluice_failures", "Answers made here, by RFC 9209 type", ("type",),
             (((type,), n) for type, n in metrics.failures.items()),
@@ -79,7 +84,7 @@ class _Families(Collector):
         metrics, samples = self._metrics, tuple(self._metrics.caches())
         yield _counter(
             "sluice_cache_sent_bytes", "Bytes of responses sent, by the outcome at the cache nearest to the client",
-            ("cache", "outcome"), metrics.cache_sent.items(),
+            ("cache", "outcome"), ((outcome, tally.sent) for outcome, tally in metrics.cache.items() if tally.sent),
         )  # fmt: skip
         yield _counter(
             "sluice_cache_events", "What became of requests that went below a cache",

@@ -68,17 +68,30 @@ class UpstreamSample:
     endpoints: Sequence[EndpointSample]
 
 
+def _of_each_digit() -> list[int]:
+    return [0] * 10
+
+
 def _none_yet() -> list[int]:
     return [0] * (len(BOUNDS) + 1)
 
 
 @dataclass(slots=True)
+class CacheTally:
+    """One outcome at a cache. requests: that came to it. sent: bytes of responses, where no cache was nearer to the
+    client."""
+
+    requests: int = 0
+    sent: int = 0
+
+
+@dataclass(slots=True)
 class RouteTally:
-    """The exchanges of one route. requests: by method and first digit of the status. sent: bytes of responses.
+    """The exchanges of one route. requests: by method, and by first digit of the status. sent: bytes of responses.
     aborted: those whose client did not get everything. buckets: one count for each of BOUNDS, and one for what takes
     longer; not cumulative."""
 
-    requests: defaultdict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
+    requests: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(_of_each_digit))
     sent: int = 0
     aborted: int = 0
     buckets: list[int] = field(default_factory=_none_yet)
@@ -129,10 +142,8 @@ class Metrics:
         self.connections = connections
         self.running = running
         self.routes: defaultdict[str, RouteTally] = defaultdict(RouteTally)
-        self.cache: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.cache: defaultdict[tuple[str, str], CacheTally] = defaultdict(CacheTally)
         """By name of the cache and outcome."""
-        self.cache_sent: defaultdict[tuple[str, str], int] = defaultdict(int)
-        """Bytes of responses, by name and outcome of the cache nearest to the client."""
         self.cache_events: defaultdict[tuple[str, str], int] = defaultdict(int)
         """By name of the cache and what `cache_events` tells; refreshed and refresh-failed are in the background."""
         self.failures: defaultdict[str, int] = defaultdict(int)
@@ -149,26 +160,28 @@ class Metrics:
         exchange = request.exchange
         tally = self.routes[exchange.route]
         method = request.method
-        tally.requests[method if method in METHODS else "other", response.status // 100] += 1
+        tally.requests[method if method in METHODS else "other"][response.status // 100] += 1
         tally.sent += sent
         tally.buckets[bisect_left(BOUNDS, seconds)] += 1
         tally.seconds += seconds
+        at_cache: CacheTally | None = None
         for member in exchange.cache_status:
-            outcome = self._at_cache(member)
-        if exchange.cache_status:
-            self.cache_sent[outcome] += sent
+            at_cache = self._at_cache(member)
+        if at_cache is not None:
+            at_cache.sent += sent
         if not complete:
             tally.aborted += 1
         if exchange.failure is not None:
             self.failures[exchange.failure[0]] += 1
 
-    def _at_cache(self, member: str) -> tuple[str, str]:
-        outcome = cache_outcome(member)
-        self.cache[outcome] += 1
-        if outcome[1] != "hit":
+    def _at_cache(self, member: str) -> CacheTally:
+        name, outcome = named = cache_outcome(member)
+        tally = self.cache[named]
+        tally.requests += 1
+        if outcome != "hit":
             for event in cache_events(member):
-                self.cache_events[outcome[0], event] += 1
-        return outcome
+                self.cache_events[name, event] += 1
+        return tally
 
     def refreshed(self, members: list[str]) -> None:
         """Count a refresh in the background: a request to the caches below, and none to the one it was for, whose
