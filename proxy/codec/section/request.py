@@ -47,14 +47,14 @@ def request_head(entries: list[Entry], stream: int, end: bool, limits: Limits, v
     special: list[Entry] = []
     run: Run | None = None
     for entry in entries:
-        if entry.wrong is not None:
-            raise Malformed(entry.wrong)
         if isinstance(entry, Pseudo):
             if lines or special or pseudo[entry.kind - METHOD] is not None:
                 raise Malformed(f"{entry.line[0]!r} twice, or behind a field")
             pseudo[entry.kind - METHOD] = entry
         elif isinstance(entry, Run):
             run = entry
+        elif entry.wrong is not None:
+            raise Malformed(entry.wrong)
         elif entry.kind == PLAIN:
             lines.append(entry.line)
         else:
