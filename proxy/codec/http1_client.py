@@ -48,10 +48,21 @@ def encode_head(
     start, host = f"{method} {target} HTTP/1.1", f"host: {authority}"
     if start.count(" ") != 2 or host.count(" ") != 1 or not (start.isascii() and host.isascii()):
         raise ProxyError(errors.PROXY_INTERNAL_ERROR, "a stage made a request line that is not three words of ASCII")
-    lines, fixed, begun = fields.lines, fields.fixed, b""
-    if fixed is not None and lines[: len(fixed.lines)] == fixed.lines and _NOT_FIXED.isdisjoint(fixed.names):
-        begun = _encode(fixed) if fixed.http1 is None else fixed.http1
-        lines = lines[len(fixed.lines) :]
+    lines, fixed, inner = fields.lines, fields.fixed, fields.inner
+    begun = inserted = b""
+    if fixed is not None and lines[: len(fixed.lines)] == fixed.lines:
+        begun = _known(fixed)
+        if begun:
+            lines = lines[len(fixed.lines) :]
+    if (
+        inner is not None
+        and lines
+        and lines[-1 - len(inner.lines) : -1] == inner.lines
+        and lines[-1][0] not in _LOOKED_AT
+    ):
+        inserted = _known(inner)
+        if inserted:
+            lines = lines[: -1 - len(inner.lines)] + lines[-1:]
     parts = [start.encode(), host.encode()]
     offered = False
     for name, value in lines:
@@ -60,6 +71,7 @@ def encode_head(
                 continue
             offered = offered or value == b"trailers"  # the one form of `te` that is passed on
         parts.append(name + b": " + value)
+    last = len(parts) - 1
     if upgrade is not None:
         parts += (b"connection: upgrade, te" if offered else b"connection: upgrade", b"upgrade: " + upgrade)
     elif offered:
@@ -70,14 +82,19 @@ def encode_head(
         parts.append(b"content-length: %d" % length)
     check(parts)
     parts[1] += begun
+    parts[last - 1] += inserted
     parts.append(_END)
     return _END.join(parts)
 
 
-def _encode(fixed: FixedLines) -> bytes:
-    section = [b"", *[name + b": " + value for name, value in fixed.lines]]
-    check(section)
-    fixed.http1 = _END.join(section)
+def _known(fixed: FixedLines) -> bytes:
+    """Nothing where some of them are not just passed on."""
+    if not _NOT_FIXED.isdisjoint(fixed.names):
+        return b""
+    if fixed.http1 is None:
+        section = [b"", *[name + b": " + value for name, value in fixed.lines]]
+        check(section)
+        fixed.http1 = _END.join(section)
     return fixed.http1
 
 

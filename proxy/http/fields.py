@@ -23,9 +23,10 @@ class Fields:
     A request or response that was passed on is a value: whoever wants to change its fields changes a `copy()`.
     lines: the list is never changed in place, only replaced by another, so that copies and FixedLines share it.
     fixed: lines that these most likely begin with, which saves work if they do, above all where they are just these.
+    inner: likewise, lines that these most likely have in front of their last one.
     """
 
-    __slots__ = ("fixed", "lines")
+    __slots__ = ("fixed", "inner", "lines")
 
     def __init__(self, lines: Iterable[Line] | FixedLines = ()) -> None:
         if isinstance(lines, FixedLines):
@@ -34,6 +35,7 @@ class Fields:
         else:
             self.lines = list(lines)
             self.fixed = None
+        self.inner: FixedLines | None = None
 
     def get(self, name: bytes) -> bytes | None:
         """The lines of that lower-case name combined (RFC 9110 §5.3), or None when there is none."""
@@ -69,7 +71,7 @@ class Fields:
 
     def copy(self) -> Fields:
         copy = Fields()
-        copy.lines, copy.fixed = self.lines, self.fixed
+        copy.lines, copy.fixed, copy.inner = self.lines, self.fixed, self.inner
         return copy
 
     def after(self, change: Change) -> Fields | None:
@@ -119,16 +121,18 @@ class FixedLines:
     what is made of them is worked out once.
 
     names: of all lines. dated: there is a `date` among them. http1: as bytes of HTTP/1.1, each behind a line break,
-    without what is about one hop; None when they were not sent so yet.
+    without what is about one hop; None when they were not sent so yet. first_hop: what `is_first_hop` (hop_by_hop)
+    says of them; None when it was not asked yet.
     """
 
-    __slots__ = ("_change", "_changed", "dated", "http1", "lines", "names")
+    __slots__ = ("_change", "_changed", "dated", "first_hop", "http1", "lines", "names")
 
     def __init__(self, lines: list[Line]) -> None:
         self.lines = lines
         self.names = _names(lines)
         self.dated = b"date" in self.names
         self.http1: bytes | None = None
+        self.first_hop: bool | None = None
         self._change: Change | None = None
         self._changed: FixedLines | None = None
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
 
-from proxy.http.fields import Fields, Line
+from proxy.http.fields import Fields, FixedLines, Line
+from proxy.http.known import Known
 from proxy.http.syntax import is_token
 
 HOP_BY_HOP: Final = frozenset((
@@ -98,15 +98,35 @@ def add_forwarded(lines: list[Line], client: str, scheme: str, authority: str) -
 
 
 def is_first_hop(fields: Fields) -> bool:
-    """The request comes from one who says nothing of hops before: `forwarded_lines` can simply be added to it, and a
-    `via` and `x-request-id` of our own."""
-    return fields.lacks(_OF_HOPS) and b"_" not in b" ".join(fields.names)
+    """The request comes from one who says nothing of hops before: `told` can simply be added to it, and an
+    `x-request-id` of our own."""
+    fixed = fields.fixed
+    if fixed is None or fixed.lines is not fields.lines:
+        return _is_first_hop(fields)
+    if fixed.first_hop is None:
+        fixed.first_hop = _is_first_hop(fields)
+    return fixed.first_hop
 
 
-@lru_cache(maxsize=1024)
-def forwarded_lines(client: str, scheme: str, authority: str) -> tuple[Line, ...]:
-    """What `add_forwarded` adds where there is nothing of it yet."""
-    return tuple(add_forwarded([], client, scheme, authority))
+def _is_first_hop(fields: Fields) -> bool:
+    return fields.lacks(_OF_HOPS) and b" ".join(fields.names).find(b"_") < 0
+
+
+_TOLD: Final[Known[tuple[str, str, str, str], FixedLines]] = Known(1024)
+
+_LONGEST_TOLD: Final = 256
+"""Characters of an authority with which they are kept."""
+
+
+def told(version: str, pseudonym: str, client: str, scheme: str, authority: str) -> FixedLines:
+    """What `add_via` and `add_forwarded` add where there is nothing of it yet."""
+    key = version, client, scheme, authority
+    lines = _TOLD.get(key)
+    if lines is None:
+        lines = FixedLines(add_forwarded(add_via([], version, pseudonym), client, scheme, authority))
+        if len(authority) <= _LONGEST_TOLD:
+            _TOLD.keep(key, lines)
+    return lines
 
 
 def _passes_for_another(name: bytes) -> bool:

@@ -12,13 +12,11 @@ from proxy.errors import ProxyError
 from proxy.exchange import Request, Response
 from proxy.exchange.story import EndStory, StageStory, head_of, tapped
 from proxy.http.fields import Fields
-from proxy.http.hop_by_hop import add_forwarded, add_via, forwarded_lines, is_first_hop
+from proxy.http.hop_by_hop import add_forwarded, add_via, is_first_hop, told
 from proxy.http.proxy_status import PSEUDONYM
 
 MAX_PASSES: Final = 10
 """How often a request may have come through proxies of our name. Tiers of them are in order, a circle is not."""
-
-_VIA: Final = {version: (b"via", f"{version} {PSEUDONYM}".encode()) for version in ("1.0", "1.1", "2", "3")}
 
 
 class Forward:
@@ -50,12 +48,12 @@ class Forward:
 def outgoing(request: Request) -> Request:
     """The request as the origin gets it: with `Via`, for whom we ask, and the id that our log has of the exchange.
     ProxyError (proxy_loop_detected) when it goes round in circles."""
-    exchange = request.exchange
+    exchange, fields = request.exchange, Fields()
     lines, identity = request.fields.lines, (b"x-request-id", exchange.id.encode())
-    fields = Fields()
     if is_first_hop(request.fields):
-        told = forwarded_lines(exchange.client, request.scheme, request.authority)
-        fields.lines, fields.fixed = [*lines, _VIA[exchange.version], *told, identity], request.fields.fixed
+        fields.fixed = request.fields.fixed
+        inner = fields.inner = told(exchange.version, PSEUDONYM, exchange.client, request.scheme, request.authority)
+        fields.lines = [*lines, *inner.lines, identity]
     else:
         via = request.fields.get(b"via")
         if via is not None and passes(via) >= MAX_PASSES:

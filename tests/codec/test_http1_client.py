@@ -94,15 +94,21 @@ class TestRequest:
                 encode_head(method, target, authority, fields, 0)
             assert caught.value.failure is errors.PROXY_INTERNAL_ERROR
 
-    @given(LINES, LINES, st.booleans(), st.sampled_from([None, 0, 3]))
+    @given(LINES, LINES, LINES, LINES, st.sampled_from([None, 0, -1, -2]), st.sampled_from([None, 0, 3]))
     def test_lines_that_stay_are_written_as_others(
-        self, stays: list[Line], added: list[Line], changed: bool, length: int | None
+        self,
+        stays: list[Line],
+        added: list[Line],
+        inner: list[Line],
+        last: list[Line],
+        changed: int | None,
+        length: int | None,
     ) -> None:
-        lines = [*stays, *added]
-        if changed and lines:
-            lines = [(b"other", b"1"), *lines[1:]]
+        lines = [*stays, *added, *inner, *last[:1]]
+        if changed is not None and len(lines) > 1:
+            lines[changed] = (b"other", b"1")
         fields = Fields(FixedLines(stays))
-        fields.lines = lines
+        fields.lines, fields.inner = lines, FixedLines(inner)
         for _ in range(2):
             assert encode_head("POST", "/", "a", fields, length) == head("POST", "/", "a", lines, length)
 

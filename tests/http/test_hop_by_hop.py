@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.http.fields import Fields, FixedLines, Line
-from proxy.http.hop_by_hop import add_forwarded, add_via, end_to_end, forwarded_lines, is_first_hop, options
+from proxy.http.hop_by_hop import add_forwarded, add_via, end_to_end, is_first_hop, options, told
 
 A: Line = (b"a", b"1")
 
@@ -115,11 +115,12 @@ NAMES = st.sampled_from(
 
 @given(st.lists(st.tuples(NAMES, st.just(b"1"))))
 def test_nothing_of_hops_before_is_nothing_that_would_be_changed(lines: list[Line]) -> None:
-    added = forwarded_lines("192.0.2.7", "http", "shop")
+    added = told("1.1", "edge", "192.0.2.7", "http", "shop").lines
     first = is_first_hop(Fields(lines))
-    assert first == is_first_hop(Fields(FixedLines(lines)))
+    fixed = FixedLines(lines)
+    assert first == is_first_hop(Fields(fixed)) == is_first_hop(Fields(fixed))
     if first:
-        assert add_forwarded(lines, "192.0.2.7", "http", "shop") == [*lines, *added]
+        assert add_forwarded(add_via(lines, "1.1", "edge"), "192.0.2.7", "http", "shop") == [*lines, *added]
         assert not {b"via", b"x-request-id"} & dict(lines).keys()
     else:
         assert {name for name, _ in lines} - {b"accept", b"cookie"}
