@@ -47,7 +47,6 @@ INTERPRETED = {
     "proxy/cache/sqlite.py": "waits for the disk",
     "proxy/cache/tiered.py": "waits for the disk",
     "proxy/codec/http3/server.py": "matches classes of aioquic, which need not be there when the wheel is built",
-    "proxy/codec/known_lines.py": "tells a line by its identity, and a tuple has none in compiled code",
     "proxy/codec/quic/*.py": "what takes time is aioquic",
     "proxy/downstream/bind*.py": "runs at the start",
     "proxy/downstream/datagrams.py": "what takes time is aioquic",

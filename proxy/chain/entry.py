@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from operator import itemgetter
 from typing import Final
 
 from proxy import errors
@@ -27,7 +26,6 @@ from proxy.http.status import reason
 _VIA: Final = (b"via", f"1.1 {PSEUDONYM}".encode())
 
 _SIGNATURE: Final = frozenset((b"via", b"x-request-id"))
-_NAME: Final = itemgetter(0)
 
 logger: Final = logging.getLogger(__name__)
 
@@ -96,6 +94,7 @@ def _signed(response: Response, exchange: Exchange) -> Response:
 
 def _with_via(lines: list[Line]) -> list[Line]:
     """And without the `x-request-id` of somebody else."""
-    if _SIGNATURE.isdisjoint(map(_NAME, lines)):
-        return [*lines, _VIA]
-    return add_via([line for line in lines if line[0] != b"x-request-id"], "1.1", PSEUDONYM)
+    for name, _ in lines:
+        if name in _SIGNATURE:
+            return add_via([line for line in lines if line[0] != b"x-request-id"], "1.1", PSEUDONYM)
+    return [*lines, _VIA]

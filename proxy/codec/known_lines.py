@@ -7,20 +7,19 @@ Whatever is not plain is for llhttp, which also names what is wrong with it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from typing import Final, cast
 
 from proxy.http.fields import Line
+from proxy.http.known import Known
+from proxy.http.syntax import is_token
 
-_FIELD_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
-"""RFC 9112 §5: no space before the colon, no line folding, and no control character."""
+_VALUE: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+"""RFC 9112 §5: no control character, so no line folding."""
 
-_LONGEST = 256
+_LONGEST, _LONGEST_NAME = 256, 64
 """Bytes of a line that is kept: what differs from message to message, like some cookies, tends to be long."""
 
-_MOST = 4096
-"""Lines that are kept. Then all are forgotten: most of them were said once, and the others are soon known again."""
-
-_STAYS: Line = (b"connection", b"keep-alive")
+_STAYS: Final[object] = (b"connection", b"keep-alive")
 """What every browser and most servers say, and which means nothing in HTTP/1.1."""
 
 
@@ -28,28 +27,52 @@ class NotPlain(Exception):
     """A line that has to be looked at."""
 
 
-class KnownLines(dict[bytes, Line]):
+class KnownLines:
     """What each line says. special: names of fields of which no line is plain."""
+
+    __slots__ = ("_lines", "_names", "_special")
 
     def __init__(self, special: frozenset[bytes]) -> None:
         self._special = special
+        self._lines: Known[bytes, object] = Known(4096)  # a Line, as compiled code would take apart and make anew
+        self._names: Known[bytes, bytes] = Known(1024)  # as they are written, and in lower case
 
-    def parse(self, section: Iterable[bytes]) -> list[Line]:
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def parse(self, section: list[bytes]) -> list[Line]:
         """section: lines without their ends. Raises NotPlain."""
-        return [line for line in map(self.__getitem__, section) if line is not _STAYS]
+        known, lines = self._lines, []
+        for text in section:
+            line = known.get(text)
+            if line is None:
+                line = self._parse(text)
+            if line is not _STAYS:
+                lines.append(line)
+        return cast(list[Line], lines)
 
-    def __missing__(self, line: bytes) -> Line:
-        match = _FIELD_LINE.fullmatch(line)
-        if match is None:
+    def _parse(self, text: bytes) -> object:
+        colon = text.find(b":")
+        name = self._name(text[:colon]) if colon > 0 else b""
+        if not name:
             raise NotPlain
-        name, value = match[1].lower(), match[2].rstrip(b" \t")
-        parsed = name, value
+        value = text[colon + 1 :].strip(b" \t")
+        if not value.decode("latin-1").isprintable() and not _VALUE.fullmatch(value):
+            raise NotPlain
+        line: object = name, value
         if name == b"keep-alive" or (name == b"connection" and value.lower() == b"keep-alive"):
-            parsed = _STAYS
+            line = _STAYS
         elif name in self._special:
             raise NotPlain
-        if len(line) <= _LONGEST:
-            if len(self) == _MOST:
-                self.clear()
-            self[line] = parsed
-        return parsed
+        if len(text) <= _LONGEST:
+            self._lines.keep(text, line)
+        return line
+
+    def _name(self, text: bytes) -> bytes:
+        """Empty where it is none."""
+        name = self._names.get(text)
+        if name is None:
+            name = text.lower() if is_token(text) else b""
+            if len(text) <= _LONGEST_NAME:
+                self._names.keep(text, name)
+        return name

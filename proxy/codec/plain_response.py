@@ -18,7 +18,7 @@ from proxy.http.known import Known
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2}) [\t\x20-\x7e\x80-\xff]*")
 _LONGEST_STATUS_LINE = 256
-_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+_MOST_DIGITS: Final = 18
 _KNOWN: Final = KnownLines(HOP_BY_HOP)
 
 _DATE_LINE: Final = len("\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT")
@@ -88,13 +88,13 @@ def _date(data: bytes, end: int) -> int:
 
 def _parse(head: bytes, rest: bytes, date_at: int) -> ResponseHead:
     """Raises NotPlain."""
-    status_line, *section = head.split(b"\r\n")
-    status = _status(status_line)
+    section = head.split(b"\r\n")
+    status = _status(section.pop(0))
     if status is None:
         raise NotPlain
     lines = _KNOWN.parse(section)
     lengths = [value for name, value in lines if name == b"content-length"]
-    if len(lengths) != 1 or not _LENGTH.fullmatch(lengths[0]):
+    if len(lengths) != 1 or len(lengths[0]) > _MOST_DIGITS or not lengths[0].isdigit():
         raise NotPlain
     length = int(lengths[0])
     if len(rest) <= _LONGEST_HEAD and len(section) <= _MOST_LINES:

@@ -109,7 +109,8 @@ def is_first_hop(fields: Fields) -> bool:
 
 
 def _is_first_hop(fields: Fields) -> bool:
-    return fields.lacks(_OF_HOPS) and b" ".join(fields.names).find(b"_") < 0
+    names = [name for name, _ in fields.lines]
+    return _OF_HOPS.isdisjoint(names) and b" ".join(names).find(b"_") < 0
 
 
 _TOLD: Final[Known[tuple[str, str, str, str], FixedLines]] = Known(1024)
