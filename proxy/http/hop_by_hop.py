@@ -113,7 +113,7 @@ def _is_first_hop(fields: Fields) -> bool:
     return _OF_HOPS.isdisjoint(names) and b" ".join(names).find(b"_") < 0
 
 
-_TOLD: Final[Known[tuple[str, str, str, str], FixedLines]] = Known(1024)
+_TOLD: Final[Known[tuple[str, str, str, str, str], FixedLines]] = Known(1024)
 
 _LONGEST_TOLD: Final = 256
 """Characters of an authority with which they are kept."""
@@ -121,7 +121,7 @@ _LONGEST_TOLD: Final = 256
 
 def told(version: str, pseudonym: str, client: str, scheme: str, authority: str) -> FixedLines:
     """What `add_via` and `add_forwarded` add where there is nothing of it yet."""
-    key = version, client, scheme, authority
+    key = version, pseudonym, client, scheme, authority
     lines = _TOLD.get(key)
     if lines is None:
         lines = FixedLines(add_forwarded(add_via([], version, pseudonym), client, scheme, authority))

@@ -49,8 +49,22 @@ def test_memory_is_bounded() -> None:
     lines = KnownLines(SPECIAL)
     for number in range(10_000):
         assert lines.parse([b"x: %d" % number]) == [(b"x", b"%d" % number)]
+        assert lines.parse([b"x-%d: 1" % number]) == [(b"x-%d" % number, b"1")]
     lines.parse([b"cookie: " + b"x" * 100_000])
+    lines.parse([b"x" * 100_000 + b": 1"])
     assert len(lines) <= 4096
+    assert len(lines._names) <= 1024
+    assert max(map(len, lines._names)) <= 64
+
+
+@given(st.binary(max_size=12))
+def test_values_are_of_visible_characters_spaces_and_tabs(value: bytes) -> None:
+    lines = KnownLines(SPECIAL)
+    if any((byte < 0x20 and byte != 9) or byte == 0x7F for byte in value):
+        with pytest.raises(NotPlain):
+            lines.parse([b"x:" + value])
+    else:
+        assert lines.parse([b"x:" + value]) == [(b"x", value.strip(b" \t"))]
 
 
 @given(st.lists(st.binary(max_size=12).map(lambda tail: b"x" + tail), max_size=8))

@@ -124,3 +124,12 @@ def test_nothing_of_hops_before_is_nothing_that_would_be_changed(lines: list[Lin
         assert not {b"via", b"x-request-id"} & dict(lines).keys()
     else:
         assert {name for name, _ in lines} - {b"accept", b"cookie"}
+
+
+def test_what_is_told_again_is_kept_but_for_endless_names() -> None:
+    assert told("1.1", "edge", "192.0.2.7", "http", "shop") is told("1.1", "edge", "192.0.2.7", "http", "shop")
+    assert told("1.1", "edge", "192.0.2.7", "http", "a" * 999) is not told(
+        "1.1", "edge", "192.0.2.7", "http", "a" * 999
+    )
+    assert told("1.0", "edge", "192.0.2.7", "http", "shop").lines[0] == (b"via", b"1.0 edge")
+    assert told("1.0", "other", "192.0.2.7", "http", "shop").lines[0] == (b"via", b"1.0 other")
