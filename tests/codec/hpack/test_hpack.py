@@ -263,3 +263,18 @@ def test_what_comes_again_is_one_byte() -> None:
     lines = [(b":status", b"200"), (b"content-type", b"text/html"), (b"x-frame-options", b"DENY")]
     encoder.encode(lines)
     assert encoder.encode(lines) == bytes.fromhex("88 bf be")
+
+
+def test_what_a_response_begins_with_is_kept_until_the_table_changes() -> None:
+    encoder = Encoder(indexing=True)
+    begun = [FixedLines([(b":status", b"200"), (b"etag", b"%d" % n)]) for n in range(20)]
+    first = encoder.encode([(b"x", b"1")], begun[0])  # which puts x into the table, behind it
+    assert encoder.encode([(b"x", b"1")], begun[0]) == first[: first.index(b"\x40")] + b"\xbe"
+    assert list(encoder._begun) == [begun[0]]
+    encoder.encode([(b"y", b"1")], begun[0])
+    assert not encoder._begun
+    for each in begun:
+        encoder.encode([], each)
+    assert 0 < len(encoder._begun) <= 8
+    encoder.encode([], FixedLines([(b":status", b"200"), (b"etag", b"\xff" * 2000)]))
+    assert max(map(len, encoder._begun.values())) <= 1024
