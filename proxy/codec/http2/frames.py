@@ -61,10 +61,11 @@ HEADER: Final = Struct(">HBBBL")
 _LONG: Final = Struct(">L")
 _SETTING: Final = Struct(">HL")
 _TWO: Final = Struct(">LL")
+_pack: Final = HEADER.pack
 
 
 def header(length: int, type: int, flags: int, stream: int) -> bytes:
-    return (length << 16 | type << 8 | flags).to_bytes(5, "big") + stream.to_bytes(4, "big")
+    return _pack(length >> 8, length & 0xFF, type, flags, stream)
 
 
 def settings(values: dict[int, int]) -> bytes:
