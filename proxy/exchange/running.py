@@ -99,8 +99,9 @@ class Running:
 
 
 class Answer:
-    """What a future is, for a response. But a coroutine that is `Running` and waits for it goes on within `set_result`,
-    so whoever calls that has nothing else to do. After all else, and in a task, it goes on in the next turn.
+    """What a future is, for a response. But a coroutine that is `Running` and waits for it goes on within `set_result`:
+    whoever calls that must be ready for all that the exchange may do. After all else, and in a task, it goes on in the
+    next turn.
     """
 
     __slots__ = ("_asyncio_future_blocking", "_callbacks", "_error", "_loop", "_response", "_running")

@@ -333,12 +333,14 @@ class Connection(asyncio.Protocol):
         reusable = self._sent and self._codec.reusable
         self._served += 1
         self._reset()
-        if reusable:
-            self._free(self)
-        else:
-            self._shut()
-        if body is not None:
-            _deliver(answer, head, body)
+        try:
+            if body is not None:
+                _deliver(answer, head, body)
+        finally:  # not before: what the origin may have sent unasked must not answer the next request of this client
+            if reusable and not self.closed:
+                self._free(self)
+            else:
+                self._shut()
 
     def _whole_body(self, trailers: Fields | None) -> bytes | Pipe | None:
         """None: it was passed on before its end."""
@@ -373,7 +375,7 @@ class Connection(asyncio.Protocol):
 
 
 def _deliver(answer: Answer | None, head: ResponseHead, body: bytes | Pipe) -> None:
-    """The exchange goes on in it, so it comes last."""
+    """The exchange goes on in it."""
     if answer is not None and not answer.done():
         answer.set_result(Response(head.status, head.fields, body))
 

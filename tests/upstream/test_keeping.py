@@ -9,9 +9,10 @@ import pytest
 
 from proxy import errors
 from proxy.errors import Failure, ProxyError
-from proxy.exchange import Pipe
+from proxy.exchange import Pipe, running
 from proxy.upstream import Endpoint, Limits, Policy, Upstream, connection
 from proxy.upstream.connect import connect_clear
+from proxy.upstream.connection import Connection
 from proxy.upstream.retry import Retries
 from tests.ports import free_port
 from tests.upstream.scripted import OK, Peer, answering, answering_once, request, run, scripted
@@ -29,6 +30,14 @@ async def soon() -> None:
         await asyncio.sleep(0.001)
 
 
+class Deaf(asyncio.Transport):
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
 def later(seconds: float) -> float:
     return asyncio.get_running_loop().time() + seconds
 
@@ -42,6 +51,23 @@ class TestReuse:
                 assert len(origin.peers) == 1
 
         run(test())
+
+    def test_free_once_its_answer_was_made_use_of(self) -> None:
+        """So what is sent unasked behind an answer does not answer the next request of a client that sends ahead."""
+        told: list[object] = []
+
+        async def exchange(of: Connection) -> None:
+            told.append((await of.ask(request(), b"GET / HTTP/1.1\r\n\r\n")).body)
+
+        async def test() -> None:
+            own = Connection(1, 1, lambda _: told.append("free"), lambda _: told.append("lost"))
+            own.connection_made(Deaf())
+            running.run(exchange(own), lambda error: told.append(f"ended: {error}"))
+            own.data_received(OK)
+            own.data_received(OK)
+
+        run(test())
+        assert told == [b"ok", "ended: None", "free", "lost"]
 
     @pytest.mark.parametrize(
         "answer",
