@@ -374,7 +374,12 @@ class DownstreamConnection(asyncio.Protocol):
     def _ended(self, error: BaseException | None) -> None:
         self._service.load.running -= 1
         self._end(error)
-        self._advance()
+        if self._codec.pending and self._state is OPEN:
+            # Not yet the next request: the connection to the origin that has just answered may be about to be free.
+            self._out.release()
+            asyncio.get_running_loop().call_soon(self._advance)
+        else:
+            self._advance()
 
     def _end(self, error: BaseException | None) -> None:
         service, request = self._service, self._request
