@@ -28,14 +28,16 @@ class Fields:
 
     __slots__ = ("fixed", "inner", "lines")
 
-    def __init__(self, lines: Iterable[Line] | FixedLines = ()) -> None:
+    def __init__(self, lines: Iterable[Line] | FixedLines | Fields = ()) -> None:
         if isinstance(lines, FixedLines):
             self.lines: list[Line] = lines.lines
             self.fixed: FixedLines | None = lines
+            self.inner: FixedLines | None = None
+        elif isinstance(lines, Fields):
+            self.lines, self.fixed, self.inner = lines.lines, lines.fixed, lines.inner
         else:
             self.lines = list(lines)
-            self.fixed = None
-        self.inner: FixedLines | None = None
+            self.fixed = self.inner = None
 
     def get(self, name: bytes) -> bytes | None:
         """The lines of that lower-case name combined (RFC 9110 §5.3), or None when there is none."""
@@ -56,23 +58,16 @@ class Fields:
 
     def set(self, name: bytes, value: bytes) -> None:
         """One line of that name: in the place of the first there was, or last."""
-        for i, (n, _) in enumerate(self.lines):
-            if n == name:
-                rest = [line for line in self.lines[i + 1 :] if line[0] != name]
-                self.lines = [*self.lines[:i], (name, value), *rest]
-                return
-        self.lines = [*self.lines, (name, value)]
+        self.lines = replaced(self.lines, (name, value))
 
     def append(self, name: bytes, value: bytes) -> None:
-        self.lines = [*self.lines, (name, value)]
+        self.lines = appended(self.lines, (name, value))
 
     def remove(self, name: bytes) -> None:
-        self.lines = [line for line in self.lines if line[0] != name]
+        self.lines = removed(self.lines, name)
 
     def copy(self) -> Fields:
-        copy = Fields()
-        copy.lines, copy.fixed, copy.inner = self.lines, self.fixed, self.inner
-        return copy
+        return Fields(self)
 
     def after(self, change: Change) -> Fields | None:
         """These fields after a change that is worked out once for lines that stay; None when they are no such lines."""
@@ -114,6 +109,25 @@ class Fields:
 
     def __repr__(self) -> str:
         return f"Fields({self.lines!r})"
+
+
+def replaced(lines: list[Line], line: Line) -> list[Line]:
+    """With one line of that name: in the place of the first there was, or last."""
+    name = line[0]
+    for i, each in enumerate(lines):
+        if each[0] == name:
+            return [*lines[:i], line, *removed(lines[i + 1 :], name)]
+    return appended(lines, line)
+
+
+def appended(lines: list[Line], line: Line) -> list[Line]:
+    """With another line, the last."""
+    return [*lines, line]
+
+
+def removed(lines: list[Line], name: bytes) -> list[Line]:
+    """Without those of that name."""
+    return [line for line in lines if line[0] != name]
 
 
 class FixedLines:

@@ -1,158 +1,189 @@
-"""What a filter may write, checked before it touches a message.
-
-An edit is data: the function that applies it and its checked arguments. So a run's edits can be remembered and
-applied again (`memo`). Nothing a filter returns reaches the wire unchecked: an edit that would break the message
-(CR or LF in a value, a framing field, a status out of range) raises Refused, which ends the run.
-"""
+"""Edits: what a filter changes of a message, as data, so that it can be remembered and done again (`memo`, `glass`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Iterable
 from types import MappingProxyType
-from typing import Any, Final
 
 from proxy.exchange import Request, Response
 from proxy.exchange.observation import Source
-from proxy.http.fields import Fields, Line
-from proxy.http.syntax import is_authority, is_field_value, is_path, is_query, is_token
-
-Edit = tuple[Callable[..., None], tuple[Any, ...]]
-"""(function, arguments): `function(message, *arguments)` changes a message of the caller's own."""
-
-FRAMING = frozenset(
-    (b"connection", b"content-length", b"keep-alive", b"proxy-connection", b"te", b"trailer",
-     b"transfer-encoding", b"upgrade")
-)  # fmt: skip
-"""Fields that say how a message travels (RFC 9110 §7.6.1, RFC 9112 §6). They are the proxy's own."""
+from proxy.http.fields import Fields, Line, appended, removed, replaced
 
 
-MOST_WRITTEN: Final = 64 * 1024
-"""Bytes of names and values that one run may write: more than any server takes in a header section."""
+class Edit:
+    """One change, its arguments checked. name: of the kind, for stories. replaces: what reads no longer come from
+    afterwards, the source whose old value is gone (of a response: the observation), None when some of it remains.
+    size: bytes that it writes.
+    """
 
-MOST_ASKED: Final = 2 << 20
-"""Bytes of names that one run may ask for, each reckoned at ASKED more: they are kept, for memo and caches."""
+    __slots__ = ("arguments", "name", "replaces", "size")
 
-ASKED = 100
+    def __init__(self, name: str, arguments: tuple[str | bytes | int | None, ...], replaces: Source | None) -> None:
+        self.name = name
+        self.arguments = arguments
+        self.replaces = replaces
+        self.size = len(": \r\n") + sum([len(part) for part in arguments if isinstance(part, (str, bytes))])
 
+    def edit_request(self, request: Request) -> None:
+        """request: of the caller's own."""
+        raise NotImplementedError(self.name)
 
-_LONGEST_KNOWN = 256
-"""Characters of a line that is kept: filters write the same ones again and again."""
+    def edit_response(self, response: Response) -> None:
+        """response: of the caller's own."""
+        raise NotImplementedError(self.name)
 
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Edit)
+            and self.name == other.name
+            and self.arguments == other.arguments
+            and self.replaces == other.replaces
+        )
 
-class Refused(Exception):
-    """A filter asked for something that is not HTTP. The text says what and why."""
+    __hash__ = None  # type: ignore[assignment]
 
-
-def header_name(name: str) -> bytes:
-    """A field name as the proxy holds it: lower case."""
-    encoded = name.encode().lower()
-    if not is_token(encoded):
-        raise Refused(f"{name!r} is not a field name (RFC 9110 §5.1)")
-    return encoded
-
-
-def header_line(name: str, value: str) -> Line:
-    """A field line to write."""
-    return _line(name, value) if len(name) + len(value) > _LONGEST_KNOWN else _known_line(name, value)
-
-
-def _line(name: str, value: str) -> Line:
-    key, encoded = header_name(name), value.encode().strip(b" \t")
-    if key in FRAMING:
-        raise Refused(f"the field {name!r} is set by the proxy, not by filters")
-    if not is_field_value(encoded):
-        raise Refused(f"the value {value!r} of the field {name!r} has a control character (RFC 9110 §5.5)")
-    return key, encoded
+    def __repr__(self) -> str:
+        return f"<Edit {self.name} {self.arguments!r}>"
 
 
-_known_line = lru_cache(maxsize=1024)(_line)
+class LineEdit(Edit):
+    """Changes the field lines of a message, and nothing else."""
+
+    __slots__ = ()
+
+    def edited(self, lines: list[Line]) -> list[Line]:
+        """The lines after it; those before stay as they are."""
+        raise NotImplementedError(self.name)
+
+    def edit_request(self, request: Request) -> None:
+        request.fields.lines = self.edited(request.fields.lines)
+
+    def edit_response(self, response: Response) -> None:
+        response.fields.lines = self.edited(response.fields.lines)
 
 
-def status(code: int) -> int:
-    """A final status; interim ones are not a filter's to send."""
-    if not 200 <= code <= 599:
-        raise Refused(f"{code} is not a final status code (200 to 599)")
-    return code
+class SetHeader(LineEdit):
+    __slots__ = ("_line",)
+
+    def __init__(self, line: Line, replaces: Source) -> None:
+        super().__init__("set-header", line, replaces)
+        self._line = line
+
+    def edited(self, lines: list[Line]) -> list[Line]:
+        return replaced(lines, self._line)
 
 
-def set_header(message: Request | Response, name: bytes, value: bytes) -> None:
-    message.fields.set(name, value)
+class AppendHeader(LineEdit):
+    """What was there stays part of what is read later: nothing is replaced."""
+
+    __slots__ = ("_line",)
+
+    def __init__(self, line: Line) -> None:
+        super().__init__("append-header", line, None)
+        self._line = line
+
+    def edited(self, lines: list[Line]) -> list[Line]:
+        return appended(lines, self._line)
 
 
-def append_header(message: Request | Response, name: bytes, value: bytes) -> None:
-    message.fields.append(name, value)
+class RemoveHeader(LineEdit):
+    __slots__ = ("_header",)
+
+    def __init__(self, header: bytes, replaces: Source) -> None:
+        super().__init__("remove-header", (header,), replaces)
+        self._header = header
+
+    def edited(self, lines: list[Line]) -> list[Line]:
+        return removed(lines, self._header)
 
 
-def remove_header(message: Request | Response, name: bytes) -> None:
-    message.fields.remove(name)
+class SetStatus(Edit):
+    __slots__ = ("_status",)
+
+    def __init__(self, status: int) -> None:
+        super().__init__("set-status", (status,), ("response.status", ""))
+        self._status = status
+
+    def edit_response(self, response: Response) -> None:
+        response.status = self._status
 
 
-OF_LINES = (set_header, append_header, remove_header)
-"""Edits that change the field lines of a message and nothing else."""
+class AddTag(Edit):
+    __slots__ = ("_tag",)
+
+    def __init__(self, tag: str) -> None:
+        super().__init__("add-tag", (tag,), None)
+        self._tag = tag
+
+    def edit_response(self, response: Response) -> None:
+        response.tags = (*response.tags, self._tag)
 
 
-def set_status(response: Response, code: int) -> None:
-    response.status = code
+class SetAttribute(Edit):
+    """Of a request: its method, authority, path or query."""
+
+    __slots__ = ("_attribute", "_value")
+
+    def __init__(self, attribute: str, value: str | None) -> None:
+        super().__init__("set-attribute", (attribute, value), (attribute, ""))
+        self._attribute = attribute
+        self._value = value
+
+    def edit_request(self, request: Request) -> None:
+        setattr(request, self._attribute, self._value)
 
 
-def add_tag(response: Response, name: str) -> None:
-    response.tags = (*response.tags, name)
+class SetNote(Edit):
+    __slots__ = ("_note", "_value")
+
+    def __init__(self, note: str, value: str) -> None:
+        super().__init__("set-note", (note, value), ("note", note))
+        self._note = note
+        self._value = value
+
+    def edit_request(self, request: Request) -> None:
+        request.notes = MappingProxyType({**request.notes, self._note: self._value})
 
 
-def set_attribute(request: Request, name: str, value: str | None) -> None:
-    setattr(request, name, value)
+class Edits:
+    """Several of one message, in order, as one change. sources: what they replace. size: bytes that they write."""
 
+    __slots__ = ("_of_lines", "edits", "size", "sources")
 
-def set_note(request: Request, name: str, value: str) -> None:
-    request.notes = MappingProxyType({**request.notes, name: value})
+    def __init__(self, edits: Iterable[Edit] = ()) -> None:
+        self.edits = tuple(edits)
+        self.sources = frozenset([edit.replaces for edit in self.edits if edit.replaces is not None])
+        self.size = sum([edit.size for edit in self.edits])
+        of_lines = tuple([edit for edit in self.edits if isinstance(edit, LineEdit)])
+        self._of_lines = of_lines if len(of_lines) == len(self.edits) else ()
 
+    def request(self, request: Request) -> Request:
+        """Another request, as this one is after them."""
+        if self._of_lines:
+            return request.copy(self._fields(request.fields))
+        changed = request.copy()
+        for edit in self.edits:
+            edit.edit_request(changed)
+        return changed
 
-def checked_method(method: str) -> str:
-    if not is_token(method.encode()) or method == "CONNECT":
-        raise Refused(f"{method!r} is not a method a filter may set")
-    return method
+    def response(self, response: Response) -> Response:
+        """Another response, as this one is after them."""
+        if self._of_lines:
+            return Response(response.status, self._fields(response.fields), response.body, response.tags)
+        changed = response.copy()
+        for edit in self.edits:
+            edit.edit_response(changed)
+        return changed
 
+    def _fields(self, fields: Fields) -> Fields:
+        changed = fields.after(self)  # worked out once for lines that stay
+        if changed is None:
+            changed = fields.copy()
+            changed.lines = self(fields.lines)
+        return changed
 
-def checked_authority(authority: str) -> str:
-    lowered = authority.lower()
-    if not is_authority(lowered):
-        raise Refused(f"{authority!r} is not an authority (host or host:port)")
-    return lowered
-
-
-def checked_path(path: str) -> str:
-    if not is_path(path):
-        raise Refused(f"{path!r} is not a path: it begins with '/' and has no space, control character, '?' or '#'")
-    return path
-
-
-def checked_query(query: str | None) -> str | None:
-    if query is not None and not is_query(query):
-        raise Refused(f"{query!r} is not a query: it has no space, control character or '#'")
-    return query
-
-
-def reply(reply: dict[str, Any]) -> Response:
-    """The response a filter answers with (`on-request`'s `reply` record), checked."""
-    body: bytes = reply["body"]
-    code = status(reply["status"])
-    fields = Fields()
-    if sum(len(name) + len(value) for name, value in reply["headers"]) > MOST_WRITTEN:
-        raise Refused(f"the reply has more than {MOST_WRITTEN} bytes of header fields")
-    for name, value in reply["headers"]:
-        if name.lower() == "content-length":
-            # Right, it says nothing new; wrong, it would break the connection for the next exchange.
-            if value.strip() != str(len(body)):
-                raise Refused(f"the reply announces content-length {value!r} and has {len(body)} bytes")
-            continue
-        fields.append(*header_line(name, value))
-    if code in (204, 304):  # RFC 9110 §15.3.5, §15.4.5: these have no content
-        return Response(code, fields)
-    fields.append(b"content-length", str(len(body)).encode())
-    return Response(code, fields, body)
-
-
-def header_source(name: bytes) -> Source:
-    """What reads of this field come from."""
-    return ("authority", "") if name == b"host" else ("header", name.decode())
+    def __call__(self, lines: list[Line], /) -> list[Line]:
+        """As a Change of lines."""
+        for edit in self._of_lines:
+            lines = edit.edited(lines)
+        return lines

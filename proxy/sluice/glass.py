@@ -22,9 +22,10 @@ from proxy.exchange.observation import Observation, Source, Value, source_of, te
 from proxy.http.fields import Fields
 from proxy.http.known import Known
 from proxy.sandbox import Trap, TrapKind
-from proxy.sluice.edits import ASKED, Edit
-from proxy.sluice.run import RESPONSE, Edits, Run, seen, weight
-from proxy.sluice.writing import Written
+from proxy.sluice.checks import ASKED
+from proxy.sluice.edits import Edit, Edits
+from proxy.sluice.run import RESPONSE, Run, seen, weight
+from proxy.sluice.seat import Seat
 from proxy.telemetry import GuestLog
 
 LEVELS: Final = ("debug", "info", "warn", "error")
@@ -34,17 +35,22 @@ LEVELS: Final = ("debug", "info", "warn", "error")
 # are left, an address beyond the guest's memory that its allocator gave, the questions whose answers have changed, the
 # levels that nobody logs.
 _HEAD: Final = Struct("<III4xQQI")
-LOG: Final = 48 << 10
+_HEAD_AT: Final = slice(0, _HEAD.size)
+MEMORY_SIZE = 40
+LOG: Final = 64
 BUDGET: Final = 8 << 10
 """Bytes of a log."""
-MEMORY_SIZE = 40
-AREAS = (1 << 10, 24 << 10)
-"""Where the rows of a step's glass are."""
+_SHORT: Final = 128
+"""Bytes that most logs have at most."""
+DOWN, UP = 0, 1
+"""The steps that have a glass."""
+_AREAS = (9 << 10, 32 << 10)
+"""Where the rows of each are."""
 _AREA = 23 << 10
 
 # Rows: how many questions and setters, whose they are; for each question function, argument and its length; for each
 # setter also which questions it changes; what they point at; for each question what its answer is, where, how long.
-_COUNTS = Struct("<III4x")
+_COUNTS = Struct("<II8x")
 _QUESTION = Struct("<III")
 _SETTER = Struct("<III4xQ")
 _ANSWER = Struct("<III")
@@ -65,6 +71,7 @@ MOST_ASKED_HERE: Final = MOST * (ASKED + LONGEST)
 
 _word: Final = Struct("<I").unpack_from
 _long = Struct("<Q").unpack_from
+_log: Final = Struct(f"<I{LOG - 8}x{_SHORT}s").unpack_from
 _CLOSED: Final = _HEAD.pack(0, LOG, 0, 0, 0, 0)[:12]
 _EMPTY_LOG = _HEAD.pack(0, LOG, BUDGET, 0, 0, 0)[4:12]
 
@@ -85,7 +92,7 @@ class Setter:
 
     function: int
     argument: bytes
-    write: Callable[..., Written]
+    write: Callable[..., Edit]
     arguments: int
     touches: Source
     on_response: bool
@@ -102,11 +109,15 @@ class Told:
     response: Edits
 
 
-class Glass:
-    """Of one step of one filter. `area`: one of AREAS."""
+_NOTHING: Final = Told((), (), 0, Edits(), Edits())
 
-    def __init__(self, area: int, guest_log: GuestLog) -> None:
-        self._area = area
+
+class Glass:
+    """Of one step of one filter: number DOWN or UP."""
+
+    def __init__(self, number: int, guest_log: GuestLog) -> None:
+        self._number = number
+        self._area = _AREAS[number]
         self._guest_log = guest_log
         self._known: set[tuple[int, bytes]] = set()
         self._news: list[Question | Setter] = []
@@ -117,12 +128,13 @@ class Glass:
         self._setters: list[Setter] = []
         self._version = 0
         self._speaks = False
-        self._rows: list[tuple[int, int, bytes]] = []
+        self._rows: list[tuple[int, bytes]] = []
         self._forget()
 
     def _forget(self) -> None:
         """What follows from questions and setters is to be worked out anew."""
         self._logs: Known[bytes, Told] = Known(_MOST_LOGS)
+        self._last, self._told = b"", _NOTHING
         self._images: Known[tuple[Value, ...], bytes] = Known(_MOST_LOGS)
         asked = [(question.observation or ("", "")) for question in self._questions]
         self._observations = asked
@@ -143,26 +155,30 @@ class Glass:
 
     # Before, during and after a step.
 
-    def arm(self, run: Run, view: memoryview) -> None:
-        """Before a step; view: of the memory beside the guest's."""
-        run.glass, run.view = self, view
+    def arm(self, run: Run, seat: Seat) -> None:
+        """Before a step."""
         if self._news:
             self._learn()
-        area = self._area
+        view = seat.view
+        if view is None:
+            view = seat.look()
+        run.glass, run.view = self, view
         if not run.has_room(BUDGET, MOST_ASKED_HERE) or (self._of_response and run.response is None):
             view[:12] = _CLOSED
             return
-        if _word(view, area + 8)[0] != self._version:
-            for at, end, data in self._rows:
-                view[at:end] = data
+        if seat.rows[self._number] != self._version:
+            for at, data in self._rows:
+                view[at : at + len(data)] = data
+            seat.rows[self._number] = self._version
         if self._questions:
             self._show(run, view)
+        seat.open = True
         if self._speaks and run.told is None:
             enabled = self._guest_log.enabled
             silent = sum(1 << number for number, level in enumerate(LEVELS) if not enabled(level))
-            view[:36] = _HEAD.pack(area, LOG, BUDGET, 0, 0, silent)
+            view[_HEAD_AT] = _HEAD.pack(self._area, LOG, BUDGET, 0, 0, silent)
         else:
-            view[:36] = self._head
+            view[_HEAD_AT] = self._head
 
     def _show(self, run: Run, view: memoryview) -> None:
         """What the answers are now."""
@@ -196,13 +212,14 @@ class Glass:
         run.view[:12] = _CLOSED
 
     def finish(self, run: Run) -> None:
-        """After a step."""
-        view = run.view
-        end = _word(view, 4)[0]
-        view[:12] = _CLOSED
+        """After a step. What is there answers until it is closed (`Seat`), or written anew for the next step."""
         run.glass = None
-        if end != LOG:
-            self._tell(run, bytes(view[LOG:end]))
+        read: tuple[int, bytes] = _log(run.view, 4)
+        end, log = read
+        if end > LOG + _SHORT:
+            self._tell(run, bytes(run.view[LOG:end]))
+        elif end != LOG:
+            self._tell(run, log[: end - LOG])
 
     def cause(self, run: Run, trap: Trap) -> Trap:
         """What stopped the guest, as the host would have said it."""
@@ -249,7 +266,7 @@ class Glass:
         self._questions.sort(key=lambda each: each.observation is not None and each.observation[0].startswith(RESPONSE))
         self._version += 1
         self._forget()
-        self._rows = [(at, at + len(data), data) for at, data in self._lay_out()]
+        self._rows = self._lay_out()
 
     # The memory.
 
@@ -278,7 +295,7 @@ class Glass:
             else:
                 answers.append(_ANSWER.pack(SOME | UNRECORDED, place(value), len(value)))
         return [
-            (area, _COUNTS.pack(len(questions), len(setters), self._version) + b"".join(asked)),
+            (area, _COUNTS.pack(len(questions), len(setters)) + b"".join(asked)),
             (area + 16 + MOST * _QUESTION.size, b"".join(setters)),
             (area + _TEXTS, bytes(texts)),
             (area + _ANSWERS, b"".join(answers)),
@@ -318,11 +335,9 @@ class Glass:
     # The log.
 
     def _tell(self, run: Run, log: bytes) -> None:
-        told = self._logs.get(log)
-        if told is None:
-            told = self._read(log)
-            if len(log) <= _LONGEST_LOG:
-                self._logs.keep(log, told)
+        if log != self._last:
+            self._last, self._told = log, self._meaning(log)
+        told = self._told
         if told.reads:
             shown = run.shown
             run.observe(told.observations, [shown[index] for index in told.reads], told.asked)
@@ -331,10 +346,17 @@ class Glass:
         if told.response.edits:
             run.take_response_edits(told.response)
 
+    def _meaning(self, log: bytes) -> Told:
+        told = self._logs.get(log)
+        if told is None:
+            told = self._read(log)
+            if len(log) <= _LONGEST_LOG:
+                self._logs.keep(log, told)
+        return told
+
     def _read(self, log: bytes) -> Told:
         reads: dict[int, None] = {}
         edits: tuple[list[Edit], list[Edit]] = [], []
-        sources: tuple[set[Source], set[Source]] = set(), set()
         at = 0
         while at < len(log):
             (entry,) = _word(log, at)
@@ -345,16 +367,12 @@ class Glass:
             setter, length = self._setters[entry >> 16 & 0x7FFF], entry & 0xFFFF
             arguments = (setter.argument.decode(), log[at : at + length].decode())[: setter.arguments]
             at += length
-            edit, replaced = setter.write(*arguments)
-            edits[setter.on_response].append(edit)
-            if replaced is not None:
-                sources[setter.on_response].add(replaced)
-        request, response = (Edits(tuple(each), frozenset(of)) for each, of in zip(edits, sources, strict=True))
+            edits[setter.on_response].append(setter.write(*arguments))
         observations = tuple([self._observations[index] for index in reads])
         asked = sum(
             map(weight, set(observations))
         )  # two questions may be one: names of fields are the same in any case
-        return Told(tuple(reads), observations, asked, request, response)
+        return Told(tuple(reads), observations, asked, Edits(edits[False]), Edits(edits[True]))
 
 
 def _fill(values: list[Value], wanted: Mapping[bytes, int], fields: Fields) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 
 from proxy.component import HostInterface, interfaces
 from proxy.sluice import lens, reading, writing
+from proxy.sluice.edits import Edit
 from proxy.sluice.reading import Reads
 from proxy.sluice.run import Run
-from proxy.sluice.writing import Written
 
 PACKAGE = "sluice:filter"
 VERSION = "0.1.0"
@@ -50,25 +50,25 @@ def _response_headers(run: Run) -> Any:
     return list(run.read_response(("response.headers", "")) or ())
 
 
-def _edits_request(written: Callable[..., Written]) -> Callable[..., None]:
-    return lambda run, *arguments: run.edit_request(*written(*arguments))
+def _edits_request(edit: Callable[..., Edit]) -> Callable[..., None]:
+    return lambda run, *arguments: run.edit_request(edit(*arguments))
 
 
-def _edits_response(written: Callable[..., Written]) -> Callable[..., None]:
-    return lambda run, *arguments: run.edit_response(*written(*arguments))
+def _edits_response(edit: Callable[..., Edit]) -> Callable[..., None]:
+    return lambda run, *arguments: run.edit_response(edit(*arguments))
 
 
 FUNCTIONS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "request": {
         **{name: _reads_request(reads) for name, reads in reading.REQUEST.items()},
         "headers": _headers,
-        **{name: _edits_request(written) for name, written in writing.REQUEST.items()},
+        **{name: _edits_request(edit) for name, edit in writing.REQUEST.items()},
     },
     "response": {
         **{name: _reads_response(reads) for name, reads in reading.RESPONSE.items()},
         "status": _response_status,
         "headers": _response_headers,
-        **{name: _edits_response(written) for name, written in writing.RESPONSE.items()},
+        **{name: _edits_response(edit) for name, edit in writing.RESPONSE.items()},
     },
     "config": {
         "get": lambda run, key: run.settings.get(key),

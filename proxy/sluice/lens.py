@@ -11,14 +11,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from proxy.component import HostFunc, Inlaid, Instance
+from proxy.component import HostFunc, Inlaid
 from proxy.exchange.observation import Source
-from proxy.sandbox import Trap
 from proxy.sluice import reading, writing
-from proxy.sluice.glass import Glass, Setter
+from proxy.sluice.edits import Edit
+from proxy.sluice.glass import Setter
 from proxy.sluice.reading import Reads
 from proxy.sluice.run import Run
-from proxy.sluice.writing import Written
 
 STRING, OPTION, NUMBER = 8, 12, 0
 """What a getter gives: the bytes of the result in memory, none for a number."""
@@ -66,7 +65,7 @@ of them take any printable ASCII for the second: but `set-header` of `host`."""
 _NUMBERS = {function: number for number, function in enumerate((*GETTERS, *SETTERS))}
 _READING: Mapping[str, Mapping[str, Reads]] = {"request": reading.REQUEST, "response": reading.RESPONSE, "config": {}}
 _CONFIG_GET = ("config", "get")
-_WRITING: Mapping[str, Mapping[str, Callable[..., Written]]] = {
+_WRITING: Mapping[str, Mapping[str, Callable[..., Edit]]] = {
     "request": writing.REQUEST,
     "response": writing.RESPONSE,
 }
@@ -167,24 +166,3 @@ def _reading(function: HostFunc) -> HostFunc:
         return function(run)
 
     return call
-
-
-class Through:
-    """An export of a filter that takes nothing, called with a glass before the host."""
-
-    def __init__(self, glass: Glass, export: Callable[[Instance], Any]) -> None:
-        self._glass = glass
-        self._export = export
-
-    def __call__(self, instance: Instance, /) -> Any:
-        view = instance.inlay
-        assert view is not None
-        run, glass = instance.data, self._glass
-        assert isinstance(run, Run)
-        glass.arm(run, view)
-        try:
-            return self._export(instance)
-        except Trap as trap:
-            raise glass.cause(run, trap) from trap.__cause__
-        finally:
-            glass.finish(run)

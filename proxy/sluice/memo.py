@@ -7,19 +7,19 @@ walks from the root to a leaf would have made the guest do exactly that, so the 
 not entered. `on-response` depends on what `on-request` did in the same instance, so its tree hangs below the leaf
 of `on-request`, and `open`'s below that.
 
-Bounded: at most `capacity` leaves, least recently used out first; a step that read or did more than `LARGEST` bytes
-is not remembered.
+Bounded: at most `capacity` leaves, those out first that were not used for long (second chance: in the order they came,
+but what was used since its last turn goes to the end instead); a step that read or did more than `LARGEST` bytes is not
+remembered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from proxy.exchange import Request, Response
-from proxy.exchange.observation import Observation, Source, Value
-from proxy.http.fields import Change, Fields, Line
-from proxy.sluice.edits import OF_LINES, Edit
+from proxy.exchange.observation import Observation, Value
+from proxy.sluice.edits import Edit, Edits
 from proxy.sluice.run import RESPONSE, seen
 
 LARGEST = 8 * 1024
@@ -51,47 +51,28 @@ class Branch:
 
 
 class Leaf:
-    """What a step did: its edits, the sources they replaced, its result, its reads of the request (for the caches
-    above), and the tree of the next step. request_change, response_change: the edits of a message as one, where there
-    are any, and of its lines alone.
-    """
+    """What a step did: its edits, its result, its reads of the request (for the caches above), and the tree of the next
+    step. used: since its last turn to go."""
 
     __slots__ = (
-        "next", "parent", "reads", "request_change", "request_edits", "response_change", "response_edits", "result",
-        "sources", "value",
+        "next", "parent", "reads", "request_edits", "response_edits", "result", "used", "value",
     )  # fmt: skip
 
     def __init__(
         self,
         result: Any,
         reads: Mapping[Observation, Value],
-        request_edits: list[Edit],
-        response_edits: list[Edit],
-        sources: frozenset[Source],
+        request_edits: Iterable[Edit],
+        response_edits: Iterable[Edit],
     ) -> None:
         self.result = result
         self.reads = tuple(read for read in reads if not read[0].startswith(RESPONSE))
-        self.request_edits = tuple(request_edits)
-        self.response_edits = tuple(response_edits)
-        self.request_change = _change(self.request_edits)
-        self.response_change = _change(self.response_edits)
-        self.sources = sources
+        self.request_edits = Edits(request_edits)
+        self.response_edits = Edits(response_edits)
         self.next = Root()
         self.parent: Root | Branch = self.next  # set when inserted
         self.value: Value = None
-
-
-def _change(edits: tuple[Edit, ...]) -> Change | None:
-    if not edits or not all(function in OF_LINES for function, _ in edits):
-        return None
-
-    def change(lines: list[Line]) -> list[Line]:
-        message = Response(200, Fields(lines))
-        for edit, arguments in edits:
-            edit(message, *arguments)
-        return message.fields.lines
-
-    return change
+        self.used = False
 
 
 class Memo:
@@ -100,7 +81,7 @@ class Memo:
     def __init__(self, capacity: int = 4096) -> None:
         self.root = Root()
         self._capacity = capacity
-        self._leaves: dict[Leaf, None] = {}  # least recently used first
+        self._leaves: dict[Leaf, None] = {}
 
     def __len__(self) -> int:
         return len(self._leaves)
@@ -113,9 +94,7 @@ class Memo:
         if node is None:
             return None
         assert isinstance(node, Leaf)
-        leaves = self._leaves
-        if leaves.pop(node, self) is None:  # not one of a tree that was dropped meanwhile
-            leaves[node] = None
+        node.used = True
         return node
 
     def remember(self, root: Root, reads: Mapping[Observation, Value], leaf: Leaf) -> Leaf | None:
@@ -148,9 +127,18 @@ class Memo:
         leaf.parent, leaf.value = parent, value
         _attach(parent, value, leaf)
         self._leaves[leaf] = None
-        while len(self._leaves) > self._capacity:
-            self._drop(next(iter(self._leaves)))
+        self._make_room(leaf)
         return leaf
+
+    def _make_room(self, new: Leaf) -> None:
+        while len(self._leaves) > self._capacity:
+            first = next(iter(self._leaves))
+            if first.used or first is new:
+                first.used = False
+                del self._leaves[first]
+                self._leaves[first] = None
+            else:
+                self._drop(first)
 
     def _drop(self, node: Branch | Leaf) -> None:
         """Take a node, all below it, and what only led to it out of the tree."""
@@ -189,12 +177,12 @@ def _detach(parent: Root | Branch, value: Value) -> None:
 
 
 def _weight(reads: Mapping[Observation, Value], leaf: Leaf) -> int:
-    edits = (*leaf.request_edits, *leaf.response_edits)
+    edits = (*leaf.request_edits.edits, *leaf.response_edits.edits)
     return (
         (_reply_size(leaf.result) if isinstance(leaf.result, Response) else 0)
         + OVERHEAD * (len(reads) + len(edits))
         + sum(len(argument) + _size(value) for (_, argument), value in reads.items())
-        + sum(len(argument) for _, arguments in edits for argument in arguments if isinstance(argument, (str, bytes)))
+        + sum(edit.size for edit in edits)
     )
 
 

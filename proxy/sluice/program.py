@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from proxy.component import Component, ExportFunc, HostInterface, Instance, Linked, LinkError, link
+from proxy.component import Component, ExportFunc, HostInterface, Linked, LinkError, link
 from proxy.sandbox import Engine, Limits
-from proxy.sluice.glass import AREAS, Glass
+from proxy.sluice.glass import DOWN, UP, Glass
 from proxy.sluice.interface import PACKAGE, VERSION, imports, name, promised
-from proxy.sluice.lens import Through
 from proxy.sluice.memo import Memo
 from proxy.sluice.run import Run
+from proxy.sluice.seat import Seat
 from proxy.sluice.settings import Settings
+from proxy.sluice.steps import OnRequest, Step
 from proxy.telemetry import GuestLog
 
 IDLE_INSTANCES = 64
@@ -22,7 +23,8 @@ IDLE_INSTANCES = 64
 class Program:
     """One entry of `filters:`.
 
-    on_request, on_response, body (open, push, finish): the exports, None where the component has none.
+    on_request, on_response, open: its steps, None where the component has none; steps: those there are, in order. body:
+    its exports push and finish.
     memo: None when the filter's runs are not remembered (pooled instances keep state between exchanges).
     """
 
@@ -49,38 +51,39 @@ class Program:
         )
         on_request = _export(self._linked, "on-request", "on-request")
         on_response = _export(self._linked, "on-response", "on-response")
-        self.on_request = self._through(on_request, AREAS[0])
-        self.on_response = self._through(on_response, AREAS[1])
-        self.body = _body(self._linked)
-        if not (self.on_request or self.on_response or self.body):
+        body = _body(self._linked)
+        self.on_request = None if on_request is None else OnRequest("on-request", on_request, self._glass(DOWN))
+        self.on_response = None if on_response is None else Step("on-response", on_response, self._glass(UP))
+        self.open = None if body is None else Step("open-body", body[0])
+        self.body = None if body is None else body[1:]
+        self.steps = tuple([step for step in (self.on_request, self.on_response, self.open) if step is not None])
+        if not self.steps:
             raise LinkError(
                 f"exports none of on-request, on-response and on-body of {PACKAGE}@{VERSION}, so it is no filter"
             )
         self.memo = Memo() if memo and not pooled else None
         self._pooled = pooled
-        self._idle: list[Instance] | None = []
+        self._idle: list[Seat] | None = []
 
-    def _through(self, export: ExportFunc | None, area: int) -> Callable[[Instance], Any] | None:
-        if export is None or not self._linked.inlays:
-            return export
-        return Through(Glass(area, self.guest_log), export)
+    def _glass(self, number: int) -> Glass | None:
+        return Glass(number, self.guest_log) if self._linked.inlays else None
 
-    def instance(self, run: Run) -> Instance:
+    def seat(self, run: Run) -> Seat:
         """An instance to serve one exchange: a new one, one put back to how it was new, or an idle one of the pool."""
         if self._idle:
-            instance = self._idle.pop()
-            instance.data = run
-            return instance
-        return self._linked.instantiate(run)
+            seat = self._idle.pop()
+            seat.instance.data = run
+            return seat
+        return Seat(self._linked.instantiate(run))
 
-    def release(self, instance: Instance, *, healthy: bool) -> None:
+    def release(self, seat: Seat, *, healthy: bool) -> None:
         """The exchange is over. An instance whose run failed is never used again."""
         idle = self._idle if healthy else None
-        if idle is not None and len(idle) < IDLE_INSTANCES and (self._pooled or self._linked.rewind(instance)):
-            instance.data = None
-            idle.append(instance)
+        if idle is not None and len(idle) < IDLE_INSTANCES and (self._pooled or self._linked.rewind(seat.instance)):
+            seat.instance.data = None
+            idle.append(seat)
         else:
-            instance.close()
+            seat.instance.close()
 
     def drain(self) -> None:
         """Keep no idle instances from now on. Exchanges that began with this filter go on to use it."""
@@ -88,8 +91,8 @@ class Program:
         self._idle = None
 
     def close(self) -> None:
-        for instance in self._idle or ():
-            instance.close()
+        for seat in self._idle or ():
+            seat.instance.close()
         if self._idle:
             self._idle.clear()
 

@@ -21,7 +21,8 @@ from proxy.exchange.observation import (
     value_of,
     written,
 )
-from proxy.sluice.edits import ASKED, MOST_ASKED, MOST_WRITTEN, Edit, Refused
+from proxy.sluice.checks import ASKED, MOST_ASKED, MOST_WRITTEN, Refused
+from proxy.sluice.edits import Edit, Edits
 from proxy.sluice.settings import Settings
 from proxy.telemetry import GuestLog
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _NO_VIEW: Final = memoryview(b"")
 _NOTHING: Final[frozenset[int]] = frozenset()
+_NO_SOURCES: Final[frozenset[Source]] = frozenset()
 
 RESPONSE = "response."
 """Prefix of the accessors that read the response: ("response.header", "vary")."""
@@ -59,20 +61,8 @@ def weight(observation: Observation) -> int:
     return ASKED + len(observation[1])
 
 
-class Edits:
-    """Several edits of one message that are known to be right. sources: those that they replace."""
-
-    __slots__ = ("edits", "size", "sources")
-
-    def __init__(self, edits: tuple[Edit, ...], sources: frozenset[Source]) -> None:
-        self.edits = edits
-        self.sources = sources
-        self.size = sum(map(_size, edits))
-
-
-def _size(edit: Edit) -> int:
-    """Bytes that it writes."""
-    return len(": \r\n") + sum(len(argument) for argument in edit[1] if isinstance(argument, (str, bytes)))
+def _joined(known: frozenset[Source], more: frozenset[Source]) -> frozenset[Source]:
+    return known | more if known else more
 
 
 class Run:
@@ -101,7 +91,6 @@ class Run:
         "response_edits",
         "settings",
         "shown",
-        "sources",
         "told",
         "view",
     )  # fmt: skip
@@ -114,10 +103,10 @@ class Run:
         self.guest_log = guest_log
         self.pure = True
         self.told: list[tuple[str, str]] | None = None
-        self._request_written: set[Source] = set()
-        self._response_written: set[Observation] = set()
+        self._request_written = _NO_SOURCES
+        self._response_written = _NO_SOURCES
         self._left = MOST_WRITTEN
-        self._asked: set[Observation] = set()
+        self._asked: dict[Observation, None] = {}
         self._left_to_ask = MOST_ASKED
         self.glass: Glass | None = None
         self.view: memoryview = _NO_VIEW
@@ -129,7 +118,6 @@ class Run:
         self.reads: dict[Observation, Value] = {}
         self.request_edits: list[Edit] = []
         self.response_edits: list[Edit] = []
-        self.sources: frozenset[Source] = frozenset()
 
     def give_response(self, response: Response) -> None:
         """The stages below have answered."""
@@ -163,35 +151,36 @@ class Run:
         self._left_to_ask -= weight(observation)
         if self._left_to_ask < 0:
             raise Refused(f"more than {MOST_ASKED} bytes of names were asked for")
-        self._asked.add(observation)
+        self._asked[observation] = None
 
-    def edit_request(self, edit: Edit, replaces: Source | None) -> None:
-        """A setter of the request. `replaces`: the source whose old value is gone, None when some of it remains."""
+    def edit_request(self, edit: Edit) -> None:
+        """A setter of the request."""
         self._spend(edit)
         if self.request is self._request_given:
             self.request = self._request_given.copy()
-        edit[0](self.request, *edit[1])
+        edit.edit_request(self.request)
         self.request_edits.append(edit)
-        if replaces is not None:
-            self._request_written.add(replaces)
-            self.sources |= {replaces}
+        replaces = edit.replaces
+        if replaces is not None and replaces not in self._request_written:
+            self._request_written |= {replaces}
             if self.request.observers:
                 written(self.request, frozenset((replaces,)))
 
-    def edit_response(self, edit: Edit, replaces: Observation | None) -> None:
-        """A setter of the response; `replaces` as in `edit_request`."""
+    def edit_response(self, edit: Edit) -> None:
+        """A setter of the response."""
         if self.response is None:
             raise Refused("there is no response yet: it can be changed from on-response on")
         self._spend(edit)
         if self.response is self._response_given:
             self.response = self.response.copy()
-        edit[0](self.response, *edit[1])
+        edit.edit_response(self.response)
         self.response_edits.append(edit)
-        if replaces is not None:
-            self._response_written.add(replaces)
+        replaces = edit.replaces
+        if replaces is not None and replaces not in self._response_written:
+            self._response_written |= {replaces}
 
     def _spend(self, edit: Edit) -> None:
-        self._left -= _size(edit)
+        self._left -= edit.size
         if self._left < 0:
             raise Refused(f"more than {MOST_WRITTEN} bytes of names and values were written")
 
@@ -217,8 +206,8 @@ class Run:
 
     def observe(self, observations: Sequence[Observation], values: Sequence[Value], weight: int) -> None:
         """Getters were answered; with the values that are recorded, and what the observations weigh together."""
-        if self._asked.isdisjoint(observations):
-            self._asked.update(observations)
+        if self._asked.keys().isdisjoint(observations):
+            self._asked.update(dict.fromkeys(observations))
             self._left_to_ask -= weight
         else:
             for observation in observations:
@@ -236,30 +225,19 @@ class Run:
     def take_request_edits(self, taken: Edits) -> None:
         """Setters of the request were called."""
         self._left -= taken.size
-        request = self.request
-        if request is self._request_given:
-            request = self.request = request.copy()
-        for edit, arguments in taken.edits:
-            edit(request, *arguments)
+        self.request = taken.request(self.request)
         self.request_edits += taken.edits
-        sources = taken.sources
-        if sources:
-            self._request_written |= sources
-            self.sources |= sources
-            if request.observers:
-                written(request, sources)
+        self._request_written = _joined(self._request_written, taken.sources)
+        if self.request.observers and taken.sources:
+            written(self.request, taken.sources)
 
     def take_response_edits(self, taken: Edits) -> None:
         """Setters of the response, which is there, were called."""
-        response = self.response
-        assert response is not None
+        assert self.response is not None
         self._left -= taken.size
-        if response is self._response_given:
-            response = self.response = response.copy()
-        for edit, arguments in taken.edits:
-            edit(response, *arguments)
+        self.response = taken.response(self.response)
         self.response_edits += taken.edits
-        self._response_written |= taken.sources
+        self._response_written = _joined(self._response_written, taken.sources)
 
     def taint(self) -> None:
         """Something was asked for that a later run may be told otherwise: the time, a random number."""

@@ -7,21 +7,20 @@ in. (They were pure, or they would not have been remembered: running them again 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, Final
 
-from proxy.component import ExportFunc, Instance
 from proxy.exchange import Request, Response
 from proxy.exchange.observation import observed, value_of, written
 from proxy.exchange.story import FilterStory, Sample, StepStory, head_of
-from proxy.sluice import edits
 from proxy.sluice.memo import Leaf, Root
 from proxy.sluice.program import Program
 from proxy.sluice.run import Run
+from proxy.sluice.seat import Seat
+from proxy.sluice.steps import Step
 from proxy.sluice.telling import FAILED, Edited, told
 
-Step = Callable[[Program, Instance], Any]
+_now: Final = perf_counter_ns
 
 
 class Session:
@@ -30,8 +29,8 @@ class Session:
     was asked for. Whoever makes a session closes it."""
 
     __slots__ = (
-        "_before", "_failed", "_given", "_instance", "_program", "_response_given", "_root", "_run", "ran",
-        "remembered", "request", "response", "spent", "story",
+        "_done", "_failed", "_given", "_program", "_response_given", "_root", "_run", "_seat", "ran", "remembered",
+        "request", "response", "spent", "story",
     )  # fmt: skip
 
     def __init__(self, program: Program, request: Request) -> None:
@@ -40,9 +39,9 @@ class Session:
         self.response: Response | None = None
         self._response_given: Response | None = None
         self._root: Root | None = program.memo.root if program.memo is not None else None
-        self._instance: Instance | None = None
+        self._seat: Seat | None = None
         self._run: Run | None = None
-        self._before: list[Step] = []
+        self._done = 0
         self._failed = False
         self.ran = self.remembered = self.spent = 0
         self.story: FilterStory | None = None
@@ -52,9 +51,10 @@ class Session:
 
     def on_request(self) -> Response | None:
         """The filter's reply, or None: the stages below are to be asked, with `request`."""
-        if self._program.on_request is None:
+        step = self._program.on_request
+        if step is None:
             return None
-        reply: Response | None = self._step(_on_request)
+        reply: Response | None = self._step(step)
         if reply is None:
             return None
         # The remembered reply is nobody's to change, and the answer to HEAD has no body (RFC 9110 §9.3.2).
@@ -68,57 +68,59 @@ class Session:
         self.response = self._response_given = response
         if self._run is not None:
             self._run.give_response(response)
-        if self._program.on_response is not None:
-            self._step(_on_response)
+        step = self._program.on_response
+        if step is not None:
+            self._step(step)
 
     def open_body(self) -> bool:
         """Does the filter want to transform the body? After `on_response`."""
-        return self._program.body is not None and bool(self._step(_open_body))
+        step = self._program.open
+        return step is not None and bool(self._step(step))
 
     def push(self, chunk: bytes) -> bytes:
         """A chunk of the body, transformed. After `open_body` said True."""
-        return self._body_step(1, chunk)
+        return self._body_step(0, chunk)
 
     def finish(self) -> bytes:
         """What is left after the last chunk."""
-        return self._body_step(2)
+        return self._body_step(1)
 
     def close(self) -> None:
-        if self._instance is not None:
-            self._program.release(self._instance, healthy=not self._failed)
-            self._instance = None
+        if self._seat is not None:
+            self._program.release(self._seat, healthy=not self._failed)
+            self._seat = None
 
     def _step(self, step: Step) -> Any:
         memo = self._program.memo
-        if self._instance is None and self._root is not None and memo is not None:
-            started = 0 if self.story is None else perf_counter_ns()
+        if self._seat is None and self._root is not None and memo is not None:
+            started = 0 if self.story is None else _now()
             leaf = memo.recall(self._root, self._given, self._response_given)
             if leaf is not None:
                 self.remembered += 1
-                self._before.append(step)
+                self._done += 1
                 self._root = leaf.next
                 self._apply(leaf)
                 if self.story is not None:
                     reads = {read: value_of(self._given, read) for read in leaf.reads}
-                    edited: Edited = leaf.request_edits, leaf.response_edits
+                    edited: Edited = leaf.request_edits.edits, leaf.response_edits.edits
                     self._tell(self.story, told(step, leaf.result, reads, edited, started, remembered=True))
                 return leaf.result
-        started = perf_counter_ns()
+        started = _now()
         try:
             return self._live_step(step, started)
         finally:
-            self.spent += perf_counter_ns() - started
+            self.spent += _now() - started
 
     def _live_step(self, step: Step, started: int) -> Any:
         run = self._begun()
         try:
-            result = self._call(step)
+            result = self._call(step, run)
         except BaseException:
             if self.story is not None:
                 edited: Edited = run.request_edits, run.response_edits
                 self._tell(self.story, told(step, FAILED, run.reads, edited, started, remembered=False))
             raise
-        self._before.append(step)
+        self._done += 1
         self.request = run.request
         if run.response is not None:
             self.response = run.response
@@ -135,7 +137,7 @@ class Session:
         if self._root is not None and memo is not None:
             known = None
             if run.pure:
-                leaf = Leaf(result, run.reads, run.request_edits, run.response_edits, run.sources)
+                leaf = Leaf(result, run.reads, run.request_edits, run.response_edits)
                 known = memo.remember(self._root, run.reads, leaf)
             self._root = known.next if known is not None else None
 
@@ -150,39 +152,21 @@ class Session:
         if self._given.observers:
             for observation in leaf.reads:
                 observed(self._given, observation)
-        if leaf.request_edits:
-            self.request = self._edited_request(self.request, leaf)
+        edits = leaf.request_edits
+        if edits.edits:
+            self.request = edits.request(self.request)
             if self.request.observers:
-                written(self.request, leaf.sources)
-        if leaf.response_edits and self.response is not None:
-            self.response = self._edited_response(self.response, leaf)
-
-    def _edited_request(self, request: Request, leaf: Leaf) -> Request:
-        changed = None if leaf.request_change is None else request.fields.after(leaf.request_change)
-        if changed is not None:
-            return request.copy(changed)
-        if request is self._given:
-            request = request.copy()
-        for edit, arguments in leaf.request_edits:
-            edit(request, *arguments)
-        return request
-
-    def _edited_response(self, response: Response, leaf: Leaf) -> Response:
-        changed = None if leaf.response_change is None else response.fields.after(leaf.response_change)
-        if changed is not None:
-            return Response(response.status, changed, response.body, response.tags)
-        if response is self._response_given:
-            response = response.copy()
-        for edit, arguments in leaf.response_edits:
-            edit(response, *arguments)
-        return response
+                written(self.request, edits.sources)
+        edits = leaf.response_edits
+        if edits.edits and self.response is not None:
+            self.response = edits.response(self.response)
 
     def _begun(self) -> Run:
         """The run, for another step."""
         run = self._run
         if run is None:
             run = self._live()
-            if not self._before:
+            if not self._done:
                 return run  # and nothing is recorded in it yet
         run.begin()
         return run
@@ -191,31 +175,30 @@ class Session:
         """Makes the run of a live instance, which then has been through the steps before this one."""
         run = self._run = Run(self._given, self._program.settings, self._program.guest_log)
         run.told = None if self.story is None else self.story.log
-        self._instance = self._program.instance(run)
-        for step in self._before:
-            if step is not _on_request and run.response is None and self._response_given is not None:
+        self._seat = self._program.seat(run)
+        for step in self._program.steps[: self._done]:
+            if step is not self._program.on_request and run.response is None and self._response_given is not None:
                 run.give_response(self._response_given)
-            self._call(step)
+            self._call(step, run)
         if run.response is None and self._response_given is not None:
             run.give_response(self._response_given)
         return run
 
-    def _call(self, step: Step) -> Any:
-        assert self._instance is not None
+    def _call(self, step: Step, run: Run) -> Any:
+        assert self._seat is not None
         self.ran += 1
         try:
-            return step(self._program, self._instance)
+            return step(run, self._seat)
         except BaseException:
             self._failed = True
             raise
 
     def _body_step(self, function: int, *arguments: bytes) -> bytes:
-        started = perf_counter_ns()
+        started = _now()
         try:
-            self._begun()
-            transformed: bytes = self._call(lambda program, instance: _body(program)[function](instance, *arguments))
+            transformed = self._transformed(function, arguments)
         finally:
-            spent = perf_counter_ns() - started
+            spent = _now() - started
             self.spent += spent
         if self.story is not None:
             self.story.body = self.story.body or (Sample(), Sample())
@@ -224,22 +207,16 @@ class Session:
             self.story.body_microseconds += spent // 1000
         return transformed
 
-
-def _on_request(program: Program, instance: Instance) -> Response | None:
-    assert program.on_request is not None
-    verdict, reply = program.on_request(instance)
-    return edits.reply(reply) if verdict == "reply" else None
-
-
-def _on_response(program: Program, instance: Instance) -> None:
-    assert program.on_response is not None
-    program.on_response(instance)
-
-
-def _open_body(program: Program, instance: Instance) -> bool:
-    return bool(_body(program)[0](instance))
-
-
-def _body(program: Program) -> tuple[ExportFunc, ExportFunc, ExportFunc]:
-    assert program.body is not None
-    return program.body
+    def _transformed(self, function: int, arguments: tuple[bytes, ...]) -> bytes:
+        self._begun()
+        body, seat = self._program.body, self._seat
+        assert body is not None
+        assert seat is not None
+        self.ran += 1
+        seat.close()
+        try:
+            transformed: bytes = body[function](seat.instance, *arguments)
+        except BaseException:
+            self._failed = True
+            raise
+        return transformed

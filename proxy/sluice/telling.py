@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from time import perf_counter_ns
-from typing import Any, Final
+from typing import Final
 
 from proxy.exchange import Response
 from proxy.exchange.observation import Observation, Value
 from proxy.exchange.story import StepStory
 from proxy.sluice.edits import Edit
+from proxy.sluice.steps import Step
 
 FAILED: Final = object()
 """In place of the result of a step that has none."""
@@ -19,7 +20,7 @@ Edited = tuple[Iterable[Edit], Iterable[Edit]]
 
 
 def told(
-    step: Callable[..., Any],
+    step: Step,
     result: object,
     reads: Mapping[Observation, Value],
     edited: Edited,
@@ -30,7 +31,7 @@ def told(
     """started: of `perf_counter_ns`."""
     request, response = edited
     return StepStory(
-        step.__name__.strip("_").replace("_", "-"),
+        step.name,
         _verdict(result),
         remembered,
         (perf_counter_ns() - started) // 1000,
@@ -52,6 +53,5 @@ def _verdict(result: object) -> str:
 
 
 def _in_words(message: str, edit: Edit) -> str:
-    function, arguments = edit
-    words = [argument.decode("utf-8", "replace") if isinstance(argument, bytes) else argument for argument in arguments]
-    return f"{message}: {function.__name__.replace('_', '-')} {' '.join(map(str, words))}"
+    words = [part.decode("utf-8", "replace") if isinstance(part, bytes) else str(part) for part in edit.arguments]
+    return f"{message}: {edit.name} {' '.join(words)}"

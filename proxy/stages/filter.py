@@ -17,7 +17,7 @@ from proxy.exchange import Request, Response, Stream
 from proxy.exchange.observation import UNREPEATABLE, observed
 from proxy.http.fields import Fields
 from proxy.sandbox import PoolExhausted, Trap
-from proxy.sluice.edits import Refused
+from proxy.sluice.checks import Refused
 from proxy.sluice.program import Program
 from proxy.sluice.session import Session
 from proxy.telemetry import FilterTally

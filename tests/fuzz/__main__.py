@@ -23,7 +23,7 @@ from proxy.component import DecodeError, LinkError, decode
 from proxy.exchange import Exchange, Request, Response
 from proxy.http.fields import Fields
 from proxy.sandbox import Engine, Limits, PoolExhausted, Trap
-from proxy.sluice.edits import Refused
+from proxy.sluice.checks import Refused
 from proxy.sluice.program import Program
 from proxy.sluice.session import Session
 from tests.component.guests import BUILT

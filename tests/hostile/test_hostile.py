@@ -11,7 +11,7 @@ from proxy.component import Instance, decode, link
 from proxy.errors import ProxyError
 from proxy.exchange.observation import UNREPEATABLE
 from proxy.sandbox import Engine, Limits, PoolExhausted, Trap
-from proxy.sluice.edits import Refused
+from proxy.sluice.checks import Refused
 from proxy.sluice.interface import imports
 from tests.compiled import cause
 from tests.filters.placed import Placed

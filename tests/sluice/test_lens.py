@@ -16,7 +16,7 @@ from proxy.exchange.observation import Reads
 from proxy.exchange.story import FilterStory
 from proxy.http.fields import Fields
 from proxy.sandbox import Engine, Limits, PoolExhausted, Trap
-from proxy.sluice.edits import Refused
+from proxy.sluice.checks import Refused
 from proxy.sluice.program import Program
 from proxy.sluice.run import Run
 from proxy.sluice.session import Session
@@ -99,14 +99,24 @@ def transcript(made: Program, asked: Exchanges) -> Iterator[object]:
 
 
 def state(session: Session, reads: Reads) -> object:
-    run, instance = session._run, session._instance
+    run, seat = session._run, session._seat
     seen: tuple[object, ...] = ()
-    if run is not None and instance is not None:
-        memory = instance.open(0).memory
+    if run is not None and seat is not None:
+        memory = seat.instance.open(0).memory
         request = vars_of(run.request, "method", "authority", "path", "query", "fields", "notes", "observers")
         response = run.response and vars_of(run.response, "status", "fields", "tags")
         edits = list(run.request_edits), list(run.response_edits)
-        seen = list(run.reads.items()), edits, run.sources, run.pure, run._left, run._left_to_ask, request, response
+        seen = (
+            list(run.reads.items()),
+            edits,
+            run._request_written,
+            run._response_written,
+            run.pure,
+            run._left,
+            run._left_to_ask,
+            request,
+            response,
+        )
         seen = *seen, bytes(memory.refresh())
     return seen, list(reads), session.remembered, session.ran
 

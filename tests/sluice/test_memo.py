@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from proxy.exchange import Exchange, Request, Response
 from proxy.exchange.observation import Observation, Value
 from proxy.http.fields import Fields, FixedLines, Line
-from proxy.sluice import edits
-from proxy.sluice.edits import Edit
+from proxy.sluice.checks import MOST_WRITTEN, Refused
+from proxy.sluice.edits import AddTag, AppendHeader, Edit, RemoveHeader, SetAttribute, SetHeader, SetNote, SetStatus
 from proxy.sluice.memo import LARGEST, Leaf, Memo, Root
 from proxy.sluice.run import Run
 from proxy.sluice.settings import Settings
@@ -48,14 +48,14 @@ def behave(seed: int, run: Run) -> int:
         value = run.read_response(observation) if is_response else run.read(observation)
         state = zlib.crc32(repr((state, value)).encode())
         if state % 3 == 0:
-            run.edit_request((edits.set_header, (b"a", b"%d" % (state % 7))), ("header", "a"))
+            run.edit_request(SetHeader((b"a", b"%d" % (state % 7)), ("header", "a")))
         elif state % 3 == 1 and run.response is not None:
-            run.edit_response((edits.append_header, (b"a", b"%d" % (state % 7))), None)
+            run.edit_response(AppendHeader((b"a", b"%d" % (state % 7))))
     return state
 
 
 def leaf_of(run: Run, result: int) -> Leaf:
-    return Leaf(result, run.reads, run.request_edits, run.response_edits, run.sources)
+    return Leaf(result, run.reads, run.request_edits, run.response_edits)
 
 
 values = st.sampled_from(["", "0", "1", "2"])
@@ -81,8 +81,8 @@ def test_recalled_is_what_a_fresh_run_does(seed: int, capacity: int, asked: list
                 leaf = memo.recall(root, given_request, response if step else None)
                 if leaf is not None:
                     assert leaf.result == result
-                    assert list(leaf.request_edits) == run.request_edits
-                    assert list(leaf.response_edits) == run.response_edits
+                    assert list(leaf.request_edits.edits) == run.request_edits
+                    assert list(leaf.response_edits.edits) == run.response_edits
                     assert set(leaf.reads) <= set(run.reads)
                 else:
                     leaf = memo.remember(root, run.reads, leaf_of(run, result))
@@ -98,7 +98,7 @@ def remember(memo: Memo, of: Request, seed: int = 4) -> Leaf | None:
 
 def test_a_step_that_reads_nothing_is_recalled_for_every_request() -> None:
     memo = Memo()
-    leaf = memo.remember(memo.root, {}, Leaf("same", {}, [], [], frozenset()))
+    leaf = memo.remember(memo.root, {}, Leaf("same", {}, [], []))
     assert memo.recall(memo.root, request(a="1"), None) is leaf
     assert memo.recall(memo.root, request(a="2"), None) is leaf
 
@@ -106,9 +106,9 @@ def test_a_step_that_reads_nothing_is_recalled_for_every_request() -> None:
 def test_the_least_recently_used_leaf_goes_first() -> None:
     memo = Memo(capacity=2)
     for a in "12":
-        memo.remember(memo.root, {("header", "a"): a}, Leaf(a, {("header", "a"): a}, [], [], frozenset()))
+        memo.remember(memo.root, {("header", "a"): a}, Leaf(a, {("header", "a"): a}, [], []))
     assert memo.recall(memo.root, request(a="1"), None) is not None
-    memo.remember(memo.root, {("header", "a"): "3"}, Leaf("3", {}, [], [], frozenset()))
+    memo.remember(memo.root, {("header", "a"): "3"}, Leaf("3", {}, [], []))
     assert memo.recall(memo.root, request(a="1"), None) is not None
     assert memo.recall(memo.root, request(a="2"), None) is None
     assert memo.recall(memo.root, request(a="3"), None) is not None
@@ -117,8 +117,8 @@ def test_the_least_recently_used_leaf_goes_first() -> None:
 
 def test_with_the_last_leaf_its_branches_go() -> None:
     memo = Memo(capacity=1)
-    memo.remember(memo.root, {("header", "a"): "1", ("path", ""): "/"}, Leaf(1, {}, [], [], frozenset()))
-    memo.remember(memo.root, {("header", "a"): "2", ("path", ""): "/"}, Leaf(2, {}, [], [], frozenset()))
+    memo.remember(memo.root, {("header", "a"): "1", ("path", ""): "/"}, Leaf(1, {}, [], []))
+    memo.remember(memo.root, {("header", "a"): "2", ("path", ""): "/"}, Leaf(2, {}, [], []))
     assert len(memo) == 1
     first = memo.root.first
     assert first is not None
@@ -128,18 +128,18 @@ def test_with_the_last_leaf_its_branches_go() -> None:
 
 def test_dropping_a_leaf_drops_the_steps_after_it() -> None:
     memo = Memo(capacity=2)
-    first = memo.remember(memo.root, {}, Leaf(1, {}, [], [], frozenset()))
+    first = memo.remember(memo.root, {}, Leaf(1, {}, [], []))
     assert first is not None
     for path in ("/a", "/b"):
-        memo.remember(first.next, {("path", ""): path}, Leaf(path, {}, [], [], frozenset()))
+        memo.remember(first.next, {("path", ""): path}, Leaf(path, {}, [], []))
     # Three leaves were one too many; the first was the oldest, and the others cannot be reached without it.
     assert len(memo) == 0 or memo.recall(memo.root, request(), None) is None
 
 
 def test_a_contradiction_forgets_instead_of_lying() -> None:
     memo = Memo()
-    memo.remember(memo.root, {("header", "a"): "1"}, Leaf(1, {}, [], [], frozenset()))
-    assert memo.remember(memo.root, {("path", ""): "/"}, Leaf(2, {}, [], [], frozenset())) is None
+    memo.remember(memo.root, {("header", "a"): "1"}, Leaf(1, {}, [], []))
+    assert memo.remember(memo.root, {("path", ""): "/"}, Leaf(2, {}, [], [])) is None
     assert memo.recall(memo.root, request(a="1"), None) is None
     assert len(memo) == 0
 
@@ -147,13 +147,13 @@ def test_a_contradiction_forgets_instead_of_lying() -> None:
 def test_what_is_too_large_is_not_remembered() -> None:
     memo = Memo()
     huge = "x" * LARGEST
-    assert memo.remember(memo.root, {("header", "a"): huge}, Leaf(1, {}, [], [], frozenset())) is None
+    assert memo.remember(memo.root, {("header", "a"): huge}, Leaf(1, {}, [], [])) is None
     reply = Response(200, Fields(), huge.encode() + b"y")
-    assert memo.remember(memo.root, {}, Leaf(reply, {}, [], [], frozenset())) is None
+    assert memo.remember(memo.root, {}, Leaf(reply, {}, [], [])) is None
     absent: dict[Observation, Value] = {("note", str(number)): None for number in range(100)}
-    assert memo.remember(memo.root, absent, Leaf(1, absent, [], [], frozenset())) is None
-    empty: list[edits.Edit] = [(edits.append_header, (b"a", b""))] * 100
-    assert memo.remember(memo.root, {}, Leaf(1, {}, empty, [], frozenset())) is None
+    assert memo.remember(memo.root, absent, Leaf(1, absent, [], [])) is None
+    empty: list[Edit] = [AppendHeader((b"a", b""))] * 100
+    assert memo.remember(memo.root, {}, Leaf(1, {}, empty, [])) is None
     assert len(memo) == 0
 
 
@@ -162,19 +162,23 @@ def test_writes_of_nothing_end_too() -> None:
     run.give_response(Response(200, Fields()))
 
     def write() -> None:
-        for _ in range(edits.MOST_WRITTEN):
-            run.edit_response((edits.add_tag, ("",)), None)
+        for _ in range(MOST_WRITTEN):
+            run.edit_response(AddTag(""))
 
-    with pytest.raises(edits.Refused, match="were written"):
+    with pytest.raises(Refused, match="were written"):
         write()
 
 
 lines = st.lists(st.tuples(st.sampled_from([b"a", b"b", b"via"]), st.sampled_from([b"", b"1", b"2"])), max_size=4)
 line_edits = st.lists(
     st.one_of(
-        st.tuples(st.just(edits.set_header), st.tuples(st.sampled_from([b"a", b"b"]), st.sampled_from([b"3", b"4"]))),
-        st.tuples(st.just(edits.append_header), st.tuples(st.just(b"a"), st.just(b"5"))),
-        st.tuples(st.just(edits.remove_header), st.tuples(st.sampled_from([b"a", b"b"]))),
+        st.builds(
+            lambda name, value: SetHeader((name, value), ("header", name.decode())),
+            st.sampled_from([b"a", b"b"]),
+            st.sampled_from([b"3", b"4"]),
+        ),
+        st.just(AppendHeader((b"a", b"5"))),
+        st.sampled_from([RemoveHeader(name, ("header", name.decode())) for name in (b"a", b"b")]),
     ),
     min_size=1,
     max_size=4,
@@ -185,22 +189,41 @@ line_edits = st.lists(
 def test_edits_of_lines_that_stay_are_made_once(stays: list[Line], leaves: list[list[Edit]], order: list[int]) -> None:
     """Whatever filters make of the lines of a stored response, or of what a client says again and again, one after the
     other, and in turns."""
-    kept = [Leaf(None, {}, each, each, frozenset()) for each in leaves]
+    kept = [Leaf(None, {}, each, each) for each in leaves]
     stored = FixedLines(list(stays))
     for which in order:
         leaf = kept[which % len(kept)]
         expected = Response(200, Fields(stays))
-        for edit, arguments in leaf.response_edits:
-            edit(expected, *arguments)
-        for change in (leaf.response_change, leaf.request_change):
-            assert change is not None
-            changed = Fields(stored).after(change)
-            assert changed == expected.fields
-            assert Fields(stays).after(change) is None
+        for edit in leaf.response_edits.edits:
+            edit.edit_response(expected)
+        for given_fields in (Fields(stored), Fields(stays)):
+            response = leaf.response_edits.response(Response(200, given_fields))
+            again = leaf.response_edits.response(Response(200, given_fields))
+            assert (again.fields.lines is response.fields.lines) == (given_fields.fixed is stored)
+            asked = Request("GET", "http", "h", "/", None, given_fields, Exchange())
+            for changed in (response.fields, leaf.request_edits.request(asked).fields):
+                assert changed == expected.fields
         assert stored.lines == stays
 
 
 def test_edits_of_more_than_lines_are_made_each_time() -> None:
-    assert Leaf(None, {}, [], [(edits.set_status, (404,))], frozenset()).response_change is None
-    assert Leaf(None, {}, [(edits.set_attribute, ("path", "/"))], [], frozenset()).request_change is None
-    assert Leaf(None, {}, [], [], frozenset()).response_change is None
+    given_response = Response(200, Fields(FixedLines([(b"a", b"1")])))
+    edits: list[Edit] = [SetStatus(404), AddTag("t"), SetHeader((b"b", b"2"), ("response.header", "b"))]
+    response = Leaf(None, {}, [], edits).response_edits.response(given_response)
+    assert (response.status, response.tags, response.fields.lines) == (404, ("t",), [(b"a", b"1"), (b"b", b"2")])
+    assert (given_response.status, given_response.tags, len(given_response.fields)) == (200, (), 1)
+    given_request = request("1")
+    edits = [SetAttribute("path", "/x"), SetNote("n", "v"), RemoveHeader(b"a", ("header", "a"))]
+    asked = Leaf(None, {}, edits, []).request_edits.request(given_request)
+    assert (asked.path, asked.notes, b"a" in asked.fields) == ("/x", {"n": "v"}, False)
+    assert (given_request.path, given_request.notes, b"a" in given_request.fields) == ("/", {}, True)
+
+
+def test_what_came_last_stays_even_where_all_others_were_used() -> None:
+    for capacity in (1, 2, 5):
+        memo = Memo(capacity)
+        for a in map(str, range(20)):
+            reads: dict[Observation, Value] = {("header", "a"): a}
+            assert memo.remember(memo.root, reads, Leaf(a, reads, [], [])) is not None
+            assert memo.recall(memo.root, request(a=a), None) is not None
+            assert len(memo) == min(capacity, int(a) + 1)

@@ -26,14 +26,14 @@ def program(engine: Engine, *, pooled: bool) -> tuple[Program, Run]:
 
 def test_a_pooled_instance_is_used_again_unless_its_run_failed(engine: Engine) -> None:
     made, run = program(engine, pooled=True)
-    first = made.instance(run)
-    second = made.instance(run)
+    first = made.seat(run)
+    second = made.seat(run)
     assert second is not first
     made.release(first, healthy=True)
-    assert made.instance(run) is first
+    assert made.seat(run) is first
     made.release(first, healthy=False)
     made.release(second, healthy=True)
-    assert made.instance(run) is second
+    assert made.seat(run) is second
     made.release(second, healthy=True)
     made.close()
 
@@ -58,7 +58,7 @@ def test_what_one_exchange_leaves_in_an_instance(engine: Engine, pooled: bool, a
         session = Session(made, Request("GET", "http", "a", "/", None, Fields(), Exchange()))
         session.on_request()
         told.append(session.request.fields.get(b"x-asked"))
-        instances.append(session._instance)
+        instances.append(session._seat)
         session.close()
     assert told == asked
     assert len(set(instances)) == 1  # the very same, put back each time unless it is pooled
@@ -67,6 +67,6 @@ def test_what_one_exchange_leaves_in_an_instance(engine: Engine, pooled: bool, a
 
 def test_a_fresh_instance_whose_run_failed_never_is_used_again(engine: Engine) -> None:
     made, run = program(engine, pooled=False)
-    first = made.instance(run)
+    first = made.seat(run)
     made.release(first, healthy=False)
-    assert made.instance(run) is not first
+    assert made.seat(run) is not first

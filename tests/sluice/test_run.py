@@ -7,7 +7,7 @@ import pytest
 from proxy.exchange import Exchange, Request, Response
 from proxy.exchange.observation import Reads
 from proxy.http.fields import Fields
-from proxy.sluice.edits import MOST_ASKED, Refused
+from proxy.sluice.checks import MOST_ASKED, Refused
 from proxy.sluice.run import Run
 from proxy.sluice.settings import Settings
 from proxy.telemetry import GuestLog

@@ -6,8 +6,8 @@ import pytest
 
 from proxy.exchange import Exchange, Request
 from proxy.http.fields import Fields
-from proxy.sluice import edits
-from proxy.sluice.edits import Refused
+from proxy.sluice import checks
+from proxy.sluice.checks import Refused
 from proxy.sluice.interface import FUNCTIONS
 from proxy.sluice.run import Run
 from proxy.sluice.settings import Settings
@@ -69,7 +69,7 @@ def test_what_would_break_the_request_is_refused(function: str, arguments: tuple
 @pytest.mark.parametrize("status", [0, 99, 100, 101, 199, 600, 999, 65535])
 def test_statuses_out_of_range_are_refused(status: int) -> None:
     with pytest.raises(Refused, match="final status"):
-        edits.status(status)
+        checks.status(status)
 
 
 @pytest.mark.parametrize(
@@ -84,17 +84,17 @@ def test_statuses_out_of_range_are_refused(status: int) -> None:
 )
 def test_replies_that_are_not_http_are_refused(reply: dict[str, object]) -> None:
     with pytest.raises(Refused):
-        edits.reply(reply)
+        checks.reply(reply)
 
 
 def test_a_reply_is_framed_by_its_body() -> None:
-    response = edits.reply({"status": 403, "headers": [("X-A", " b "), ("content-length", "2")], "body": b"no"})
+    response = checks.reply({"status": 403, "headers": [("X-A", " b "), ("content-length", "2")], "body": b"no"})
     assert (response.status, response.body) == (403, b"no")
     assert response.fields.lines == [(b"x-a", b"b"), (b"content-length", b"2")]
 
 
 def test_a_status_without_content_has_no_body() -> None:
-    response = edits.reply({"status": 204, "headers": [], "body": b"ignored"})
+    response = checks.reply({"status": 204, "headers": [], "body": b"ignored"})
     assert (response.body, response.fields.lines) == (b"", [])
 
 
@@ -125,7 +125,7 @@ def test_a_run_cannot_write_without_end() -> None:
     with pytest.raises(Refused, match="more than 65536 bytes"):
         _ = [append(guest, "x", "12345678") for _ in range(100_000)]
     with pytest.raises(Refused, match="more than 65536 bytes"):
-        edits.reply({"status": 200, "headers": [("x", "y" * 100)] * 1000, "body": b""})
+        checks.reply({"status": 200, "headers": [("x", "y" * 100)] * 1000, "body": b""})
 
 
 def test_reading_a_response_before_there_is_one_is_refused() -> None:
