@@ -122,15 +122,15 @@ class AddTag(Edit):
 class SetAttribute(Edit):
     """Of a request: its method, authority, path or query."""
 
-    __slots__ = ("_attribute", "_value")
+    __slots__ = ("_part", "_value")
 
     def __init__(self, attribute: str, value: str | None) -> None:
         super().__init__("set-attribute", (attribute, value), (attribute, ""))
-        self._attribute = attribute
+        self._part = attribute
         self._value = value
 
     def edit_request(self, request: Request) -> None:
-        setattr(request, self._attribute, self._value)
+        setattr(request, self._part, self._value)
 
 
 class SetNote(Edit):

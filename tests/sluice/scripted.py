@@ -1,4 +1,5 @@
-"""A filter that makes the calls that its configuration says: `down` in on-request, `up` in on-response.
+"""A filter that makes the calls that its configuration says: `down` in on-request, `up` in on-response, `open` when
+it is asked whether it transforms the body.
 
 A script is text: a count of calls, then six numbers for each (which function, where its two arguments are in the script
 and how long, and a twist), then what the arguments are. A number is two characters.
@@ -104,7 +105,7 @@ GUEST = f"""(module
   (memory (export "memory") 2)
   (global $heap (mut i32) (i32.const {_HEAP}))
   (global $broken (mut i32) (i32.const 0))
-  (data (i32.const 16) "down") (data (i32.const 24) "up")
+  (data (i32.const 16) "down") (data (i32.const 24) "up") (data (i32.const 32) "open")
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
     (if (i32.eq (global.get $broken) (i32.const {ALLOCATES_OUTSIDE})) (then (return (i32.const 0x1fff8))))
     (if (i32.eq (global.get $broken) (i32.const {ALLOCATION_TRAPS})) (then (unreachable)))
@@ -150,7 +151,10 @@ GUEST = f"""(module
   (func (export "sluice:filter/on-response@0.1.0#on-response")
     (call $config.get (i32.const 24) (i32.const 2) (i32.const 512))
     (call $run (i32.load offset=4 (i32.const 512))))
-  (func (export "sluice:filter/on-body@0.1.0#open") (result i32) (i32.const 0))
+  (func (export "sluice:filter/on-body@0.1.0#open") (result i32)
+    (call $config.get (i32.const 32) (i32.const 4) (i32.const 512))
+    (call $run (i32.load offset=4 (i32.const 512)))
+    (i32.const 0))
   (func (export "sluice:filter/on-body@0.1.0#push") (param i32 i32) (result i32) (unreachable))
   (func (export "sluice:filter/on-body@0.1.0#finish") (result i32) (unreachable)))"""
 

@@ -68,8 +68,16 @@ exchanges = st.lists(
 )
 
 
-def program(engine: Engine, down: Sequence[Call], up: Sequence[Call], *, lens: bool, **options: Any) -> Program:
-    config = {"down": script(down), "up": script(up)}
+def program(
+    engine: Engine,
+    down: Sequence[Call],
+    up: Sequence[Call],
+    opening: Sequence[Call] = (),
+    *,
+    lens: bool,
+    **options: Any,
+) -> Program:
+    config = {"down": script(down), "up": script(up), "open": script(opening)}
     return Program("f", decode(guest()), engine, config=config, limits=Limits(time=5), lens=lens, **options)
 
 
@@ -88,6 +96,8 @@ def transcript(made: Program, asked: Exchanges) -> Iterator[object]:
             session.on_request()
             yield state(session, reads)
             session.on_response(Response(200, Fields([*lines, (b"server", b"o")]), b"body", ("given",)))
+            yield state(session, reads)
+            session.open_body()
             yield state(session, reads)
         except FAILURES as error:
             kind = error.kind if isinstance(error, Trap) else None
@@ -135,13 +145,18 @@ TWO_SPELLINGS = [Call("request.header", "x-a"), Call("request.header", "X-A")]
 """Of one field: asked for once, as far as the bounds go."""
 
 
+UP = [Call("response.status"), Call("response.header", "server"), Call("response.set-header", "x-a", "1")]
+"""What is known of one step answers in no other."""
+
+
 @pytest.mark.parametrize("options", [{"pooled": True}, {"memo": False}, {}], ids=["pooled", "fresh", "remembered"])
 def test_nobody_can_tell_where_calls_are_answered(engine: Engine, options: dict[str, bool]) -> None:
     @settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
-    @given(calls, calls, exchanges)
-    @example(TWO_SPELLINGS, [], [("/", None, [], False)] * 3)
-    def same(down: list[Call], up: list[Call], asked: Exchanges) -> None:
-        made = [program(engine, down, up, lens=lens, **options) for lens in (True, False)]
+    @given(calls, calls, calls, exchanges)
+    @example(TWO_SPELLINGS, [], [], [("/", None, [], False)] * 3)
+    @example([], UP, UP, [("/", None, [], False)] * 3)
+    def same(down: list[Call], up: list[Call], opening: list[Call], asked: Exchanges) -> None:
+        made = [program(engine, down, up, opening, lens=lens, **options) for lens in (True, False)]
         try:
             assert [each._linked.inlays for each in made] == [True, False]
             assert list(transcript(made[0], asked)) == list(transcript(made[1], asked))
