@@ -17,7 +17,7 @@ from proxy.chain.route import Route
 from proxy.chain.table import RouteTable
 from proxy.errors import ProxyError
 from proxy.exchange import Exchange, Request, Response
-from proxy.http.fields import Fields, Line
+from proxy.http.fields import Fields, Line, removed
 from proxy.http.hop_by_hop import add_via
 from proxy.http.path import canonical, is_ambiguous, is_plain, loosest
 from proxy.http.proxy_status import PSEUDONYM, proxy_status
@@ -96,5 +96,5 @@ def _with_via(lines: list[Line]) -> list[Line]:
     """And without the `x-request-id` of somebody else."""
     for name, _ in lines:
         if name in _SIGNATURE:
-            return add_via([line for line in lines if line[0] != b"x-request-id"], "1.1", PSEUDONYM)
+            return add_via(removed(lines, b"x-request-id"), "1.1", PSEUDONYM)
     return [*lines, _VIA]
