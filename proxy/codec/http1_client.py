@@ -15,7 +15,7 @@ from proxy.codec.events import END, Data, End, Event, Interim, ResponseHead, Swi
 from proxy.codec.line_breaks import check
 from proxy.codec.plain_response import plain_head
 from proxy.errors import Failure, ProxyError
-from proxy.http.fields import Fields, FixedLines, Line
+from proxy.http.fields import Fields, FixedLines, Line, removed
 from proxy.http.framing import trailers
 from proxy.http.hop_by_hop import HOP_BY_HOP, end_to_end, options
 from proxy.http.upgrade import Offer, mistake
@@ -277,7 +277,7 @@ class Http1Client:
             self._until_close = True
             persistent = False
         if status == 204:  # RFC 9110 §8.6: it has none, whatever the origin wrote
-            lines = [line for line in lines if line[0] != b"content-length"]
+            lines = removed(lines, b"content-length")
         self._head = ResponseHead(status, Fields(_kept(lines, hop)), length, version, persistent)
         self._events.append(self._head)
         self.reusable = persistent

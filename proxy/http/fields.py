@@ -74,12 +74,6 @@ class Fields:
         fixed = self.fixed
         return Fields(fixed.after(change)) if fixed is not None and fixed.lines is self.lines else None
 
-    @property
-    def names(self) -> Iterable[bytes]:
-        """Those of all lines, in any order, some maybe more than once."""
-        fixed = self.fixed
-        return fixed.names if fixed is not None and fixed.lines is self.lines else map(_NAME, self.lines)
-
     def lacks(self, names: frozenset[bytes]) -> bool:
         """There is no line of any of these lower-case names."""
         fixed = self.fixed

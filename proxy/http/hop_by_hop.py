@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from proxy.http.fields import Fields, FixedLines, Line
+from proxy.http.fields import Fields, FixedLines, Line, removed
 from proxy.http.known import Known
 from proxy.http.syntax import is_token
 
@@ -53,7 +53,7 @@ def add_via(lines: list[Line], version: str, pseudonym: str) -> list[Line]:
     before = [value for name, value in lines if name == b"via"]
     if not before:
         return [*lines, (b"via", entry)]
-    return [line for line in lines if line[0] != b"via"] + [(b"via", b", ".join([*before, entry]))]
+    return [*removed(lines, b"via"), (b"via", b", ".join([*before, entry]))]
 
 
 _FORWARDED = frozenset((b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"))
